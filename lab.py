@@ -1,0 +1,311 @@
+"""Open the Ethical AI Lab: the one command that a newcomer needs.
+
+python lab.py [--no-browser] [--port N]   set up what is missing, then open JupyterLab
+python lab.py test [PYTEST OPTIONS]       run every test and lesson (or just what is asked for)
+python lab.py lock [--upgrade]            write requirements.lock anew from pyproject.toml
+python lab.py VERB ...                    the same as `ethicalai-lab VERB ...`; try `--help`
+
+The first start makes the folder .venv beside this file and installs there exactly what
+requirements.lock names. Delete .venv to start afresh; nothing is installed anywhere else.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit("The lab needs Python 3.11 or newer, this is %d.%d." % sys.version_info[:2])  # noqa: UP031
+
+import argparse
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "lab-stamp"  # written last: without it, or with another content, .venv is remade
+FIRST_LESSON = "00_start_here.ipynb"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = str(BIN / ("python.exe" if os.name == "nt" else "python"))
+AGAIN = "then run the same command again."
+
+# What an installer says -> what to do about it.
+ADVICE = [
+    (
+        r"no space left|not enough space|os error (28|112)\b",
+        f"The disk is full: free 2 GB, {AGAIN}",
+    ),
+    (
+        r"permission denied|read-only file system|access is denied",
+        f"Cannot write in {ROOT}: move the folder to a place that is yours, {AGAIN}",
+    ),
+    (
+        r"do not match the hashes|hash mismatch",
+        "A package that arrived is not the one in requirements.lock, and was not installed: "
+        f"use a network that does not alter downloads, {AGAIN}",
+    ),
+    (
+        r"connect|timed? ?out|network|resolve|unreachable|ssl|certificate",
+        f"No network, and the first start needs one: connect to the internet, {AGAIN}",
+    ),
+]
+
+
+def advice(said):
+    """Return the sentence for what an installer said, or None where none fits."""
+    return next((then for seen, then in ADVICE if re.search(seen, said, re.I)), None)
+
+
+def environment():
+    """Return our environment, less what would lead Python or Jupyter to other installations."""
+    elsewhere = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "CONDA_PREFIX")
+    env = {k: v for k, v in os.environ.items() if k not in elsewhere and k[:8] != "JUPYTER_"}
+    env.pop("__PYVENV_LAUNCHER__", None)
+    own = VENV / "jupyter"  # neither read nor change the settings of the reader's other work
+    env.update(
+        VIRTUAL_ENV=str(VENV),
+        PATH=os.pathsep.join([str(BIN), env.get("PATH", "")]),
+        PIP_USER="0",
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+        JUPYTER_CONFIG_DIR=str(own / "config"),
+        JUPYTER_DATA_DIR=str(own / "data"),
+        IPYTHONDIR=str(own / "ipython"),
+    )
+    return env
+
+
+def fingerprint():
+    """Return what .venv depends on: the lock, the package's metadata and the folder's place."""
+    content = LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes() + str(VENV).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def is_set_up():
+    """Tell whether .venv is complete, for this lock and this folder, and its Python runs."""
+    try:
+        wanted, version = STAMP.read_text(encoding="utf-8").split()
+        ask = [PYTHON, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        runs = subprocess.run(ask, capture_output=True, text=True)
+    except (OSError, ValueError):
+        return False
+    return wanted == fingerprint() and runs.stdout.strip() == version
+
+
+@contextlib.contextmanager
+def alone():
+    """Let one set-up run at a time; the system frees the lock even if we are killed."""
+    with open(ROOT / ".venv.lock", "a") as handle:
+        if os.name == "nt":
+            import msvcrt
+
+            def take(wait):
+                msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            def take(wait):
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+        try:
+            take(wait=False)
+        except OSError:
+            print("Another start is setting up the lab: waiting for it.", flush=True)
+            take(wait=True)
+        # An installer that outlives us keeps the lock, so that nobody clears .venv under it.
+        os.set_inheritable(handle.fileno(), True)
+        yield
+
+
+def step(*command):
+    """Run one step of the set-up and show its lines; return (it worked, what it said)."""
+    said = []
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        close_fds=os.name == "nt",
+    ) as process:
+        for line in process.stdout:
+            print("   ", line, end="", flush=True)
+            said.append(line)
+    return process.returncode == 0, "".join(said)
+
+
+def install():
+    """Install the lock, by uv where it can be had (several times faster), else by pip."""
+    pip = [PYTHON, "-m", "pip", "install", "--progress-bar=off"]
+    uv = [PYTHON, "-m", "uv", "pip", "install", f"--python={PYTHON}", "--compile-bytecode"]
+    locked = ["--require-hashes", "-r", str(LOCK)]
+    itself = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
+
+    fast, said = False, ""
+    pin = re.search(r"^uv==.*\n(?: .*\n)*", LOCK.read_text(encoding="utf-8"), re.M)
+    if pin:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "uv.txt").write_text(pin[0], encoding="utf-8")
+            only_uv = ["--require-hashes", "--only-binary=:all:", "-r", f"{folder}/uv.txt"]
+            fast, said = step(*pip, "--quiet", *only_uv)
+        if fast:
+            fast, _ = step(*uv, *locked)
+        elif advice(said):
+            sys.exit(advice(said))
+    if not fast:
+        worked, said = step(*pip, *locked)
+        if not worked:
+            sys.exit(advice(said) or "The set-up failed, for the reason in the lines above.")
+    worked, said = step(*(uv if fast else pip), *itself)
+    if not worked:
+        sys.exit(advice(said) or "The lab's own package was not installed: see the lines above.")
+
+
+def set_up():
+    """Make .venv and fill it, unless that was done before."""
+    if is_set_up():
+        return
+    try:
+        with alone():
+            if not is_set_up():
+                make_anew()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped half-way. The next start repairs that: run the same command again.")
+    except OSError as error:
+        sys.exit(advice(error.strerror or "") or f"Cannot set up the lab in {ROOT}: {error}.")
+
+
+def make_anew():
+    """Make .venv from nothing, whatever state an earlier try left it in."""
+    if not importlib.util.find_spec("ensurepip") or not importlib.util.find_spec("venv"):
+        sys.exit(f"This Python has no venv: install it (Debian: apt install python3-venv), {AGAIN}")
+    start = time.monotonic()
+    print("Setting up the lab. This is done once and takes a minute or a few.", flush=True)
+    STAMP.unlink(missing_ok=True)
+    worked, said = step(sys.executable, "-I", "-m", "venv", "--clear", str(VENV))
+    if not worked:
+        sys.exit(advice(said) or f"Cannot make {VENV}: close what uses it, delete it, {AGAIN}")
+    install()
+    # JupyterLab would ask about news and look for newer versions
+    config = VENV / "etc" / "jupyter" / "labconfig"
+    config.mkdir(parents=True, exist_ok=True)
+    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (config / "page_config.json").write_text(json.dumps(quiet), encoding="utf-8")
+    version = "%d.%d" % sys.version_info[:2]  # noqa: UP031
+    STAMP.write_text(f"{fingerprint()} {version}\n", encoding="utf-8")
+    print(f"The lab is set up ({time.monotonic() - start:.0f} s).", flush=True)
+
+
+def jupyter_command(port=None, browser=True):
+    """Return the command line that opens the lab; the browser test starts it the same way."""
+    command = [
+        *(PYTHON, "-m", "jupyterlab", "--log-level=WARN"),
+        f"--ServerApp.root_dir={ROOT / 'notebooks'}",
+        f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.open_browser={browser}",
+        "--ServerApp.use_redirect_file=False",  # browsers in a sandbox cannot read that file
+        "--ServerApp.answer_yes=True",  # Ctrl-C stops at once
+        # nothing is asked of the outside: no extension lists, no versions, no news
+        "--LabApp.extension_manager=readonly",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.news_url=None",
+    ]
+    if port is not None:
+        command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return command
+
+
+def run(command):
+    """Give the terminal to the command and return its exit code."""
+    process = subprocess.Popen(command, cwd=ROOT, env=environment())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the command got it too: let it end in its own way
+            continue
+
+
+def become(command, folder=None):
+    """End this program by turning it into the command."""
+    os.chdir(folder or os.getcwd())
+    if os.name == "posix":
+        sys.stdout.flush()
+        os.execve(command[0], command, environment())
+    sys.exit(subprocess.call(command, env=environment()))
+
+
+def open_lab(options):
+    """Open JupyterLab on the first lesson."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage="\n"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    parser.add_argument("--port", type=int, metavar="N", help="the port (default: a free one)")
+    args = parser.parse_args(options)
+    if args.port is not None:
+        try:
+            with socket.create_server(("127.0.0.1", args.port)):
+                pass
+        except (OSError, OverflowError):
+            sys.exit(f"Port {args.port} cannot be used: name another, or leave --port away.")
+    set_up()
+    print("The lab is open until you press Ctrl-C here.", flush=True)
+    become(jupyter_command(args.port, not args.no_browser), ROOT / "notebooks")
+
+
+def test(options):
+    """Run the tests asked for; without options all of them, then every lesson."""
+    set_up()
+    python = [PYTHON, "-m"]
+    steps = [
+        [*python, "ruff", "check", "."],
+        [*python, "ruff", "format", "--check", "."],
+        [*python, "pytest"],
+        [*python, "pytest", "--nbval", "--nbval-current-env", "notebooks"],
+    ]
+    if options:
+        steps = [[*python, "pytest", *options]]
+    failed = []
+    for command in steps:
+        print("$", "python", *command[1:], flush=True)
+        if run(command) != 0:
+            failed.append(" ".join(command[2:]))
+    if failed:
+        sys.exit("FAILED: " + "; ".join(failed))
+
+
+def lock(options):
+    """Write requirements.lock anew from the ranges in pyproject.toml."""
+    set_up()
+    compile_ = [PYTHON, "-m", "uv", "pip", "compile", "pyproject.toml", "--extra=test", "--quiet"]
+    form = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header"]
+    sys.exit(run([*compile_, *form, f"--output-file={LOCK.name}", *options]))
+
+
+def main(argv):
+    """Do what the command line asks for."""
+    if not argv or argv[0].startswith("-"):
+        open_lab(argv)
+    elif argv[0] == "test":
+        test(argv[1:])
+    elif argv[0] == "lock":
+        lock(argv[1:])
+    else:
+        set_up()
+        become([PYTHON, "-m", "ethicalai_lab", *argv])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
