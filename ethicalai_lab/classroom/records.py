@@ -1,0 +1,324 @@
+"""Progress: one small local file, written so that nothing can be lost or mixed up.
+
+It holds what a reader would want to come back to and no more: which questions were
+tried, are right, or had their solution shown, and what was predicted. No answers,
+no times, no names. Nothing is sent anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Progress", "ProgressFile", "progress", "work_folder"]
+
+_VERSION = 1
+_WAIT = 5.0  # seconds to wait for another kernel that is writing
+
+
+def work_folder() -> Path:
+    """Return the folder of the reader's own files.
+
+    It is named by the environment variable ``ETHICALAI_LAB_WORK``; by default it is
+    the current folder, which for a notebook is the notebook's own.
+    """
+    return Path(os.environ.get("ETHICALAI_LAB_WORK") or ".").expanduser()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path`; the system frees it when a kernel dies.
+
+    Raises
+    ------
+    OSError
+        If the lock cannot be had, for instance because another process keeps it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        end = time.monotonic() + _WAIT
+        while True:
+            try:
+                _lock(handle)
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+        try:
+            yield
+        finally:
+            _unlock(handle)
+    finally:
+        os.close(handle)
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+    def _unlock(handle: int) -> None:
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` to `path` so that a reader sees the old file or the new one.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the old file is then untouched.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _aside(path: Path) -> Path:
+    """Move a file that cannot be read to a free name beside it."""
+    for number in range(1, 1000):
+        kept = path.with_name(f"{path.stem}.broken-{number}{path.suffix}")
+        if not kept.exists():
+            os.replace(path, kept)
+            return kept
+    raise OSError(f"too many broken files beside {path.name}")
+
+
+def _valid(data: Any) -> bool:
+    """Whether `data` has the form of a progress file."""
+    return (
+        isinstance(data, dict)
+        and data.get("version") == _VERSION
+        and isinstance(data.get("lessons"), dict)
+        and all(
+            isinstance(entries, dict) and all(isinstance(e, dict) for e in entries.values())
+            for entries in data["lessons"].values()
+        )
+    )
+
+
+class ProgressFile:
+    """The reader's progress file.
+
+    Parameters
+    ----------
+    folder : path-like or None, default None
+        Where ``progress.json`` lies; by default the :func:`work_folder`, looked up
+        anew each time.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = ProgressFile(folder)
+    ...     _ = file.record("01", "q1", tried=True, right=True)
+    ...     file.read()["01"]["q1"]
+    {'tries': 1, 'right': True}
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+        self._folder = folder
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        folder = work_folder() if self._folder is None else Path(self._folder)
+        return folder / "progress.json"
+
+    def _load(self) -> tuple[dict[str, Any], str]:
+        """Return the content and a sentence about anything that was put aside."""
+        empty = {"version": _VERSION, "lessons": {}}
+        try:
+            text = self.path.read_bytes()
+        except FileNotFoundError:
+            return empty, ""
+        try:
+            data = json.loads(text.decode("utf-8"))
+        except ValueError:
+            data = None
+        if _valid(data):
+            return data, ""
+        if isinstance(data, dict) and isinstance(data.get("version"), int):
+            known = "another version of the lab wrote it"
+        else:
+            known = "it could not be read"
+        kept = _aside(self.path)
+        return empty, f"The progress file was set aside as {kept.name}, since {known}."
+
+    def read(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return the entries by lesson and question; empty when there is no file."""
+        try:
+            data = json.loads(self.path.read_bytes().decode("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return data["lessons"] if _valid(data) else {}
+
+    def prediction(self, lesson: str, item: str) -> str | None:
+        """Return what was predicted for `item`, if anything."""
+        return self.read().get(lesson, {}).get(item, {}).get("predicted")
+
+    def record(self, lesson: str, item: str, **event: Any) -> str:
+        """Merge one event into the file.
+
+        Two kernels may do this at once: each takes the lock, reads what is there,
+        adds its event and puts the new file in the old one's place.
+
+        Parameters
+        ----------
+        lesson, item : str
+            Number of the lesson and id of the question.
+        **event
+            Any of ``tried``, ``right``, ``seen`` (bool) and ``predicted`` (str).
+
+        Returns
+        -------
+        str
+            Empty, or one sentence for the reader when something was out of order.
+        """
+        path = self.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(path.with_name(".progress.lock")):
+                data, sentence = self._load()
+                entry = data["lessons"].setdefault(lesson, {}).setdefault(item, {})
+                _merge(entry, event)
+                write_whole(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            return f"Progress is not saved: {reason.lower()}. The exercises work all the same."
+        return sentence
+
+
+def _merge(entry: dict[str, Any], event: dict[str, Any]) -> None:
+    if event.get("tried"):
+        entry["tries"] = int(entry.get("tries") or 0) + 1
+    if event.get("right"):
+        entry["right"] = True
+    if event.get("seen"):
+        entry["seen"] = True
+        if not entry.get("right"):
+            entry["seen_first"] = True
+    if "predicted" in event:
+        entry["predicted"] = str(event["predicted"])
+
+
+def _state(entry: dict[str, Any]) -> str:
+    if entry.get("right"):
+        return "right after the solution" if entry.get("seen_first") else "right"
+    if entry.get("seen"):
+        return "solution seen"
+    if entry.get("predicted"):
+        return "predicted"
+    return "tried" if entry.get("tries") else "open"
+
+
+class Progress:
+    """What was tried and what is right, by question and by lesson.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a question: lesson, item, state, tries.
+    by_lesson : DataFrame
+        One row a lesson: lesson, title, right, asked, state.
+    """
+
+    def __init__(self, entries: dict[str, dict[str, dict[str, Any]]]) -> None:
+        import pandas as pd
+
+        from ethicalai_lab.classroom.engine import declaration, declared_lessons
+
+        rows, lessons = [], []
+        for number in declared_lessons():
+            declared = declaration(number)
+            known = entries.get(number, {})
+            states = []
+            for item in declared.items:
+                entry = known.get(item.id, {})
+                state = _state(entry)
+                rows.append((number, item.id, state, int(entry.get("tries") or 0)))
+                if not item.id.startswith("p"):
+                    states.append(state)
+            right = sum(state.startswith("right") for state in states)
+            if states and right == len(states):
+                overall = "done"
+            else:
+                overall = "started" if any(known.values()) else "not started"
+            lessons.append((number, declared.title, right, len(states), overall))
+        self.table = pd.DataFrame(rows, columns=["lesson", "item", "state", "tries"])
+        self.by_lesson = pd.DataFrame(
+            lessons, columns=["lesson", "title", "right", "asked", "state"]
+        )
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table of questions to a CSV file and return its path."""
+        target = Path(path)
+        write_whole(target, self.table.to_csv(index=False, lineterminator="\n"))
+        return target
+
+    def __repr__(self) -> str:
+        return self.by_lesson.to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f'<th scope="col">{html.escape(name)}</th>' for name in self.by_lesson.columns
+        )
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>"
+            for row in self.by_lesson.itertuples(index=False)
+        )
+        return (
+            "<table><caption>Your progress, kept in this folder only</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+
+def progress(folder: str | os.PathLike[str] | None = None) -> Progress:
+    """Return the reader's progress, from the local file.
+
+    Parameters
+    ----------
+    folder : path-like or None, default None
+        Where ``progress.json`` lies; by default the :func:`work_folder`.
+
+    Returns
+    -------
+    Progress
+        Shown as a table; ``.to_csv(path)`` exports it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     progress(folder).by_lesson.loc[0, "state"]
+    'not started'
+    """
+    return Progress(ProgressFile(folder).read())
