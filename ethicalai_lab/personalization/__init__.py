@@ -1,0 +1,54 @@
+"""Personalization: who is who, whom a message changes, and what a rule is worth.
+
+Names are imported on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# public name -> the module that holds it
+_LAZY = {
+    "KMeansSegments": "segments",
+    "rfm": "segments",
+    "segment_profile": "segments",
+    "ClassTransformation": "uplift",
+    "TLearner": "uplift",
+    "XLearner": "uplift",
+    "cross_fit_uplift": "uplift",
+    "response_scores": "uplift",
+    "RankingEvaluation": "evaluation",
+    "evaluate_ranking": "evaluation",
+    "perfect_qini_curve": "evaluation",
+    "perfect_uplift_curve": "evaluation",
+    "qini_auc_score": "evaluation",
+    "qini_coefficient": "evaluation",
+    "qini_curve": "evaluation",
+    "uplift_at_k": "evaluation",
+    "uplift_auc_score": "evaluation",
+    "uplift_curve": "evaluation",
+    "TrueValue": "rules",
+    "assign_best_arm": "rules",
+    "best_rule": "rules",
+    "compare_rules": "rules",
+    "expected_profit": "rules",
+    "lift": "rules",
+    "random_rule": "rules",
+    "target_top": "rules",
+    "true_value": "rules",
+    "UpliftReport": "experiment",
+    "analyse_experiment": "experiment",
+}
+
+__all__ = sorted(_LAZY)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
