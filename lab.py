@@ -52,7 +52,9 @@ ADVICE = [
         f"use a network that does not alter downloads, {AGAIN}",
     ),
     (
-        r"connect|timed? ?out|network|resolve|unreachable|ssl|certificate",
+        r"connection (broken|refused|reset|error|timed)|failed to (establish|fetch)|timed out|"
+        r"(could not|cannot|tcp) connect|name resolution|getaddrinfo|dns error|unreachable|"
+        r"error sending request|certificate|ssl error",
         f"No network, and the first start needs one: connect to the internet, {AGAIN}",
     ),
 ]
@@ -138,8 +140,9 @@ def step(*command):
         close_fds=os.name == "nt",
     ) as process:
         for line in process.stdout:
-            print("   ", line, end="", flush=True)
             said.append(line)
+            if not line.startswith(" +"):  # the long list of what is now installed
+                print("   ", line, end="", flush=True)
     return process.returncode == 0, "".join(said)
 
 
