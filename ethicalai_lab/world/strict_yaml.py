@@ -252,6 +252,9 @@ def parse(
         if node.kind == "scalar" and node.start == node.end:
             # the parser places an empty value at the next token, lines further on
             node.line = key_node.line
+            colon = source.text.find(":", key_node.end)
+            if 0 <= colon < node.start:
+                node.start = node.end = colon + 1
         parent.value[key] = node
         parent.keys[key] = key_node
         pending[-1] = None
@@ -287,6 +290,9 @@ def parse(
                     event.end_mark.index,
                     column=mark.column,
                 )
+                if event.style in ("|", ">"):  # ends before the blank lines that follow
+                    written = source.text[node.start : node.end].rstrip()
+                    node.end = node.start + len(written)
                 place(node, at(mark))
             elif isinstance(event, MappingStartEvent | SequenceStartEvent):
                 mapping = isinstance(event, MappingStartEvent)

@@ -1,0 +1,736 @@
+"""The policy: load, decide, save, show."""
+
+from __future__ import annotations
+
+import html
+import os
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+)
+
+from ethicalai_lab.policy import sections as s
+from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.policy.yaml_edit import edit
+from ethicalai_lab.world.files import write_atomic
+from ethicalai_lab.world.strict_yaml import (
+    Node,
+    Text,
+    did_you_mean,
+    line_of,
+    parse,
+    read_text,
+    to_data,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Policy", "my_policy_path"]
+
+_WHAT = "policy file"
+
+
+def my_policy_path() -> Path:
+    """Return where the reader's own policy lives.
+
+    Returns
+    -------
+    pathlib.Path
+        ``my_policy.yaml`` in the folder named by the environment variable
+        ``ETHICALAI_LAB_WORK``, else in the current folder.
+
+    Examples
+    --------
+    >>> my_policy_path().name
+    'my_policy.yaml'
+    """
+    return Path(os.environ.get("ETHICALAI_LAB_WORK") or ".") / "my_policy.yaml"
+
+
+class Policy(BaseModel):
+    """What is decided about personalization, section by section.
+
+    A policy is frozen: :meth:`decide` checks a decision and returns a *new* policy.
+    Every section, and every field of one, may be undecided (None).
+    ``fairness`` always exists and holds the sections ``audit`` and ``mitigation``.
+
+    Raises
+    ------
+    PolicyError
+        Every fault in one sentence: the field and what is accepted.
+
+    Examples
+    --------
+    >>> policy = Policy().decide(
+    ...     "personalization", targeting="uplift", share=0.3, reason="mails only those it moves"
+    ... )
+    >>> policy.personalization.share
+    0.3
+    >>> policy.undecided()[:2]
+    ['data', 'pseudonymization']
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="Policy")
+
+    version: Literal[1] = 1
+    personalization: s.Personalization | None = None
+    data: s.Data | None = None
+    pseudonymization: s.Pseudonymization | None = None
+    storage: s.Storage | None = None
+    anonymization: s.Anonymization | None = None
+    fairness: s.Fairness = Field(default_factory=s.Fairness)
+    consent: s.Consent | None = None
+    explanations: s.Explanations | None = None
+    transparency: s.Transparency | None = None
+    duty: s.Duty | None = None
+    log: s.Log | None = None
+
+    # the text it was loaded from, so that a copy saved elsewhere keeps the comments
+    _source: Text | None = PrivateAttr(default=None)
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as problem:
+            raise PolicyError(_faults(problem, None, "")) from None
+
+    @field_validator("fairness", mode="before")
+    @classmethod
+    def _fairness_always_exists(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _empty_is_undecided(cls, value: Any) -> Any:
+        return s.empty_is_undecided(value) if isinstance(value, s.Section) else value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Policy):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(repr(self.to_dict()))
+
+    # -- reading ---------------------------------------------------------------
+
+    def section(self, path: str) -> s.Section | None:
+        """Return a section, or None while it is undecided.
+
+        Parameters
+        ----------
+        path : str
+            One of :data:`ethicalai_lab.policy.SECTIONS`, such as ``"fairness.audit"``.
+
+        Returns
+        -------
+        Section or None
+
+        Raises
+        ------
+        PolicyError
+            If there is no such section.
+        """
+        _check_section(path)
+        found: Any = self
+        for name in path.split("."):
+            found = getattr(found, name)
+        return found
+
+    def undecided(self, *, fields: bool = False) -> list[str]:
+        """Return what is not decided yet.
+
+        Parameters
+        ----------
+        fields : bool
+            List the fields that are undecided, rather than the sections in which
+            nothing is decided.
+
+        Returns
+        -------
+        list of str
+            Paths such as ``"fairness.audit"`` or ``"personalization.share"``; a
+            missing reason does not count.
+        """
+        if not fields:
+            return [
+                path
+                for path in s.SECTIONS
+                if all(
+                    self[f"{path}.{name}"] is None
+                    for name in s.SECTIONS[path].model_fields
+                    if name != "reason"
+                )
+            ]
+        return [path for path in s.FIELDS if not path.endswith(".reason") and self[path] is None]
+
+    def __getitem__(self, path: str) -> Any:
+        if path not in s.FIELDS:
+            raise PolicyError(
+                f'there is no field "{path}" in a policy; fields are named such as '
+                f"personalization.share.{did_you_mean(path, s.FIELDS)}"
+            )
+        section, _, name = path.rpartition(".")
+        found = self.section(section)
+        return None if found is None else getattr(found, name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the decisions as nested plain values; what is undecided is left out."""
+        out: dict[str, Any] = {"version": self.version}
+        for path in s.SECTIONS:
+            found = self.section(path)
+            if found is not None:
+                inner = out
+                for name in path.split("."):
+                    inner = inner.setdefault(name, {})
+                inner.update(found.model_dump(exclude_none=True))
+        return out
+
+    # -- deciding --------------------------------------------------------------
+
+    def decide(self, section: str, /, *, reason: str | None = None, **values: Any) -> Policy:
+        """Return a new policy with a decision in it.
+
+        Fields not named keep what was decided before; None makes a field
+        undecided again.
+
+        Parameters
+        ----------
+        section : str
+            One of :data:`ethicalai_lab.policy.SECTIONS`, such as ``"personalization"``
+            or ``"fairness.audit"``.
+        reason : str, optional
+            Why; kept in the file for those who review it.
+        **values
+            Fields of the section. NumPy scalars, arrays, tuples and sets are taken
+            as the plain values they hold.
+
+        Returns
+        -------
+        Policy
+
+        Raises
+        ------
+        PolicyError
+            If the section or a field is unknown, a value is not accepted, or two
+            decisions contradict each other. This policy stays as it was.
+
+        Examples
+        --------
+        >>> policy = Policy().decide("anonymization", k=10, reason="the files leave the house")
+        >>> policy.anonymization.k
+        10
+        >>> policy.decide("anonymization", k=None).anonymization.k is None
+        True
+        """
+        _check_section(section)
+        data = self.to_dict()
+        inner = data
+        for name in section.split("."):
+            inner = inner.setdefault(name, {})
+        for name, value in values.items():
+            inner[name] = _plain(value)
+        if reason is not None:
+            inner["reason"] = reason
+        return self._with(data)
+
+    def undecide(self, section: str, /) -> Policy:
+        """Return a new policy in which a whole section is undecided.
+
+        Parameters
+        ----------
+        section : str
+            One of :data:`ethicalai_lab.policy.SECTIONS`.
+
+        Returns
+        -------
+        Policy
+        """
+        _check_section(section)
+        data = self.to_dict()
+        *outer, last = section.split(".")
+        inner = data
+        for name in outer:
+            inner = inner.get(name, {})
+        inner.pop(last, None)
+        return self._with(data)
+
+    def _with(self, data: dict[str, Any]) -> Policy:
+        new = Policy(**data)
+        new._source = self._source
+        return new
+
+    def with_defaults(self) -> Policy:
+        """Return the policy that holds while the rest stays undecided.
+
+        Each undecided field gets what is assumed then: what usually happens in a
+        shop in which nobody decides (see :meth:`reference`). A decision that means
+        nothing without another one still missing, such as how often a key changes
+        while there is no key, falls back to what is assumed, too.
+
+        Returns
+        -------
+        Policy
+            A few fields may stay None: data.features (then every column is used),
+            limits that do not exist, and reasons.
+        """
+        data: dict[str, Any] = {"version": 1}
+        for path, model in s.SECTIONS.items():
+            values = {}
+            for name in model.model_fields:
+                decided = self[f"{path}.{name}"]
+                values[name] = s.assumed(f"{path}.{name}") if decided is None else decided
+            for name in model.model_fields:
+                try:
+                    model(**values)
+                except ValidationError as problem:
+                    fallen = problem.errors()[0].get("ctx", {}).get("field", name)
+                    values[fallen] = s.assumed(f"{path}.{fallen}")
+            inner = data
+            *outer, last = path.split(".")
+            for name in outer:
+                inner = inner.setdefault(name, {})
+            inner[last] = values
+        return self._with(data)
+
+    @classmethod
+    def default(cls) -> Policy:
+        """Return the policy of a shop in which nobody decides: ``Policy().with_defaults()``.
+
+        Returns
+        -------
+        Policy
+
+        Examples
+        --------
+        >>> Policy.default().personalization.targeting
+        'everyone'
+        """
+        return cls().with_defaults()
+
+    # -- files -----------------------------------------------------------------
+
+    @classmethod
+    def load(cls, path: str | Path) -> Policy:
+        """Read a policy file.
+
+        Parameters
+        ----------
+        path : path-like
+            A YAML file with ``version: 1``; see :meth:`template`.
+
+        Returns
+        -------
+        Policy
+
+        Raises
+        ------
+        PolicyError
+            All faults, each in one sentence with file, line, field and what is
+            accepted. YAML tags, anchors and aliases are refused; nothing in a file
+            can run code.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "policy.yaml")
+        ...     Policy().decide("consent", default="opt_in").save(path)
+        ...     Policy.load(path).consent.default
+        'opt_in'
+        """
+        return _from_text(read_text(path, what=_WHAT, error=PolicyError))[0]
+
+    @classmethod
+    def open(cls, path: str | Path | None = None) -> Policy:
+        """Read the reader's own policy, or start one in which nothing is decided.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            Where; :func:`my_policy_path` unless told otherwise.
+
+        Returns
+        -------
+        Policy
+            Nothing is written before :meth:`save`.
+        """
+        path = my_policy_path() if path is None else Path(path)
+        return cls.load(path) if path.exists() else cls()
+
+    def save(self, path: str | Path | None = None) -> None:
+        """Write the policy, whole or not at all.
+
+        Where the file exists, only values that differ change: comments, order,
+        quotes and spacing stay. A new file starts from the text this policy was
+        loaded from, else from the commented :meth:`template`.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            Where; :func:`my_policy_path` unless told otherwise.
+
+        Raises
+        ------
+        PolicyError
+            If the file there is no policy (it is left alone), or the folder cannot
+            be written to.
+        """
+        path = my_policy_path() if path is None else Path(path)
+        if path.exists():
+            base = read_text(path, what=_WHAT, error=PolicyError)
+            try:
+                old, root = _from_text(base)
+            except PolicyError as problem:
+                raise PolicyError(
+                    [*problem.faults, f"{path} was left as it is; repair it or move it away."]
+                ) from None
+        else:
+            base = self._source or Text(str(path), self.template())
+            old, root = _from_text(base)
+        text = base.text
+        changes = _changes(old, self)
+        if changes:
+            text = edit(text, root, changes)
+            if not _says(text, self):
+                text = _rewritten(base.text, changes)
+                if not _says(text, self):
+                    raise PolicyError(
+                        f"{path}: the way this file is written cannot be changed in place; it was "
+                        "left as it is, so save to a new file."
+                    )
+        if not path.exists() or changes:
+            write_atomic(path, ("\ufeff" if base.bom else "") + text, error=PolicyError)
+        self._source = Text(str(path), text, base.bom)
+
+    @classmethod
+    def template(cls) -> str:
+        """Return a commented policy file in which nothing is decided.
+
+        Returns
+        -------
+        str
+            YAML; for each field its meaning, unit and what is accepted.
+
+        Examples
+        --------
+        >>> Policy.template().splitlines()[0]
+        '# A policy for personal, automated marketing: what is decided, and why.'
+        """
+        out = [
+            "# A policy for personal, automated marketing: what is decided, and why.",
+            "# A field left empty is undecided; what is then assumed stands in its comment.",
+            "",
+            "version: 1",
+        ]
+        outer = ""
+        for path, model in s.SECTIONS.items():
+            indent = "  " * path.count(".")
+            out.append("")
+            if "." in path and path.split(".")[0] != outer:
+                outer = path.split(".")[0]
+                out.append(f"{outer}:")
+            title = (model.__doc__ or "").splitlines()[0]
+            out += _comment(title, indent)
+            out.append(f"{indent}{path.split('.')[-1]}:")
+            indent += "  "
+            for name, info in model.model_fields.items():
+                field = f"{path}.{name}"
+                about = info.description
+                if name != "reason":
+                    unit = s.unit(field)
+                    about += f" Accepted: {s.accepted(field)}{f' ({unit})' if unit else ''}."
+                    assumed = s.assumed(field)
+                    if assumed is not None:
+                        about += f" Assumed while undecided: {_shown(assumed)}."
+                out += _comment(about, indent)
+                out.append(f"{indent}{name}:")
+        return "\n".join(out) + "\n"
+
+    # -- showing ---------------------------------------------------------------
+
+    @staticmethod
+    def reference() -> pd.DataFrame:
+        """Return all fields with their meaning, unit and what is accepted.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a field; columns section, field, meaning, accepted, unit,
+            assumed_while_undecided.
+        """
+        import pandas as pd
+
+        rows = []
+        for path, info in s.FIELDS.items():
+            section, _, name = path.rpartition(".")
+            rows.append(
+                (
+                    section,
+                    name,
+                    info.description,
+                    s.accepted(path),
+                    s.unit(path),
+                    _shown(s.assumed(path)),
+                )
+            )
+        columns = ["section", "field", "meaning", "accepted", "unit", "assumed_while_undecided"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def __str__(self) -> str:
+        out = []
+        for path, model in s.SECTIONS.items():
+            decided = [name for name in model.model_fields if self[f"{path}.{name}"] is not None]
+            if not decided:
+                out.append(f"{path}: undecided")
+                continue
+            out.append(f"{path}:")
+            out += [f"  {name}: {_shown(self[f'{path}.{name}'])}" for name in decided]
+            left = len(model.model_fields) - len({*decided, "reason"})
+            if left:
+                out.append(f"  ({left} more undecided)")
+        return "\n".join(out)
+
+    def _repr_html_(self) -> str:
+        parts = [
+            '<table class="ethicalai-policy" style="border-collapse:collapse">',
+            '<caption style="text-align:left"><strong>Policy</strong>: '
+            f"{len(s.SECTIONS) - len(self.undecided())} of {len(s.SECTIONS)} sections decided"
+            "</caption>",
+            '<thead><tr><th scope="col">section</th><th scope="col">field</th>'
+            '<th scope="col">decision</th><th scope="col">unit</th></tr></thead><tbody>',
+        ]
+        for path, model in s.SECTIONS.items():
+            decided = [name for name in model.model_fields if self[f"{path}.{name}"] is not None]
+            left = len(model.model_fields) - len({*decided, "reason"})
+            rows = [
+                (name, f"<strong>{html.escape(_shown(self[f'{path}.{name}']))}</strong>", path)
+                for name in decided
+            ]
+            if left or not rows:
+                note = f"undecided ({left} fields)" if rows else "undecided"
+                rows.append(("", f"<em>{note}</em>", ""))
+            for position, (name, shown, where) in enumerate(rows):
+                head = (
+                    f'<th scope="rowgroup" rowspan="{len(rows)}" '
+                    f'style="text-align:left;vertical-align:top">{path}</th>'
+                    if position == 0
+                    else ""
+                )
+                unit = html.escape(s.unit(f"{where}.{name}")) if where else ""
+                parts.append(
+                    f'<tr>{head}<td style="text-align:left">{name}</td>'
+                    f'<td style="text-align:left">{shown}</td>'
+                    f'<td style="text-align:left">{unit}</td></tr>'
+                )
+        parts.append("</tbody></table>")
+        return "".join(parts)
+
+
+def _check_section(path: object) -> None:
+    if path not in s.SECTIONS:
+        hint = did_you_mean(path, s.SECTIONS)
+        if path == "fairness":
+            hint = ' Say "fairness.audit" or "fairness.mitigation".'
+        raise PolicyError(
+            f'there is no section "{path}" in a policy; accepted are {", ".join(s.SECTIONS)}.{hint}'
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy or pandas value, a tuple or a set as plain Python."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, set | frozenset):
+        return sorted(_plain(item) for item in value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "(none)"
+    return str(value)
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width=92,
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}#   ",
+        break_long_words=False,
+    )
+
+
+def _from_text(text: Text) -> tuple[Policy, Node]:
+    root = parse(text, what=_WHAT, error=PolicyError)
+    if root is None:
+        raise PolicyError(
+            f"{text.name} is empty; `ethicalai-lab policy new FILE` or Policy().save(FILE) writes "
+            "one to fill in."
+        )
+    if root.kind != "mapping":
+        raise PolicyError(
+            f"{text.name}, line {root.line}: this is no mapping; a policy starts with "
+            "`version: 1` and sections such as `personalization:`."
+        )
+    data = to_data(root)
+    faults = []
+    if data.get("version") is None:
+        faults.append(f"{text.name}: the version is missing; add a line `version: 1`.")
+        data["version"] = 1
+    try:
+        BaseModel.__init__(policy := Policy.__new__(Policy), **data)
+    except ValidationError as problem:
+        faults += _faults(problem, root, text.name)
+    if faults:
+        raise PolicyError(faults)
+    policy._source = text
+    return policy, root
+
+
+def _faults(problem: ValidationError, root: Node | None, name: str) -> list[str]:
+    found = []
+    for error in problem.errors(include_url=False):
+        loc = tuple(error["loc"])
+        if error["type"] == "contradiction":
+            loc = (*loc, error["ctx"]["field"])
+        line = line_of(root, loc)
+        where = f"{name}, line {line}: " if line else f"{name}: " if name else ""
+        # in the order of the file
+        found.append((line or 0, where + _sentence(error, loc)))
+    found.sort(key=lambda item: item[0])
+    return [sentence for _, sentence in found]
+
+
+def _quoted(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "empty"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    shown = f'"{value}"' if isinstance(value, str) else repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
+
+
+def _sentence(error: Mapping[str, Any], loc: tuple[str | int, ...]) -> str:
+    names = [str(step) for step in loc if isinstance(step, str)]
+    path = ".".join(names)
+    value = error.get("input")
+    kind = error["type"]
+    if kind == "contradiction":
+        return f"{path} {error['msg']}."
+    if kind == "repeated":
+        return f"{path} {error['msg']}; name it once."
+    if kind == "extra_forbidden":
+        return _unknown_key(names)
+    if path == "version":
+        return f"version is {_quoted(value)}; this lab reads version 1."
+    if path in s.FIELDS:
+        hint = did_you_mean(value, s.choices(path)) if isinstance(value, str) else ""
+        item = "an item of " if s.is_list(path) and isinstance(loc[-1], int) else ""
+        wanted = s.accepted(path)
+        if item:
+            words = s.choices(path)
+            wanted = s._or(words) if words else "a text of 1 to 200 characters"
+        elif kind == "too_short":
+            wanted += " with at least one name"
+            return f"{path} is an empty list; accepted: {wanted}.{hint}"
+        if kind == "string_unicode":
+            return f"{item}{path} holds a character that no text file can hold; leave it out."
+        return f"{item}{path} is {_quoted(value)}; accepted: {wanted}.{hint}"
+    return (
+        f"{path} is {_quoted(value)}; a section holds its fields, such as "
+        f"`{_example(path)}`, or is left empty."
+    )
+
+
+def _example(path: str) -> str:
+    if path in s.SECTIONS:
+        return f"{next(iter(s.SECTIONS[path].model_fields))}: ..."
+    return "audit: ..."
+
+
+def _unknown_key(names: list[str]) -> str:
+    *outer, key = names
+    inside = ".".join(outer)
+    if inside in s.SECTIONS:
+        options: Iterable[str] = s.SECTIONS[inside].model_fields
+    elif inside == "fairness":
+        options = ("audit", "mitigation")
+    else:
+        options = Policy.model_fields
+    options = list(options)
+    hint = did_you_mean(key, options)
+    if not hint:
+        homes = [path.rpartition(".")[0] for path in s.FIELDS if path.endswith(f".{key}")]
+        if len(homes) == 1:
+            hint = f" It belongs in {homes[0]}."
+    place = f"in {inside}" if inside else "in a policy"
+    return f'there is no "{key}" {place}; accepted are {", ".join(options)}.{hint}'
+
+
+def _changes(old: Policy, new: Policy) -> dict[str, Any]:
+    """Return what differs, nested as in the file."""
+    changes: dict[str, Any] = {}
+    for path in s.FIELDS:
+        before, after = old[path], new[path]
+        if before != after or type(before) is not type(after):
+            inner = changes
+            *outer, last = path.split(".")
+            for name in outer:
+                inner = inner.setdefault(name, {})
+            inner[last] = after
+    return changes
+
+
+def _says(text: str, policy: Policy) -> bool:
+    try:
+        return _from_text(Text("edited", text))[0] == policy
+    except PolicyError:
+        return False
+
+
+def _rewritten(text: str, changes: dict[str, Any]) -> str:
+    """Change an unusually written file through a round-trip writer, comments kept."""
+    import io
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="rt")
+    yaml.preserve_quotes = True
+    yaml.width = 10_000
+    document = yaml.load(text)
+
+    def merge(target: Any, values: dict[str, Any]) -> None:
+        for key, value in values.items():
+            if isinstance(value, dict):
+                if not isinstance(target.get(key), dict):
+                    target[key] = {}
+                merge(target[key], value)
+            else:
+                target[key] = value
+
+    merge(document, changes)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
