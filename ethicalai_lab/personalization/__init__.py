@@ -17,6 +17,7 @@ _LAZY = {
     "TLearner": "uplift",
     "XLearner": "uplift",
     "cross_fit_uplift": "uplift",
+    "encode_features": "uplift",
     "response_scores": "uplift",
     "RankingEvaluation": "evaluation",
     "evaluate_ranking": "evaluation",

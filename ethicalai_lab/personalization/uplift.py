@@ -1,0 +1,623 @@
+"""Whom a message changes: uplift learners on any scikit-learn estimator.
+
+The learners follow scikit-learn (``get_params``, ``clone``), with two conventions of
+their own: ``fit(X, y, treatment)`` takes the treatment as a third argument, and
+``predict_uplift(X)`` returns the effect itself, ``E[Y | treated, x] - E[Y | control, x]``,
+in the outcome's unit. The treatment must be randomised, or unconfounded given ``X``.
+
+A learner that scores the people it learned from flatters itself: use
+:func:`cross_fit_uplift`, where nobody is scored by a model that saw them.
+
+References
+----------
+Künzel, S. R., Sekhon, J. S., Bickel, P. J. and Yu, B. (2019). Metalearners for estimating
+heterogeneous treatment effects using machine learning. PNAS 116, 4156-4165.
+
+Jaskowski, M. and Jaroszewicz, S. (2012). Uplift modeling for clinical trial data. ICML
+Workshop on Clinical Data Analysis.
+
+Radcliffe, N. J. and Surry, P. D. (1999). Differential response analysis: modeling true
+responses by isolating the effect of a single action. Credit Scoring and Credit Control VI.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_is_fitted
+
+from ethicalai_lab.errors import InputError
+
+__all__ = [
+    "ClassTransformation",
+    "TLearner",
+    "XLearner",
+    "cross_fit_uplift",
+    "encode_features",
+    "response_scores",
+]
+
+Floats = NDArray[np.float64]
+
+# HistGradientBoosting keeps at most this many levels of a category.
+_MAX_LEVELS = 254
+
+
+# ------------------------------------------------------------------------- features
+
+
+def encode_features(table: pd.DataFrame) -> pd.DataFrame:
+    """Return features as the default estimator takes them, missing values kept.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Numbers, yes/no, dates, text or categories; may have missing values.
+
+    Returns
+    -------
+    DataFrame
+        Numbers as float, yes/no as 0/1, dates as days since 1970-01-01, text as
+        categories; levels beyond the 253 most frequent are gathered as "(other)".
+
+    Raises
+    ------
+    InputError
+        If a column holds something else.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.personalization import encode_features
+    >>> table = pd.DataFrame({"age": [30, None], "channel": ["web", "store"]})
+    >>> encode_features(table).dtypes.astype(str).tolist()
+    ['float64', 'category']
+    """
+    columns: dict[Any, Any] = {}
+    for name in table.columns:
+        column = table[name]
+        kind = column.dtype
+        if isinstance(kind, pd.CategoricalDtype):
+            columns[name] = _capped(column.cat.remove_unused_categories())
+        elif pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):
+            columns[name] = column.astype(float)
+        elif pd.api.types.is_datetime64_any_dtype(kind):
+            naive = column.dt.tz_localize(None) if getattr(kind, "tz", None) else column
+            columns[name] = (naive - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
+        elif pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind):
+            text = column.where(column.isna(), column.astype(str))
+            columns[name] = _capped(text.astype("category"))
+        else:
+            raise InputError(
+                f"feature column {name!r} has type {kind}; accepted: numbers, yes/no, dates, "
+                "text and categories."
+            )
+    return pd.DataFrame(columns, index=table.index)
+
+
+def _capped(column: pd.Series) -> pd.Series:
+    # One level type for all, so that "(other)" can join and levels sort alike everywhere.
+    column = column.cat.rename_categories([str(level) for level in column.cat.categories])
+    if len(column.cat.categories) <= _MAX_LEVELS:
+        return column
+    kept = column.value_counts().index[: _MAX_LEVELS - 1]
+    text = column.astype(object).where(column.isna() | column.isin(kept), "(other)")
+    return text.astype("category")
+
+
+def _default_estimator(y: Floats) -> BaseEstimator:
+    """Return boosting kept small: effects are weak signals, and deep trees chase noise."""
+    kind = HistGradientBoostingClassifier if _is_binary(y) else HistGradientBoostingRegressor
+    return kind(
+        learning_rate=0.1,
+        max_iter=40,
+        max_leaf_nodes=6,
+        min_samples_leaf=50,
+        l2_regularization=1.0,
+        categorical_features="from_dtype",
+        early_stopping=False,
+        random_state=0,
+    )
+
+
+# ------------------------------------------------------------------------- learners
+
+
+class _Response:
+    """One fitted model of the outcome: an expectation for each row."""
+
+    def __init__(self, estimator: Any, X: Any, y: Floats, **fit_params: Any) -> None:
+        self.constant: float | None = None
+        self.model: Any = None
+        if is_classifier(estimator) and not _is_binary(y):
+            raise InputError(
+                f"{type(estimator).__name__} is a classifier, but y is not 0/1; "
+                "use a regressor for amounts."
+            )
+        if np.ptp(y) == 0:  # nothing to learn, and many classifiers refuse one class
+            self.constant = float(y[0])
+            return
+        target = y.astype(np.int64) if is_classifier(estimator) else y
+        self.model = clone(estimator).fit(X, target, **fit_params)
+
+    def predict(self, X: Any) -> Floats:
+        if self.constant is not None:
+            return np.full(_rows(X), self.constant)
+        if is_classifier(self.model):
+            return np.asarray(self.model.predict_proba(X), dtype=float)[:, 1]
+        return np.asarray(self.model.predict(X), dtype=float)
+
+
+class _UpliftLearner(BaseEstimator):
+    """What the learners share: checking, and one arm against control."""
+
+    def fit(self, X: Any, y: ArrayLike, treatment: ArrayLike) -> Any:
+        """Learn the effect of the treatment.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_features)
+            Features as the estimator takes them; nothing measured after the treatment.
+        y : array-like of shape (n_rows,)
+            The outcome: 0/1, or an amount where the estimator is a regressor.
+        treatment : array-like of shape (n_rows,)
+            1 or True for treated, 0 or False for control.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            If rows do not match, a value is missing, or an arm is empty.
+        """
+        outcome, treated = _check_fit(X, y, treatment)
+        self.treated_share_ = float(treated.mean())
+        self._fit(X, outcome, treated)
+        return self
+
+    def predict_uplift(self, X: Any) -> Floats:
+        """Predict each row's effect, treated minus control.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_rows, n_features)
+            As in ``fit``.
+
+        Returns
+        -------
+        ndarray of float, shape (n_rows,)
+            In the outcome's unit; for 0/1 outcomes between -1 and 1.
+        """
+        check_is_fitted(self, "treated_share_")
+        return self._predict(X)
+
+    def _fit(self, X: Any, y: Floats, treated: NDArray[np.bool_]) -> None:
+        raise TypeError("use TLearner, XLearner or ClassTransformation")
+
+    def _predict(self, X: Any) -> Floats:
+        raise TypeError("use TLearner, XLearner or ClassTransformation")
+
+
+class TLearner(_UpliftLearner):
+    """Two models, one of the treated and one of the control; the uplift is the difference.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier or regressor, optional
+        Cloned for each arm. A small HistGradientBoosting by default, which takes
+        missing values and categories (see :func:`encode_features`).
+
+    Attributes
+    ----------
+    treated_share_ : float
+        Share of treated people seen in ``fit``.
+
+    References
+    ----------
+    Künzel et al. (2019), see the module.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from ethicalai_lab.personalization import TLearner
+    >>> x = np.arange(8.0).reshape(-1, 1)
+    >>> t = np.array([0, 1] * 4)
+    >>> learner = TLearner(LinearRegression()).fit(x, 1 + 2 * x[:, 0] * t, t)
+    >>> learner.predict_uplift([[3.0], [5.0]]).round(6).tolist()
+    [6.0, 10.0]
+    """
+
+    def __init__(self, estimator: Any = None) -> None:
+        self.estimator = estimator
+
+    def _fit(self, X: Any, y: Floats, treated: NDArray[np.bool_]) -> None:
+        estimator = self.estimator if self.estimator is not None else _default_estimator(y)
+        self.treated_ = _Response(estimator, *_part(treated, X, y))
+        self.control_ = _Response(estimator, *_part(~treated, X, y))
+
+    def _predict(self, X: Any) -> Floats:
+        return self.treated_.predict(X) - self.control_.predict(X)
+
+
+class XLearner(_UpliftLearner):
+    """Impute each person's effect with the other arm's model, then learn the effects.
+
+    With ``m1, m0`` the two outcome models, the imputed effects are ``y - m0(x)`` among the
+    treated and ``m1(x) - y`` among the control. One model of each is averaged with weight
+    ``1 - e`` and ``e``, where ``e`` is the probability of treatment, so that the model
+    resting on the better outcome model counts more.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier or regressor, optional
+        The outcome models; a small HistGradientBoosting by default.
+    effect_estimator : scikit-learn regressor, optional
+        The effect models; by default ``estimator`` itself where it is a regressor, a
+        small HistGradientBoostingRegressor otherwise.
+    propensity : float or scikit-learn classifier, optional
+        The probability of treatment, in (0, 1), or a model of it. By default the treated
+        share, as is right for a randomised experiment.
+
+    Attributes
+    ----------
+    treated_share_ : float
+        Share of treated people seen in ``fit``.
+
+    References
+    ----------
+    Künzel et al. (2019), see the module.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from ethicalai_lab.personalization import XLearner
+    >>> x = np.arange(8.0).reshape(-1, 1)
+    >>> t = np.array([0, 1] * 4)
+    >>> learner = XLearner(LinearRegression()).fit(x, 1 + 2 * x[:, 0] * t, t)
+    >>> learner.predict_uplift([[3.0], [5.0]]).round(6).tolist()
+    [6.0, 10.0]
+    """
+
+    def __init__(
+        self, estimator: Any = None, effect_estimator: Any = None, propensity: Any = None
+    ) -> None:
+        self.estimator = estimator
+        self.effect_estimator = effect_estimator
+        self.propensity = propensity
+
+    def _fit(self, X: Any, y: Floats, treated: NDArray[np.bool_]) -> None:
+        estimator = self.estimator if self.estimator is not None else _default_estimator(y)
+        X1, y1 = _part(treated, X, y)
+        X0, y0 = _part(~treated, X, y)
+        effect1 = y1 - _Response(estimator, X0, y0).predict(X1)
+        effect0 = _Response(estimator, X1, y1).predict(X0) - y0
+        second = self.effect_estimator
+        if second is None:
+            own = self.estimator is not None and not is_classifier(self.estimator)
+            second = self.estimator if own else _default_estimator(np.array([0.5]))
+        if is_classifier(second):
+            raise InputError("effect_estimator must be a regressor: effects are amounts.")
+        self.effect_treated_ = _Response(second, X1, effect1)
+        self.effect_control_ = _Response(second, X0, effect0)
+        self.propensity_: float | _Response
+        if self.propensity is None:
+            self.propensity_ = self.treated_share_
+        elif is_classifier(self.propensity):
+            self.propensity_ = _Response(self.propensity, X, treated.astype(float))
+        else:
+            share = float(self.propensity)
+            if not 0 < share < 1:
+                raise InputError(f"propensity is {share}; a number between 0 and 1 is needed.")
+            self.propensity_ = share
+
+    def _predict(self, X: Any) -> Floats:
+        chance: Any = self.propensity_
+        if isinstance(chance, _Response):
+            chance = chance.predict(X)
+        return (1 - chance) * self.effect_treated_.predict(X) + chance * (
+            self.effect_control_.predict(X)
+        )
+
+
+class ClassTransformation(_UpliftLearner):
+    """One classifier of ``Z``: treated and bought, or control and did not.
+
+    Where both arms are equally likely, ``uplift = 2 P(Z = 1 | x) - 1``. Unequal arms are
+    weighted as if they were equal, so the estimator must take ``sample_weight`` then.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier, optional
+        A small HistGradientBoostingClassifier by default.
+
+    Attributes
+    ----------
+    treated_share_ : float
+        Share of treated people seen in ``fit``.
+
+    References
+    ----------
+    Jaskowski and Jaroszewicz (2012), see the module.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from ethicalai_lab.personalization import ClassTransformation
+    >>> X = np.repeat([[0], [1]], 4, axis=0)
+    >>> t = np.array([0, 0, 1, 1] * 2)
+    >>> y = np.array([0, 1, 1, 0, 0, 0, 1, 1])  # the mail changes only group 1
+    >>> learner = ClassTransformation(DecisionTreeClassifier()).fit(X, y, t)
+    >>> learner.predict_uplift([[0], [1]]).tolist()
+    [0.0, 1.0]
+    """
+
+    def __init__(self, estimator: Any = None) -> None:
+        self.estimator = estimator
+
+    def _fit(self, X: Any, y: Floats, treated: NDArray[np.bool_]) -> None:
+        if not _is_binary(y):
+            raise InputError("ClassTransformation needs a 0/1 outcome; y holds other values.")
+        estimator = self.estimator if self.estimator is not None else _default_estimator(y)
+        if not is_classifier(estimator):
+            raise InputError("ClassTransformation needs a classifier as its estimator.")
+        z = np.where(treated, y, 1 - y)
+        params = {}
+        share = self.treated_share_
+        if share != 0.5:
+            # scikit-learn pipelines take weights by the name of their last step.
+            steps = getattr(estimator, "steps", None)
+            name = f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"
+            params[name] = np.where(treated, 0.5 / share, 0.5 / (1 - share))
+        self.transformed_ = _Response(estimator, X, z, **params)
+
+    def _predict(self, X: Any) -> Floats:
+        return 2 * self.transformed_.predict(X) - 1
+
+
+# -------------------------------------------------------------------- cross-fitting
+
+
+def cross_fit_uplift(
+    learner: Any,
+    X: Any,
+    y: ArrayLike,
+    treatment: ArrayLike,
+    cv: int = 5,
+    seed: int = 0,
+    *,
+    control: Any = None,
+    groups: ArrayLike | None = None,
+) -> Any:
+    """Predict everybody's uplift out of fold: by a model that has not seen them.
+
+    Parameters
+    ----------
+    learner : uplift learner
+        Cloned for each fold (and arm); every ``random_state`` left at None gets a seed.
+    X : array-like or DataFrame of shape (n_rows, n_features)
+        Features as the learner takes them.
+    y : array-like of shape (n_rows,)
+        The outcome.
+    treatment : array-like of shape (n_rows,)
+        0/1; or, together with ``control``, the labels of any number of arms.
+    cv : int, default 5
+        Folds, at least 2; arms and 0/1 outcomes are spread evenly over them.
+    seed : int, default 0
+        Source of every draw.
+    control : label, optional
+        The untreated arm; each other arm is then compared with it.
+    groups : array-like of shape (n_rows,), optional
+        Rows of one group (say, one person's) always share a fold.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), or DataFrame
+        Predicted uplift of the 0/1 treatment; with ``control`` given, a DataFrame with one
+        column an arm, indexed like ``X``. Everybody is scored for each arm.
+
+    Raises
+    ------
+    InputError
+        If rows do not match, a value is missing, or an arm has fewer rows than folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from ethicalai_lab.personalization import TLearner, cross_fit_uplift
+    >>> rng = np.random.default_rng(0)
+    >>> x, t = rng.random((400, 1)), rng.integers(0, 2, 400)
+    >>> y = x[:, 0] * t + rng.normal(0, 0.1, 400)
+    >>> uplift = cross_fit_uplift(TLearner(LinearRegression()), x, y, t)
+    >>> bool(np.corrcoef(uplift, x[:, 0])[0, 1] > 0.99)
+    True
+    """
+    if control is None:
+        outcome, treated = _check_fit(X, y, treatment)
+        labels: NDArray[Any] = treated.astype(np.int64)
+        arms, control_label = [1], 0
+    else:
+        from ethicalai_lab.personalization.rules import _arms_of
+
+        outcome = _check_outcome(X, y)
+        arms, labels = _arms_of(treatment, control, outcome.size)
+        control_label = control
+    codes = np.unique(labels.astype(str), return_inverse=True)[1].ravel()
+    for level in [control_label, *arms]:
+        size = int((labels == level).sum())
+        if size < cv:
+            raise InputError(f"arm {level!r} has {size} rows; {cv} folds need at least {cv}.")
+    strata = codes * 2 + (outcome > 0 if _is_binary(outcome) else 0)
+    folds = _folds(strata, cv, seed, groups)
+
+    found = np.empty((outcome.size, len(arms)))
+    for fold in range(cv):
+        held = folds == fold
+        held_X = _take(X, held)
+        for j, arm in enumerate(arms):
+            rows = ~held & ((labels == arm) | (labels == control_label))
+            model = _seeded(clone(learner), seed + fold)
+            model.fit(_take(X, rows), outcome[rows], labels[rows] == arm)
+            found[held, j] = model.predict_uplift(held_X)
+    if control is None:
+        return found[:, 0]
+    return pd.DataFrame(found, columns=arms, index=X.index if hasattr(X, "index") else None)
+
+
+def response_scores(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    treatment: ArrayLike | None = None,
+    cv: int = 5,
+    seed: int = 0,
+    *,
+    control: Any = 0,
+    groups: ArrayLike | None = None,
+) -> Floats:
+    """Predict out of fold who will *respond*: the classic mistake to compare with.
+
+    A response model ranks people by the outcome to expect, not by what the message adds:
+    it mails sure buyers, who would have come anyway.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier or regressor, or None
+        None for the default of the learners.
+    X : array-like or DataFrame of shape (n_rows, n_features)
+        Features as the estimator takes them.
+    y : array-like of shape (n_rows,)
+        The outcome.
+    treatment : array-like of shape (n_rows,), optional
+        Where given, the model learns from treated people only, as a team would that
+        keeps no control group; everybody is scored all the same.
+    cv, seed, groups
+        As in :func:`cross_fit_uplift`.
+    control : label, default 0
+        The untreated level of ``treatment``.
+
+    Returns
+    -------
+    ndarray of float, shape (n_rows,)
+        Probability of a 0/1 outcome, or the expected amount.
+
+    Raises
+    ------
+    InputError
+        If rows do not match or a value is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from ethicalai_lab.personalization import response_scores
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.random((500, 1))
+    >>> bought = rng.random(500) < x[:, 0]
+    >>> scores = response_scores(LogisticRegression(), x, bought)
+    >>> bool(np.corrcoef(scores, x[:, 0])[0, 1] > 0.9)
+    True
+    """
+    outcome = _check_outcome(X, y)
+    learn = np.ones(outcome.size, dtype=bool)
+    if treatment is not None:
+        from ethicalai_lab.personalization.rules import _arms_of
+
+        learn = _arms_of(treatment, control, outcome.size)[1] != control
+    strata = learn * 2 + (outcome > 0 if _is_binary(outcome) else 0)
+    folds = _folds(strata, cv, seed, groups)
+    estimator = _default_estimator(outcome) if estimator is None else estimator
+    found = np.empty(outcome.size)
+    for fold in range(cv):
+        held = folds == fold
+        rows = ~held & learn
+        model = _Response(_seeded(clone(estimator), seed + fold), _take(X, rows), outcome[rows])
+        found[held] = model.predict(_take(X, held))
+    return found
+
+
+# -------------------------------------------------------------------------- helpers
+
+
+def _is_binary(x: NDArray[Any]) -> bool:
+    return bool(np.all((x == 0) | (x == 1)))
+
+
+def _rows(X: Any) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def _take(X: Any, mask: NDArray[np.bool_]) -> Any:
+    return _safe_indexing(X, np.flatnonzero(mask))
+
+
+def _part(mask: NDArray[np.bool_], X: Any, y: Floats) -> tuple[Any, Floats]:
+    return _take(X, mask), y[mask]
+
+
+def _check_outcome(X: Any, y: ArrayLike) -> Floats:
+    from ethicalai_lab.personalization.rules import _numbers
+
+    outcome = _numbers(y, "y")
+    if _rows(X) != outcome.size:
+        raise InputError(f"X has {_rows(X)} rows and y has {outcome.size}; they must match.")
+    return outcome
+
+
+def _check_fit(X: Any, y: ArrayLike, treatment: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+    from ethicalai_lab.personalization.rules import _numbers
+
+    outcome = _check_outcome(X, y)
+    treated = _numbers(treatment, "treatment")
+    if treated.size != outcome.size:
+        raise InputError(f"treatment has {treated.size} rows; {outcome.size} are needed.")
+    if not _is_binary(treated):
+        wrong = treated[(treated != 0) & (treated != 1)][0]
+        raise InputError(f"treatment holds {wrong:g}; accepted: 1 (treated) and 0 (control).")
+    if not 0 < treated.sum() < treated.size:
+        raise InputError("treatment needs both treated (1) and control (0) people.")
+    return outcome, treated == 1
+
+
+def _folds(strata: NDArray[Any], cv: int, seed: int, groups: ArrayLike | None) -> NDArray[np.int64]:
+    """Deal rows, stratum by stratum, to folds; or whole groups where given."""
+    n = strata.size
+    if cv < 2 or cv > n:
+        raise InputError(f"cv is {cv}; from 2 to {n} folds are possible.")
+    rng = np.random.default_rng(seed)
+    if groups is not None:
+        labels = np.asarray(groups)
+        if labels.shape != (n,):
+            raise InputError(f"groups has {labels.size} rows; {n} are needed.")
+        codes = np.unique(labels, return_inverse=True)[1].ravel()
+        count = int(codes.max()) + 1
+        if count < cv:
+            raise InputError(f"groups has {count} levels; {cv} folds need at least {cv}.")
+        return (rng.permutation(count) % cv)[codes]
+    order = rng.permutation(n)
+    order = order[np.argsort(strata[order], kind="stable")]
+    folds = np.empty(n, dtype=np.int64)
+    folds[order] = np.arange(n) % cv
+    return folds
+
+
+def _seeded(estimator: Any, seed: int) -> Any:
+    """Give every ``random_state`` that was left open a seed."""
+    params = estimator.get_params(deep=True)
+    open_states = {
+        name: seed
+        for name, value in params.items()
+        if value is None and (name == "random_state" or name.endswith("__random_state"))
+    }
+    return estimator.set_params(**open_states) if open_states else estimator
