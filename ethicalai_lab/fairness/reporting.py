@@ -1,0 +1,541 @@
+"""Show an audit: as JSON, as a fragment for a notebook, as a page that stands alone.
+
+The page needs no network, no script and no colour; every table has a caption and header
+cells, so that a screen reader can say where it is. All text from the data is escaped.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ethicalai_lab.fairness._coding import FairnessInputError, binary
+from ethicalai_lab.fairness.auditing import FOUR_FIFTHS_NOTE, Audit, audit
+
+__all__ = ["cli_audit", "report"]
+
+_MEANING = {
+    "demographic_parity": "who is selected",
+    "equalized_odds": "true and false positive rates, the larger gap",
+    "equal_opportunity": "who is selected among those with the outcome",
+    "predictive_parity": "how often a selection is right",
+    "mean_score": "the mean score",
+    "calibration": "mean score minus observed rate",
+}
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:70rem;
+margin:0 auto;padding:1rem}
+table{border-collapse:collapse;margin:1rem 0}
+caption{text-align:left;font-weight:600;padding:.3rem 0}
+th,td{border:1px solid #767676;padding:.25rem .6rem;text-align:right}
+th[scope=row]{text-align:left}thead th{background:#f0f0f0}
+.scroll{overflow-x:auto}.scroll:focus{outline:3px solid #1a4f8b}
+.note{border-left:4px solid #595959;padding-left:.8rem}
+"""
+
+
+def audit_dict(result: Audit) -> dict[str, Any]:
+    """Return an audit as a JSON-ready mapping; undefined numbers become ``None``."""
+    return {
+        "n_rows": result.n_rows,
+        "sensitive_features": list(result.sensitive_names),
+        "control_features": list(result.control_names),
+        "weighted": result.weighted,
+        "n_boot": result.n_boot,
+        "confidence": result.confidence,
+        "seed": result.seed,
+        "overall": _records(result.overall),
+        "by_group": _records(result.by_group),
+        "by_group_low": _records(result.by_group_low),
+        "by_group_high": _records(result.by_group_high),
+        "disparities": _records(result.disparities),
+        "simultaneous": _records(result.simultaneous),
+        "chance": _records(result.chance),
+        "four_fifths": {
+            "note": FOUR_FIFTHS_NOTE,
+            "flag": result.four_fifths_flag,
+            "by_group": _records(result.four_fifths),
+        },
+        "undefined": [
+            {"group": _name(group), "metric": metric} for group, metric in result.undefined
+        ],
+    }
+
+
+def report(
+    audits: Audit | Mapping[str, Audit],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    title: str = "Fairness audit",
+    notes: Any = (),
+) -> str:
+    """Render audits as one self-contained HTML page.
+
+    Parameters
+    ----------
+    audits : Audit or mapping of str to Audit
+        One audit, or several by heading.
+    path : path-like, optional
+        Where to write the page (UTF-8). It is written whole or not at all.
+    title : str, default "Fairness audit"
+        The page's heading.
+    notes : iterable of str, optional
+        Sentences to show under the heading, such as how columns were read.
+
+    Returns
+    -------
+    str
+        The page. It holds no script and asks nothing of the network.
+
+    Raises
+    ------
+    FairnessInputError
+        If the folder of ``path`` does not exist.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.fairness import audit, report
+    >>> result = audit([1, 0, 1], [1, 0, 0], sensitive_features=["<b>", "a", "a"])
+    >>> page = report(result)
+    >>> "<b>" in page, "&lt;b&gt;" in page
+    (False, True)
+    """
+    if isinstance(audits, Audit):
+        audits = {" and ".join(audits.sensitive_names): audits}
+    parts = [f"<h1>{escape(title)}</h1>"]
+    parts += [f"<p>{escape(str(note))}</p>" for note in notes]
+    parts.append(
+        "<p>This page reports which tests were run and what came out. It does not say that "
+        "a decision is fair, lawful or unlawful.</p>"
+    )
+    for i, (heading, result) in enumerate(audits.items()):
+        parts.append(f'<section aria-labelledby="a{i}"><h2 id="a{i}">By {escape(heading)}</h2>')
+        parts.append(_body(result, level=3))
+        parts.append("</section>")
+    page = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<body><main>\n{chr(10).join(parts)}\n</main></body></html>\n"
+    )
+    if path is not None:
+        _write(Path(path), page)
+    return page
+
+
+def audit_fragment(result: Audit) -> str:
+    """Return the fragment a notebook shows for an audit."""
+    return f"<div>{_body(result, level=4)}</div>"
+
+
+def cli_audit(
+    table: pd.DataFrame,
+    roles: Any,
+    html: str | os.PathLike[str] | None = None,
+    json: bool = False,
+    seed: int = 0,
+    *,
+    threshold: float | None = None,
+    n_boot: int = 1000,
+) -> str:
+    """Audit one's own table, and return the text to print.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a person or decision.
+    roles : mapping or object
+        With ``columns`` (column name to role) and, optionally, ``outcome`` (which outcome),
+        ``positive`` (its positive value) and ``control`` (the treatment's untreated level).
+    html : path-like, optional
+        Where to write the page of :func:`report`.
+    json : bool, default False
+        Whether to return JSON rather than plain text.
+    seed : int, default 0
+        Source of every draw.
+    threshold : float, optional
+        The score from which a person counts as selected, where there is no decision column.
+        Default: 0.5, for scores within [0, 1].
+    n_boot : int, default 1000
+        Bootstrap replicates.
+
+    Returns
+    -------
+    str
+        JSON, or a summary: one block for each protected column and, where there are
+        several, one for their intersection.
+
+    Raises
+    ------
+    FairnessInputError
+        If no column is protected, nothing can serve as the decision, or a column named in
+        ``roles`` is not in the table.
+
+    Notes
+    -----
+    The decision is the ``decision`` column; without one, the ``score`` column at
+    ``threshold``; without one, whether the ``treatment`` column differs from ``control``.
+    A number column with more than 12 different values is cut into four bands of about equal
+    size. Without an outcome column only selection is audited.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.fairness import cli_audit
+    >>> table = pd.DataFrame({"sex": ["f", "m"] * 50, "sent": [1, 1, 0, 1] * 25})
+    >>> text = cli_audit(table, {"columns": {"sex": "protected", "sent": "decision"}})
+    >>> print(text.splitlines()[4])
+    demographic_parity_difference: 0.500 [0.357, 0.649], by chance alone up to 0.180
+    """
+    from json import dumps
+
+    chosen = _choose(table, roles, threshold)
+    audits: dict[str, Audit] = {}
+    groups = chosen["groups"]
+    blocks = {name: groups[[name]] for name in groups}
+    if groups.shape[1] > 1:
+        blocks[" and ".join(groups.columns)] = groups
+    for heading, columns in blocks.items():
+        audits[heading] = audit(
+            chosen["y_true"],
+            chosen["y_pred"],
+            sensitive_features=columns,
+            score=chosen["score"],
+            n_boot=n_boot,
+            seed=seed,
+        )
+    if html is not None:
+        report(audits, html, notes=chosen["notes"])
+    if json:
+        payload = {
+            "notes": chosen["notes"],
+            "audits": {heading: audit_dict(result) for heading, result in audits.items()},
+        }
+        return dumps(payload, indent=2, ensure_ascii=False, allow_nan=False)
+    lines = list(chosen["notes"])
+    for heading, result in audits.items():
+        lines += ["", f"By {heading}: {result.n_rows:,} rows, {len(result.by_group):,} groups"]
+        lines += _sentences(result)
+    return "\n".join(lines).lstrip("\n")
+
+
+# --------------------------------------------------------------------- reading roles
+
+
+def _get(roles: Any, name: str) -> Any:
+    return roles.get(name) if isinstance(roles, Mapping) else getattr(roles, name, None)
+
+
+def _choose(table: pd.DataFrame, roles: Any, threshold: float | None) -> dict[str, Any]:
+    columns = _get(roles, "columns")
+    if not isinstance(columns, Mapping):
+        raise FairnessInputError("roles has no 'columns'; give a mapping of column name to role.")
+    by_role: dict[str, list[str]] = {}
+    for name, role in columns.items():
+        if name not in table:
+            raise FairnessInputError(
+                f"roles names column {name!r}, which the table lacks; it has "
+                f"{', '.join(map(str, table.columns))}."
+            )
+        by_role.setdefault(str(getattr(role, "value", role)), []).append(name)
+    protected = by_role.get("protected", [])
+    if not protected:
+        raise FairnessInputError(
+            "no column has the role 'protected'; name at least one, such as gender: protected."
+        )
+    notes = []
+    positive = _get(roles, "positive")
+
+    y_true = None
+    outcome = _get(roles, "outcome")
+    outcomes = by_role.get("outcome", [])
+    if outcome is None and len(outcomes) > 1:
+        raise FairnessInputError(
+            f"roles has {len(outcomes)} outcomes ({', '.join(outcomes)}); "
+            "say which with 'outcome: <name>'."
+        )
+    outcome = outcome or (outcomes[0] if outcomes else None)
+    if outcome is not None:
+        if outcome not in table:
+            raise FairnessInputError(f"outcome {outcome!r} is not a column of the table.")
+        y_true = _flag(table[outcome], positive, outcome)
+        notes.append(f"Outcome: {outcome}" + ("" if positive is None else f" = {positive}") + ".")
+    else:
+        notes.append("No outcome column: only selection is audited.")
+
+    score = None
+    if by_role.get("score"):
+        score = table[by_role["score"][0]]
+    if by_role.get("decision"):
+        name = by_role["decision"][0]
+        y_pred = _flag(table[name], positive, name)
+        notes.append(f"Selected: {name}.")
+    elif score is not None:
+        values = np.asarray(pd.to_numeric(score, errors="coerce"), dtype=float)
+        inside = bool(np.nanmin(values) >= 0 and np.nanmax(values) <= 1) if len(values) else True
+        if threshold is None and not inside:
+            raise FairnessInputError(
+                f"score column {score.name!r} is not within [0, 1]; give the threshold from "
+                "which a person counts as selected."
+            )
+        cut = 0.5 if threshold is None else threshold
+        y_pred = values >= cut
+        notes.append(f"Selected: {score.name} of at least {cut:g}.")
+    elif by_role.get("treatment"):
+        name, control = by_role["treatment"][0], _get(roles, "control")
+        if control is None or not (table[name] == control).any():
+            raise FairnessInputError(
+                f"treatment column {name!r} needs its untreated level: 'control: <value>', one of "
+                f"{', '.join(map(str, pd.unique(table[name])[:6]))}."
+            )
+        y_pred = np.asarray(table[name] != control)
+        notes.append(f"Selected: {name} other than {control}.")
+    else:
+        raise FairnessInputError(
+            "no column has the role 'decision', 'score' or 'treatment'; one of them must say "
+            "who was selected."
+        )
+    groups = {}
+    for name in protected:
+        column = table[name]
+        if pd.api.types.is_numeric_dtype(column) and column.nunique() > 12:
+            column = _bands(column)
+            notes.append(f"{name} is cut into bands of about equal size.")
+        groups[name] = column.reset_index(drop=True)
+    return {
+        "y_true": y_true,
+        "y_pred": y_pred,
+        "score": score,
+        "groups": pd.DataFrame(groups),
+        "notes": notes,
+    }
+
+
+def _flag(values: pd.Series, positive: Any, name: str) -> Any:
+    if pd.api.types.is_numeric_dtype(values) or positive is None:
+        if positive is not None and positive in set(values.dropna().unique()):
+            return _equal(values, positive, name)
+        return binary(values, f"column {name!r}")
+    seen = [str(v) for v in pd.unique(values.dropna())]
+    if str(positive) not in seen:
+        raise FairnessInputError(
+            f"column {name!r} never holds the positive value {positive!r}; it holds "
+            f"{', '.join(repr(v) for v in seen[:6])}."
+        )
+    return _equal(values.astype(str).where(values.notna()), str(positive), name)
+
+
+def _equal(values: pd.Series, positive: Any, name: str) -> Any:
+    missing = np.asarray(values.isna())
+    if missing.any():
+        raise FairnessInputError(
+            f"column {name!r} is missing in {int(missing.sum()):,} rows, first in row "
+            f"{int(np.argmax(missing))}; drop or fill them first."
+        )
+    return np.asarray(values == positive)
+
+
+def _bands(values: pd.Series) -> pd.Series:
+    edges = np.unique(np.nanquantile(values.to_numpy(float), [0, 0.25, 0.5, 0.75, 1]))
+    if len(edges) < 3:
+        return values
+    labels = [
+        f"{low:g} to {'below ' if i < len(edges) - 2 else ''}{high:g}"
+        for i, (low, high) in enumerate(pairwise(edges))
+    ]
+    codes = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(labels) - 1)
+    codes = np.where(values.isna(), -1, codes)
+    return pd.Series(pd.Categorical.from_codes(codes, labels, ordered=True), name=values.name)
+
+
+# ---------------------------------------------------------------------------- words
+
+
+def _name(group: Any) -> str:
+    return ", ".join(map(str, group)) if isinstance(group, tuple) else str(group)
+
+
+def _number(value: Any, digits: int = 3) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
+        return "undefined"
+    if isinstance(value, (int, np.integer)):
+        return f"{value:,}"
+    return f"{value:.{digits}f}"
+
+
+def _sentences(result: Audit) -> list[str]:
+    lines = []
+    chance = result.chance
+    for at, row in chance.iterrows():
+        found = result.disparities.loc[at]
+        text = (
+            f"{_name(at)}: {_number(row['value'])} "
+            f"[{_number(found['low'])}, {_number(found['high'])}]"
+        )
+        if not math.isnan(row["by_chance"]):
+            side = "down to" if "_ratio" in _name(at) else "up to"
+            text += f", by chance alone {side} {_number(row['by_chance'])}"
+        lines.append(text)
+    below = result.four_fifths.index[result.four_fifths["below"]]
+    if len(below):
+        lines.append(
+            f"Below four fifths of the highest selection rate: {'; '.join(map(_name, below))}."
+        )
+    else:
+        lines.append("No group is below four fifths of the highest selection rate.")
+    lines.append(FOUR_FIFTHS_NOTE)
+    if result.small_groups:
+        lines.append(
+            f"Groups of fewer than {result.small} rows, whose rates are unsteady: "
+            f"{'; '.join(map(_name, result.small_groups[:20]))}."
+        )
+    if result.undefined:
+        lines.append(
+            f"{len(result.undefined)} rates have nothing in the denominator; they stay undefined "
+            "and take no part in the gaps."
+        )
+    return lines
+
+
+def _body(result: Audit, level: int) -> str:
+    h = f"h{level}"
+    percent = f"{result.confidence * 100:g} %"
+    parts = [
+        f"<p>{result.n_rows:,} rows, {len(result.by_group):,} groups"
+        f"{', weighted' if result.weighted else ''}. Intervals: {percent}, bootstrap with "
+        f"{result.n_boot:,} replicates (seed {result.seed}).</p>",
+        f"<{h}>Gaps</{h}>",
+    ]
+    rows = []
+    for at, row in result.chance.iterrows():
+        family = (at[-1] if isinstance(at, tuple) else at).rsplit("_", 1)[0]
+        bounds = result.disparities.loc[at]
+        wide = result.simultaneous.loc[at]
+        rows.append(
+            (
+                _name(at),
+                _MEANING.get(family, ""),
+                _number(row["value"]),
+                f"{_number(bounds['low'])} to {_number(bounds['high'])}",
+                f"{_number(wide['low'])} to {_number(wide['high'])}",
+                _number(row["by_chance"]),
+                _number(row["p_value"]),
+            )
+        )
+    heads = (
+        "disparity",
+        "of",
+        "value",
+        f"{percent} interval",
+        "bounds for all groups at once",
+        "by chance alone",
+        "p-value",
+    )
+    parts.append(_table("Largest gaps and smallest ratios between groups", heads, rows))
+    parts.append(
+        '<p class="note">"By chance alone" is the gap (for ratios, the ratio) that '
+        f"{percent} of samples stay within when all groups share one rate.</p>"
+    )
+    parts.append(f"<{h}>Each group</{h}>")
+    metrics = [c for c in result.by_group if c not in ("count", "small_group")]
+    rows = []
+    for position, group in enumerate(result.by_group.index):
+        row = result.by_group.iloc[position]
+        count = row["count"]
+        size = "0" if pd.isna(count) else f"{int(count):,}"
+        cells = []
+        for m in metrics:
+            low = result.by_group_low[m].iloc[position]
+            high = result.by_group_high[m].iloc[position]
+            text = _number(float(row[m]))
+            if not math.isnan(low):
+                text += f" ({_number(float(low))} to {_number(float(high))})"
+            cells.append(text)
+        mark = "small" if row["small_group"] else ""
+        rows.append((_name(group), size, mark, *cells))
+    parts.append(_table("Rates by group", ("group", "count", "mark", *metrics), rows))
+    parts.append(f"<{h}>Four-fifths rule</{h}>")
+    parts.append(f'<p class="note">{escape(FOUR_FIFTHS_NOTE)}</p>')
+    rows = [
+        (
+            _name(group),
+            _number(float(row["selection_rate"])),
+            _number(float(row["ratio_to_highest"])),
+            f"{_number(float(row['low']))} to {_number(float(row['high']))}",
+            "below" if row["below"] else "not below",
+        )
+        for group, row in result.four_fifths.iterrows()
+    ]
+    heads = ("group", "selection_rate", "ratio to highest", f"{percent} interval", "four fifths")
+    parts.append(_table("Selection rate over the highest one", heads, rows))
+    tail = _sentences(result)
+    parts += [
+        f"<p>{escape(line)}</p>"
+        for line in tail
+        if line.startswith("Groups of") or "denominator" in line
+    ]
+    return "\n".join(parts)
+
+
+def _table(caption: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>\n"
+        for row in rows
+    )
+    # A wide table scrolls; tabindex lets a keyboard reach the scrolling part.
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f"<table><caption>{escape(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return round(float(value), 12) if math.isfinite(value) else None
+    return str(value)
+
+
+def _records(frame: Any) -> Any:
+    if isinstance(frame, pd.Series):
+        return {str(k): _plain(v) for k, v in frame.items()}
+    names = [str(n) for n in frame.index.names]
+    rows = []
+    for at, row in zip(frame.index, frame.to_dict("records"), strict=True):
+        keys = at if isinstance(at, tuple) else (at,)
+        rows.append(
+            {n: _plain(k) for n, k in zip(names, keys, strict=True)}
+            | {str(k): _plain(v) for k, v in row.items()}
+        )
+    return rows
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.parent.is_dir():
+        raise FairnessInputError(f"folder {path.parent} does not exist; create it first.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
