@@ -8,53 +8,11 @@ last one of its section.
 from __future__ import annotations
 
 import difflib
-import re
 from typing import Any
 
-from ethicalai_lab.world.strict_yaml import Node
+from ethicalai_lab.world.strict_yaml import Node, scalar
 
-__all__ = ["edit", "scalar", "value"]
-
-_PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.,()/'%+-]|[ ](?=[A-Za-z0-9_(]))*\Z")
-# words that some YAML reader takes for something other than a text
-_RESERVED = re.compile(r"(?i:null|true|false|yes|no|on|off|y|n|nan|inf)\Z")
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-
-
-def scalar(item: str | int | float | bool | None, *, flow: bool = False) -> str:
-    r"""Return one value as YAML.
-
-    Parameters
-    ----------
-    item : str, int, float, bool or None
-        The value.
-    flow : bool
-        Whether it will stand in brackets or braces, where a comma separates.
-
-    Examples
-    --------
-    >>> scalar(True), scalar(0.25), scalar("uplift"), scalar("no"), scalar("a: b\n")
-    ('true', '0.25', 'uplift', '"no"', '"a: b\\n"')
-    """
-    if item is None:
-        return "null"
-    if isinstance(item, bool):
-        return "true" if item else "false"
-    if isinstance(item, int | float):
-        return repr(item)
-    if _PLAIN.match(item) and not _RESERVED.match(item) and not (flow and "," in item):
-        return item
-    out = []
-    for character in item:
-        if character in _ESCAPES:
-            out.append(_ESCAPES[character])
-        elif character.isprintable():
-            out.append(character)
-        else:
-            code = ord(character)
-            width = 2 if code < 0x100 else 4 if code < 0x10000 else 8
-            out.append(f"\\{ {2: 'x', 4: 'u', 8: 'U'}[width] }{code:0{width}x}")
-    return '"' + "".join(out) + '"'
+__all__ = ["edit", "value"]
 
 
 def value(item: Any, *, flow: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Reading small YAML files strictly, with the line of every value.
+"""Reading small YAML files strictly, with the line of every value; writing single values.
 
 A policy or a roles file comes from anyone, so the reader takes only what such a
 file needs: mappings, lists and scalars. Tags, anchors, aliases, duplicate keys,
@@ -19,7 +19,7 @@ from typing import Any
 
 from ethicalai_lab.errors import InputError
 
-__all__ = ["Node", "Text", "did_you_mean", "line_of", "parse", "read_text", "to_data"]
+__all__ = ["Node", "Text", "did_you_mean", "line_of", "parse", "read_text", "scalar", "to_data"]
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
@@ -30,6 +30,11 @@ _FALSE = re.compile(r"(?:false|False|FALSE)\Z")
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
+
+_PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.,()/'%+-]|[ ](?=[A-Za-z0-9_(]))*\Z")
+# words that some YAML reader takes for something other than a text
+_RESERVED = re.compile(r"(?i:null|true|false|yes|no|on|off|y|n|nan|inf)\Z")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 @dataclass(frozen=True)
@@ -384,3 +389,39 @@ def line_of(node: Node | None, path: Iterable[str | int]) -> int | None:
         else:
             break
     return line
+
+
+def scalar(item: str | int | float | bool | None, *, flow: bool = False) -> str:
+    r"""Return one value as YAML.
+
+    Parameters
+    ----------
+    item : str, int, float, bool or None
+        The value.
+    flow : bool
+        Whether it will stand in brackets or braces, where a comma separates.
+
+    Examples
+    --------
+    >>> scalar(True), scalar(0.25), scalar("uplift"), scalar("no"), scalar("a: b\n")
+    ('true', '0.25', 'uplift', '"no"', '"a: b\\n"')
+    """
+    if item is None:
+        return "null"
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, int | float):
+        return repr(item)
+    if _PLAIN.match(item) and not _RESERVED.match(item) and not (flow and "," in item):
+        return item
+    out = []
+    for character in item:
+        if character in _ESCAPES:
+            out.append(_ESCAPES[character])
+        elif character.isprintable():
+            out.append(character)
+        else:
+            code = ord(character)
+            width = 2 if code < 0x100 else 4 if code < 0x10000 else 8
+            out.append(f"\\{ {2: 'x', 4: 'u', 8: 'U'}[width] }{code:0{width}x}")
+    return '"' + "".join(out) + '"'
