@@ -54,7 +54,7 @@ ADVICE = [
     (
         r"connection (broken|refused|reset|error|timed)|failed to (establish|fetch)|timed out|"
         r"(could not|cannot|tcp) connect|name resolution|getaddrinfo|dns error|unreachable|"
-        r"error sending request|certificate|ssl error",
+        r"error sending request|certificate|ssl error|from versions: none",
         f"No network, and the first start needs one: connect to the internet, {AGAIN}",
     ),
 ]
@@ -211,7 +211,7 @@ def make_anew():
 def jupyter_command(port=None, browser=True):
     """Return the command line that opens the lab; the browser test starts it the same way."""
     command = [
-        *(PYTHON, "-m", "jupyterlab", "--log-level=WARN"),
+        *(PYTHON, "-P", "-m", "jupyterlab", "--log-level=WARN"),
         f"--ServerApp.root_dir={ROOT / 'notebooks'}",
         f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
         "--ServerApp.ip=127.0.0.1",
@@ -259,9 +259,10 @@ def open_lab(options):
     args = parser.parse_args(options)
     if args.port is not None:
         try:
-            with socket.create_server(("127.0.0.1", args.port)):
-                pass
-        except (OSError, OverflowError):
+            if not 0 <= args.port < 2**16:
+                raise OSError
+            socket.create_server(("127.0.0.1", args.port)).close()
+        except OSError:
             sys.exit(f"Port {args.port} cannot be used: name another, or leave --port away.")
     set_up()
     print("The lab is open until you press Ctrl-C here.", flush=True)
@@ -307,7 +308,7 @@ def main(argv):
         lock(argv[1:])
     else:
         set_up()
-        become([PYTHON, "-m", "ethicalai_lab", *argv])
+        become([PYTHON, "-P", "-m", "ethicalai_lab", *argv])  # -P: not what lies in this folder
 
 
 if __name__ == "__main__":

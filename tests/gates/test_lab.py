@@ -1,0 +1,432 @@
+"""`python lab.py`, driven for real on a project of one small package, without a network."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+
+HERE_IS_POSIX = os.name == "posix"
+
+# builds the small project's package without any build tool
+BACKEND = """
+import os, zipfile
+
+def build_editable(directory, config_settings=None, metadata_directory=None):
+    name = "small_lab-1-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(directory, name), "w") as wheel:
+        info = "small_lab-1.dist-info/"
+        wheel.writestr("small_lab.pth", os.path.dirname(os.path.abspath(__file__)))
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: small-lab\\nVersion: 1\\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\n"
+                       "Tag: py3-none-any\\n")
+        wheel.writestr(info + "RECORD", "")
+    return name
+"""
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "small-lab"
+version = "1"
+"""
+# the verb: tells where it runs
+MAIN = """
+import json, os, sys, ethicalai_lab, locked
+print(json.dumps({"argv": sys.argv[1:], "prefix": sys.prefix, "package": ethicalai_lab.__file__,
+                  "locked": locked.__file__, "cwd": os.getcwd(),
+                  "jupyter": os.environ["JUPYTER_CONFIG_DIR"]}))
+"""
+
+
+def write_wheel(folder):
+    """Write a wheel of one module and return its line for a lock."""
+    path = folder / "locked-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("locked.py", "")
+        wheel.writestr(
+            "locked-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: locked\nVersion: 1\n"
+        )
+        wheel.writestr(
+            "locked-1.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        wheel.writestr("locked-1.dist-info/RECORD", "locked.py,,\n")
+    return f"locked==1 \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+class Project:
+    """A checkout in small: lab.py, a lock of one package, and the lab's own package."""
+
+    def __init__(self, folder, repo):
+        self.root = folder / "a lab with spaces"
+        self.wheels = folder / "wheels"
+        package = self.root / "ethicalai_lab"
+        for new in (package, self.root / "notebooks", self.wheels):
+            new.mkdir(parents=True)
+        (self.root / "lab.py").write_bytes((repo / "lab.py").read_bytes())
+        (self.root / "backend.py").write_text(BACKEND, encoding="utf-8")
+        (self.root / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
+        (package / "__init__.py").write_text("", encoding="utf-8")
+        (package / "__main__.py").write_text(MAIN, encoding="utf-8")
+        self.lock = write_wheel(self.wheels)
+        (self.root / "requirements.lock").write_text(self.lock, encoding="utf-8")
+
+    @property
+    def stamp(self):
+        return self.root / ".venv" / "lab-stamp"
+
+    def command(self, *words):
+        # -B: no bytecode beside lab.py; the interpreter that made this environment, not ours
+        return [sys.executable, "-B", str(self.root / "lab.py"), *words]
+
+    def environment(self, **more):
+        env = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)}
+        return {**env, **more}
+
+    def run(self, *words, **more):
+        return subprocess.run(
+            self.command(*words),
+            env=self.environment(**more),
+            cwd=self.wheels,  # never where lab.py is
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def outdate(self):
+        """Make the set-up out of date, as a new version of the project does."""
+        path = self.root / "pyproject.toml"
+        path.write_text(path.read_text(encoding="utf-8") + "# newer\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, repo):
+    project = Project(tmp_path_factory.mktemp("project"), repo)
+    first = project.run("probe", "--x", "1")
+    assert first.returncode == 0, first.stdout + first.stderr
+    project.first = first.stdout
+    return project
+
+
+def told(result):
+    """Return what the small project's verb told, once it ran well."""
+    assert result.returncode == 0, result.stdout + result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def lab(repo):
+    """lab.py as a module."""
+    spec = importlib.util.spec_from_file_location("lab_under_test", repo / "lab.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# the set-up, for real
+
+
+def test_first_start_installs_and_passes_the_verb_on(project):
+    assert "Setting up the lab" in project.first
+    assert "The lab is set up" in project.first
+    probe = json.loads(project.first.splitlines()[-1])
+    venv = project.root / ".venv"
+    assert probe["argv"] == ["probe", "--x", "1"]
+    assert os.path.samefile(probe["prefix"], venv)
+    assert os.path.samefile(os.path.dirname(probe["package"]), project.root / "ethicalai_lab")
+    assert str(venv) in probe["locked"]
+    assert os.path.samefile(probe["cwd"], project.wheels)
+    config = json.loads((venv / "etc/jupyter/labconfig/page_config.json").read_text())
+    assert config["disabledExtensions"] == {"@jupyterlab/apputils-extension:announcements": True}
+
+
+def test_second_start_is_quick_and_silent(project):
+    start = time.perf_counter()
+    second = project.run("again")
+    assert time.perf_counter() - start < 3
+    assert told(second)["argv"] == ["again"]
+    assert len(second.stdout.splitlines()) == 1
+
+
+def test_other_environments_do_not_leak_in(project, tmp_path):
+    for name in ("ethicalai_lab", "locked"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')", encoding="utf-8")
+    probe = told(
+        project.run(
+            "x",
+            PYTHONPATH=str(tmp_path),
+            VIRTUAL_ENV=str(tmp_path),
+            CONDA_PREFIX=str(tmp_path),
+            JUPYTER_CONFIG_DIR=str(tmp_path),
+        )
+    )
+    assert os.path.samefile(os.path.dirname(probe["package"]), project.root / "ethicalai_lab")
+    assert str(project.root) in probe["jupyter"]
+
+
+@pytest.mark.skipif(not HERE_IS_POSIX, reason="kills a process group")
+def test_killed_half_way_then_repaired(project):
+    project.outdate()
+    process = subprocess.Popen(
+        project.command("x"),
+        env=project.environment(),
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:  # the first line comes before .venv is cleared
+        if "Setting up" in line:
+            break
+    time.sleep(0.5)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert not project.stamp.exists()
+    repaired = project.run("x")
+    assert "Setting up the lab" in repaired.stdout
+    assert told(repaired)["argv"] == ["x"]
+
+
+@pytest.mark.skipif(not HERE_IS_POSIX, reason="sends SIGINT")
+def test_ctrl_c_says_that_the_next_start_repairs(project):
+    project.outdate()
+    process = subprocess.Popen(
+        project.command("x"),
+        env=project.environment(),
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "run the same command again" in error
+    assert "Traceback" not in error.split("Stopped half-way")[-1]
+    assert not project.stamp.exists()
+
+
+def test_two_starts_at_once_set_up_once(project):
+    project.outdate()
+    both = [
+        subprocess.Popen(
+            project.command(str(i)), env=project.environment(), stdout=subprocess.PIPE, text=True
+        )
+        for i in range(2)
+    ]
+    outputs = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert sum("Setting up the lab" in output for output in outputs) == 1
+    assert sum("waiting for it" in output for output in outputs) == 1
+
+
+def test_altered_download_is_refused_then_repaired(project):
+    path = project.root / "requirements.lock"
+    digest = project.lock.split(":")[-1].strip()
+    path.write_text(project.lock.replace(digest, "0" * 64), encoding="utf-8")
+    refused = project.run("x")
+    assert refused.returncode == 1
+    assert "is not the one in requirements.lock" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert not project.stamp.exists()
+    # and a lock without hashes does not get through either
+    path.write_text("locked==1\n", encoding="utf-8")
+    assert project.run("x").returncode == 1
+    path.write_text(project.lock, encoding="utf-8")
+    assert told(project.run("x"))["argv"] == ["x"]
+
+
+def test_no_network_on_the_first_start(project):
+    project.outdate()
+    path = project.root / "requirements.lock"
+    path.write_text(project.lock.replace("locked", "unheard-of"), encoding="utf-8")
+    nowhere = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
+    failed = project.run("x", **nowhere)
+    path.write_text(project.lock, encoding="utf-8")
+    assert failed.returncode == 1
+    assert failed.stderr.strip() == (
+        "No network, and the first start needs one: connect to the internet, "
+        "then run the same command again."
+    )
+
+
+def test_moved_folder_and_lost_python_are_repaired(project):
+    told(project.run("x"))
+    moved = project.root.with_name("moved")
+    project.root.rename(moved)
+    project.root = moved
+    probe = told(project.run("x"))
+    assert os.path.samefile(probe["prefix"], moved / ".venv")
+    for name in ("bin/python", "Scripts/python.exe"):
+        (moved / ".venv" / name).unlink(missing_ok=True)
+    again = project.run("x")
+    assert "Setting up the lab" in again.stdout
+    assert told(again)["argv"] == ["x"]
+
+
+# what stops a set-up, in one sentence
+
+
+def test_older_pythons_get_one_sentence(repo):
+    source = (repo / "lab.py").read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 7))
+    pretend = (
+        "import sys; sys.version_info = (3, 9, 1, 'final', 0); "
+        f"exec(compile(open({str(repo / 'lab.py')!r}, encoding='utf-8').read(), 'lab.py', 'exec'))"
+    )
+    old = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True)
+    assert old.returncode == 1
+    assert old.stderr == "The lab needs Python 3.11 or newer, this is 3.9.\n"
+
+
+def test_only_the_standard_library_is_imported(repo):
+    tree = ast.parse((repo / "lab.py").read_text(encoding="utf-8"))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module.split(".")[0])
+    assert imported <= sys.stdlib_module_names
+
+
+def test_no_write_permission(lab, monkeypatch, tmp_path):
+    for name in ("requirements.lock", "pyproject.toml"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    monkeypatch.setattr(lab, "ROOT", tmp_path)
+    monkeypatch.setattr(lab, "STAMP", tmp_path / ".venv" / "lab-stamp")
+    tmp_path.chmod(0o555)
+    root = HERE_IS_POSIX and os.geteuid() == 0
+    if root:
+        os.seteuid(65534)  # root may write anywhere
+    try:
+        with pytest.raises(SystemExit, match=r"Cannot write in .*: move the folder to a place"):
+            lab.set_up()
+    finally:
+        if root:
+            os.seteuid(0)
+        tmp_path.chmod(0o755)
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_python_without_venv(lab, monkeypatch):
+    monkeypatch.setattr(lab, "is_set_up", lambda: False)
+    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="apt install python3-venv"):
+        lab.make_anew()
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+         "The disk is full"),
+        ("error: failed to write `x`: There is not enough space on the disk. (os error 112)",
+         "The disk is full"),
+        ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'",
+         "Cannot write in"),
+        ("WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError("
+         "'<...>: Failed to establish a new connection: [Errno 101] Network is unreachable')'",
+         "No network"),
+        ("  Caused by: dns error: failed to lookup address information: Temporary failure in name "
+         "resolution", "No network"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE",
+         "A package that arrived"),
+        ("Resolved 133 packages in 519ms\nerror: Failed to build `x`: invalid metadata", None),
+    ],
+)  # fmt: skip
+def test_what_installers_say_becomes_one_sentence(lab, said, sentence):
+    advice = lab.advice(said)
+    assert advice is None if sentence is None else advice.startswith(sentence)
+
+
+def test_uv_is_tried_first_and_pip_is_the_way_back(lab, monkeypatch, repo):
+    """The real lock pins uv; when uv fails, pip installs the same lock."""
+    steps = []
+
+    def step(*command):
+        steps.append(command)
+        uses_uv = command[1:3] == ("-m", "uv")
+        return not (uses_uv and uv_fails), ""
+
+    monkeypatch.setattr(lab, "step", step)
+    for uv_fails, last_two in ((False, ["uv", "uv"]), (True, ["pip", "pip"])):  # noqa: B007
+        steps.clear()
+        lab.install()
+        assert steps[0][2] == "pip"
+        assert "--require-hashes" in steps[0]
+        assert [command[2] for command in steps[-2:]] == last_two
+        assert "--require-hashes" in steps[-2]
+        assert str(repo / "requirements.lock") in steps[-2]
+        assert "--no-deps" in steps[-1]
+
+
+# opening, testing
+
+
+def test_jupyterlab_listens_here_only_and_asks_nothing_of_the_outside(lab):
+    command = lab.jupyter_command(port=8899, browser=False)
+    assert {
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port=8899",
+        "--ServerApp.open_browser=False",
+        "--LabApp.extension_manager=readonly",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.news_url=None",
+        f"--LabApp.default_url=/lab/tree/{lab.FIRST_LESSON}",
+    } <= set(command)
+    assert not any("token" in word or "password" in word for word in command)
+    assert not any(word.startswith("--ServerApp.port") for word in lab.jupyter_command())
+
+
+def test_a_port_in_use_is_one_sentence(lab):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"Port {port} cannot be used"):
+            lab.open_lab(["--port", str(port)])
+    with pytest.raises(SystemExit, match="Port 700000 cannot be used"):
+        lab.open_lab(["--port", "700000"])
+
+
+def test_options_reach_jupyterlab(lab, monkeypatch):
+    opened = []
+    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "become", lambda command, folder=None: opened.append(command))
+    lab.main(["--no-browser", "--port", "0"])
+    lab.main([])
+    assert "--ServerApp.open_browser=False" in opened[0]
+    assert "--ServerApp.open_browser=True" in opened[1]
+
+
+def test_a_failing_step_fails_the_whole_run_but_stops_none(lab, monkeypatch):
+    ran = []
+    monkeypatch.setattr(lab, "set_up", lambda: None)
+    codes = iter([0, 1, 0, 0])
+    monkeypatch.setattr(lab, "run", lambda command: ran.append(command) or next(codes))
+    with pytest.raises(SystemExit, match="FAILED: ruff format --check"):
+        lab.main(["test"])
+    assert [command[2] for command in ran] == ["ruff", "ruff", "pytest", "pytest"]
+    assert "--nbval" in ran[-1]
+    assert not any("lax" in word for command in ran for word in command)
+
+
+def test_options_of_test_reach_pytest(lab, monkeypatch):
+    ran = []
+    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "run", lambda command: ran.append(command) or 0)
+    lab.main(["test", "tests/gates", "-k", "offline"])
+    assert [command[2:] for command in ran] == [["pytest", "tests/gates", "-k", "offline"]]
