@@ -13,14 +13,13 @@ import html
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ethicalai_lab.classroom.answers import (
     Answer,
     Choice,
     Judgement,
-    Number,
     Rule,
     Unreadable,
     Untouched,
@@ -165,6 +164,7 @@ class Exercise:
 
     Examples
     --------
+    >>> from ethicalai_lab.classroom import Number
     >>> half = Exercise(
     ...     id="q1", prompt="What is half of one?", answer=Number(absolute=0.01),
     ...     expected=lambda world: 0.5,
@@ -222,7 +222,7 @@ class Exercise:
     def _says(self, text: str, facts: Facts) -> str:
         return text.format_map(facts) if "{" in text or "}" in text else text
 
-    def judge(self, answer: Any = ..., *, world: Any) -> Feedback:
+    def judge(self, answer: Any = ..., *, world: Any = None) -> Feedback:
         """Say what is right or wrong with `answer`.
 
         Never raises for an answer, whatever it is.
@@ -486,7 +486,8 @@ class BoundExercise(_Bound):
         """
         if fields:
             answer = fields if answer is ... else {"answer": answer, **fields}
-        feedback = self._declared.judge(answer, world=self._lesson.world)
+        world = None if answer is ... else self._lesson.world  # making a world takes a second
+        feedback = self._declared.judge(answer, world=world)
         if feedback.kind in ("right", "wrong"):
             return self._noted(feedback, tried=True, right=feedback.passed)
         return feedback

@@ -141,7 +141,7 @@ class ProgressFile:
     ...     file = ProgressFile(folder)
     ...     _ = file.record("01", "q1", tried=True, right=True)
     ...     file.read()["01"]["q1"]
-    {'tries': 1, 'right': True}
+    {'right': True, 'tries': 1}
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:

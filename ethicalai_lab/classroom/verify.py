@@ -65,7 +65,7 @@ def _exercise(item: Exercise, setup: str, world: Any) -> Iterator[str]:
             yield f"the answer {odd!r} passes"
     if isinstance(item.answer, Judgement):
         reference_answer = item.reference_for(facts)
-        part = {name: ... for name in reference_answer}
+        part = dict.fromkeys(reference_answer, ...)
         if item.judge(part, world=world).kind != "untouched":
             yield "a judgement with open fields is not called untouched"
 
