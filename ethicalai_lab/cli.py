@@ -1,0 +1,402 @@
+"""The ``ethicalai-lab`` command.
+
+Results go to standard output, everything else to standard error. The command ends
+with 0 where all went well, 2 on bad input (one sentence says what and where), 1 on a
+fault of the lab's own, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import json
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ethicalai_lab import __version__
+from ethicalai_lab.errors import InputError
+
+__all__ = ["main"]
+
+MAX_CUSTOMERS = 10_000_000
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message.rstrip('.')}; `{self.prog} --help` tells more.\n")
+
+
+def _whole(low: int, high: int) -> Any:
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or not low <= number <= high:
+            raise argparse.ArgumentTypeError(
+                f'"{text[:40]}" is not accepted, a whole number from {low} to {high} is'
+            )
+        return number
+
+    return read
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="ethicalai-lab",
+        description="Measure how personal automated marketing may be, and at what price.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"ethicalai-lab {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
+
+    def verb(name: str, does: Any, says: str, more: str = "") -> argparse.ArgumentParser:
+        added = verbs.add_parser(
+            name, help=says, description=f"{says} {more}".strip(), allow_abbrev=False
+        )
+        added.set_defaults(does=does)
+        return added
+
+    seed = _whole(0, 2**32 - 1)
+
+    uplift = verb(
+        "uplift",
+        _uplift,
+        "Analyse a randomised experiment of your own: the lift of each arm, whom it moves.",
+        "DATA needs a treatment and an outcome column; docs/own_table.md has an example.",
+    )
+    uplift.add_argument("data", metavar="DATA", help="CSV (also .gz) or Parquet file")
+    uplift.add_argument("--roles", required=True, help="roles.yaml with the role of each column")
+    uplift.add_argument("--json", action="store_true", help="print JSON instead of text")
+    uplift.add_argument("--html", metavar="OUT", help="also write a web page that needs no other")
+    uplift.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
+
+    roles = verb(
+        "roles",
+        _roles,
+        "Draft a roles.yaml from the column names of a table.",
+        "Every line of it is a guess for you to review.",
+    )
+    roles.add_argument("data", metavar="DATA", help="CSV (also .gz) or Parquet file")
+    roles.add_argument("--out", help="write it to this new file instead of printing it")
+
+    world = verb("world", _world, "Draw a synthetic world and write its tables as Parquet.")
+    world.add_argument("folder", metavar="DIR", help="a new or empty folder")
+    world.add_argument(
+        "--customers",
+        metavar="N",
+        type=_whole(1, MAX_CUSTOMERS),
+        default=20_000,
+        help="number of customers (default 20000)",
+    )
+    world.add_argument("--seed", type=seed, default=7, help="random seed (default 7)")
+
+    dictionary = verb("dictionary", _dictionary, "Print the world's data dictionary as Markdown.")
+    dictionary.add_argument("--truth", action="store_true", help="list the truth's tables too")
+
+    policy = verb("policy", None, "Check a policy file, or start a new one.")
+    actions = policy.add_subparsers(
+        dest="action", metavar="ACTION", required=True, parser_class=_Parser
+    )
+    check = actions.add_parser("check", help="say what is decided, undecided or wrong")
+    check.add_argument("file", metavar="FILE", nargs="?", help="default: my_policy.yaml")
+    check.add_argument("--json", action="store_true", help="print JSON instead of text")
+    check.set_defaults(does=_policy_check)
+    new = actions.add_parser("new", help="write a commented policy in which nothing is decided")
+    new.add_argument("file", metavar="FILE", nargs="?", help="default: my_policy.yaml")
+    new.set_defaults(does=_policy_new)
+
+    verb("doctor", _doctor, "Say whether this installation can run the lessons.")
+
+    refresh = verb("refresh", _refresh, "Re-execute lessons and save them with their outputs.")
+    refresh.add_argument("lessons", metavar="NN", nargs="+", help="lesson number, such as 01")
+    return parser
+
+
+# -- verbs: each returns the exit code ------------------------------------------------
+
+
+def _uplift(options: argparse.Namespace) -> int:
+    from ethicalai_lab.world.roles import TableError, load_roles
+    from ethicalai_lab.world.tables import load_table, roles_of
+
+    roles = load_roles(options.roles)
+    for role in ("treatment", "outcome"):
+        if not roles.of(role):
+            raise TableError(
+                f"{options.roles}: no column has the role {role}; an experiment needs a treatment "
+                "(what was done) and an outcome (what was measured)."
+            )
+    if options.html:
+        _writable(Path(options.html))
+    with _stage(f"reading {options.data}"):
+        table = load_table(options.data, roles)
+    with _stage(f"analysing {len(table):,} rows"):
+        from ethicalai_lab.personalization.experiment import analyse_experiment
+
+        report = analyse_experiment(table, roles_of(table), seed=options.seed)
+    if options.html:
+        from ethicalai_lab.world.files import write_atomic
+
+        write_atomic(options.html, _page(f"Uplift: {Path(options.data).name}", report))
+    print(_json(report.to_dict()) if options.json else report)
+    return 0
+
+
+def _roles(options: argparse.Namespace) -> int:
+    from ethicalai_lab.world.tables import suggest_roles
+
+    if options.out:
+        _new_file(Path(options.out))
+    draft = suggest_roles(options.data)
+    if not options.out:
+        print(draft, end="")
+        return 0
+    from ethicalai_lab.world.files import write_atomic
+
+    write_atomic(options.out, draft)
+    _say(f"{options.out} is a draft: review every line.")
+    return 0
+
+
+def _world(options: argparse.Namespace) -> int:
+    target = Path(options.folder)
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file; give a new or empty folder.")
+    if target.is_dir() and any(target.iterdir()):
+        raise InputError(f"{target} is not empty; give a new or empty folder.")
+    parent = Path(os.path.abspath(target)).parent
+    if not parent.is_dir():
+        raise InputError(f"{target}: the folder {parent} does not exist; make it first.")
+    with _stage(f"drawing {options.customers:,} customers"):
+        from ethicalai_lab.world import make_world
+
+        world = make_world(options.customers, seed=options.seed)
+    # written beside, then moved: an interrupted run leaves no half of a world
+    with _stage(f"writing {target}"):
+        try:
+            with tempfile.TemporaryDirectory(dir=parent, prefix=f".{target.name[:40]}.") as folder:
+                made = Path(folder, "world")
+                world.to_parquet(made)
+                if target.is_dir():
+                    target.rmdir()
+                os.replace(made, target)
+        except OSError as problem:
+            raise InputError(
+                f"{target} cannot be written ({problem.strerror or problem})."
+            ) from None
+    print(f"{target}: {len(world.tables)} tables, {options.customers:,} customers")
+    return 0
+
+
+def _dictionary(options: argparse.Namespace) -> int:
+    from ethicalai_lab.world import data_dictionary
+
+    rows = data_dictionary(truth=options.truth)
+    columns = [name for name in rows.columns if name != "table"]
+    out = ["# Data dictionary", ""]
+    out.append("All people and events are synthetic. Every column has one role.")
+    for name, part in rows.groupby("table", sort=False):
+        out += ["", f"## {name}", "", f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
+        for row in part[columns].itertuples(index=False):
+            out.append(f"| {' | '.join(_cell(value) for value in row)} |")
+    print("\n".join(out))
+    return 0
+
+
+def _policy_check(options: argparse.Namespace) -> int:
+    from ethicalai_lab.policy import SECTIONS, Policy, my_policy_path
+
+    path = options.file or my_policy_path()
+    policy = Policy.load(path)
+    undecided = policy.undecided()
+    if options.json:
+        print(_json({"file": str(path), "policy": policy.to_dict(), "undecided": undecided}))
+        return 0
+    print(f"{path}: {len(SECTIONS) - len(undecided)} of {len(SECTIONS)} sections decided")
+    print(policy)
+    return 0
+
+
+def _policy_new(options: argparse.Namespace) -> int:
+    from ethicalai_lab.policy import Policy, my_policy_path
+
+    path = Path(options.file or my_policy_path())
+    _new_file(path)
+    Policy().save(path)
+    print(f"{path}: written, nothing decided yet")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from ethicalai_lab.classroom.doctor import main as doctor
+
+    return int(doctor() or 0)
+
+
+def _refresh(options: argparse.Namespace) -> int:
+    from ethicalai_lab.classroom.refresh import refresh
+
+    return int(refresh(options.lessons) or 0)
+
+
+# -- helpers ----------------------------------------------------------------------------
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _stage(what: str) -> Iterator[None]:
+    """Tell a person at a terminal what takes the time; say nothing to a pipe."""
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    if shown:
+        print(f"{what} ...", end="", file=sys.stderr, flush=True)
+    start = time.perf_counter()
+    ended = "stopped"
+    try:
+        yield
+        ended = f"{time.perf_counter() - start:.1f} s"
+    finally:
+        if shown:
+            print(f" {ended}", file=sys.stderr, flush=True)
+
+
+def _writable(path: Path) -> None:
+    """Refuse early what could only fail after the work is done."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file to write.")
+    if not Path(os.path.abspath(path)).parent.is_dir():
+        raise InputError(f"{path}: its folder does not exist; make it first.")
+
+
+def _new_file(path: Path) -> None:
+    _writable(path)
+    if path.exists():
+        raise InputError(f"{path} is there already and was left alone; give a new name.")
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        return "yes" if value else "no"
+    return " ".join(str(value).replace("\\", "\\\\").replace("|", "\\|").split())
+
+
+def _strict(value: Any) -> Any:
+    """Return what JSON can hold: a number that is not one becomes null."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _strict(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(part) for part in value]
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    return str(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+_STYLE = """
+body { font: 1rem/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
+       max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { border: 1px solid #767676; padding: .25rem .6rem; text-align: right; }
+th[scope=row], td:first-child, caption { text-align: left; }
+pre { overflow-x: auto; }
+"""
+
+
+def _page(title: str, report: Any) -> str:
+    """Return a self-contained web page of a report."""
+    show = getattr(report, "_repr_html_", None)
+    body = show() if show is not None else f"<pre>{html.escape(str(report))}</pre>"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<main>\n<h1>{html.escape(title)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _quiet_stdout() -> None:
+    # the reader of our output has gone; what is still buffered goes nowhere
+    try:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        pass
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process unless told otherwise.
+
+    Returns
+    -------
+    int
+        0 done; 1 a fault of the lab's own; 2 bad input; 130 interrupted; 141 the
+        reader of the output has gone.
+
+    Examples
+    --------
+    >>> main(["--version"]) # doctest: +ELLIPSIS
+    ethicalai-lab ...
+    0
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # an old terminal that lacks a character shows its code instead of failing
+            stream.reconfigure(errors="backslashreplace")
+    parser = _parser()
+    try:
+        try:
+            options = parser.parse_args(argv)
+            if options.verb is None:
+                parser.print_help()
+                return 0
+            code = options.does(options)
+        finally:
+            sys.stdout.flush()
+        return code
+    except SystemExit as stop:  # --help, --version, or a refused option
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+    except InputError as problem:
+        _say(str(problem))
+        return 2
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    except BrokenPipeError:
+        _quiet_stdout()
+        return 141
+    except MemoryError:
+        _say("There is not enough memory for this; try a smaller table or fewer customers.")
+        return 1
+    except Exception as problem:
+        if os.environ.get("ETHICALAI_LAB_DEBUG"):
+            raise
+        text = " ".join(str(problem).split())[:300]
+        _say(
+            f"A fault in the lab itself ({type(problem).__name__}: {text}); "
+            "set ETHICALAI_LAB_DEBUG=1 to see where."
+        )
+        return 1
