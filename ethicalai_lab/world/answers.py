@@ -1,5 +1,7 @@
 """Mechanism of zero-party answers: what people say when asked."""
 
+# A mechanism's docstring describes its node in the graph.
+
 from __future__ import annotations
 
 import numpy as np

@@ -4,6 +4,9 @@ Averages are those of Hillstrom's e-mail experiment; who is moved by what comes 
 the causal model.
 """
 
+# A mechanism's docstring describes its node in the graph.
+# ruff: noqa: D401
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Mechanisms of consent: what people accept, and what the records say."""
 
+# A mechanism's docstring describes its node in the graph.
+
 from __future__ import annotations
 
 import numpy as np

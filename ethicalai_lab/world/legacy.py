@@ -1,5 +1,8 @@
 """Mechanisms of the old programme: six weeks of contacts by a biased rule."""
 
+# A mechanism's docstring describes its node in the graph.
+# ruff: noqa: D401
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Mechanism of the customers' messages, with exact spans of the personal data in them."""
 
+# A mechanism's docstring describes its node in the graph.
+
 from __future__ import annotations
 
 import numpy as np

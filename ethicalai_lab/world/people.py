@@ -1,5 +1,7 @@
 """Mechanisms of the people: who they are, and what they would not tell."""
 
+# A mechanism's docstring describes its node in the graph.
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,5 +1,8 @@
 """Mechanism of the public register: the list an attacker could hold."""
 
+# A mechanism's docstring describes its node in the graph.
+# ruff: noqa: D401
+
 from __future__ import annotations
 
 import numpy as np

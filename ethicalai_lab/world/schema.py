@@ -347,7 +347,15 @@ TRUTH_SCHEMA: dict[str, tuple[Column, ...]] = {
     ),
     "bias": (
         Column("group", "text", "protected", "Group of people"),
-        _unit("population_share", "feature", "Share in the population"),
+        Column(
+            "population_share",
+            "float",
+            "feature",
+            "Share in the population, where a knob can thin the group",
+            low=0,
+            high=1,
+            nullable=True,
+        ),
         _unit("customer_share", "feature", "Share among the customers"),
         Column("score_shift", "float", "score", "What prejudice adds to the old rule's score"),
         _unit("lost_share", "outcome", "Chance that a response goes unrecorded"),

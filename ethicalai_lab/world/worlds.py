@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import html
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from ethicalai_lab.world import store
 from ethicalai_lab.world.config import WorldConfig
 from ethicalai_lab.world.errors import WorldError
-from ethicalai_lab.world.schema import SCHEMA, TRUTH_SCHEMA, data_dictionary
+from ethicalai_lab.world.schema import ACTIONS, OUTCOMES, SCHEMA, TRUTH_SCHEMA, data_dictionary
 
 __all__ = ["Truth", "World"]
 
-FORMAT = 1
 AS_OF = pd.Timestamp("2026-01-12")
 
 
@@ -49,6 +53,37 @@ class Truth:
 
     def __repr__(self) -> str:
         return f"Truth({', '.join(self._tables)})"
+
+    def journey(self, outcome: str) -> np.ndarray:
+        """Return the expected weekly outcome of each action after 0, 1 or 2 recent contacts.
+
+        Parameters
+        ----------
+        outcome : {"visit", "conversion", "spend", "unsubscribed"}
+            Which outcome; spend is in euros, the others are probabilities.
+
+        Returns
+        -------
+        ndarray of float, shape (n_customers, 5, 3)
+            By customer, action (in the order of `ethicalai_lab.world.ACTIONS`) and
+            number of recent contacts: the value of any contact policy can be looked up.
+
+        Raises
+        ------
+        WorldError
+            If the outcome is unknown or the world has no such truth.
+
+        Examples
+        --------
+        >>> from ethicalai_lab.world import make_world
+        >>> make_world(50).truth.journey("visit").shape
+        (50, 5, 3)
+        """
+        if outcome not in OUTCOMES:
+            raise WorldError(f"outcome must be one of {', '.join(OUTCOMES)}, not {outcome!r}.")
+        columns = [f"{outcome}_{action}_{k}" for action in ACTIONS for k in range(3)]
+        values = self.journeys[columns].to_numpy(dtype=float)
+        return values.reshape(len(values), len(ACTIONS), 3)
 
 
 def _get(holder: Any, name: str, schema: Mapping[str, Any], what: str) -> pd.DataFrame:
@@ -139,3 +174,160 @@ class World:
         have = {*self._tables, *(f"truth.{name}" for name in self.truth.tables)}
         rows = data_dictionary(truth)
         return rows[rows["table"].isin(have)].reset_index(drop=True)
+
+    @classmethod
+    def from_tables(
+        cls,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        *,
+        truth: Mapping[str, pd.DataFrame] | None = None,
+        **more: pd.DataFrame,
+    ) -> World:
+        """Make a world of tables that came from elsewhere, a team's own for instance.
+
+        Parameters
+        ----------
+        tables : mapping of str to pandas.DataFrame, optional
+            The tables by name; any subset of the world's.
+        truth : mapping of str to pandas.DataFrame, optional
+            Tables of the truth, for a simulation of one's own; real data has none.
+        **more : pandas.DataFrame
+            Tables by name, as keywords.
+
+        Returns
+        -------
+        World
+            With the tables in the schema's types; further columns are kept.
+
+        Raises
+        ------
+        WorldError
+            If a table or column is unknown, missing or holds what it must not: the
+            message names table, column and row, and what is accepted.
+
+        Examples
+        --------
+        >>> from ethicalai_lab.world import World, make_world
+        >>> own = World.from_tables(customers=make_world(20).customers)
+        >>> own
+        World(20 customers; tables customers; no truth)
+        """
+        both = set(tables or {}) & set(more)
+        if both:
+            raise WorldError(f"Table {min(both)} is given twice; give each table once.")
+        given = {**(tables or {}), **more}
+        if not given:
+            raise WorldError(f"A world needs at least one table of: {', '.join(SCHEMA)}.")
+        return cls(
+            store.conform_all(given, SCHEMA, "world"),
+            Truth(store.conform_all(truth or {}, TRUTH_SCHEMA, "truth")),
+        )
+
+    def to_parquet(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the world into a folder, one Parquet file a table: all or nothing.
+
+        Parameters
+        ----------
+        folder : path
+            New, empty, or holding a stored world, which is then replaced.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+
+        Raises
+        ------
+        WorldError
+            If the folder holds something else or cannot be written; what it held stays.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ethicalai_lab.world import World, make_world
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = make_world(30, seed=2).to_parquet(folder + "/small")
+        ...     World.from_parquet(path).seed
+        2
+        """
+        return store.write(folder, self._tables, self.truth.tables, self.seed, self.config)
+
+    @classmethod
+    def from_parquet(cls, folder: str | os.PathLike[str]) -> World:
+        """Read a world that `to_parquet` wrote.
+
+        Parameters
+        ----------
+        folder : path
+            The folder.
+
+        Returns
+        -------
+        World
+            Equal to the one written, column by column.
+
+        Raises
+        ------
+        WorldError
+            If the folder holds no world, or a file is missing, damaged or does not fit
+            the schema.
+
+        Examples
+        --------
+        >>> from ethicalai_lab.world import World, WorldError
+        >>> try:
+        ...     World.from_parquet("no/such/folder")
+        ... except WorldError as error:
+        ...     print(str(error).split(":")[0])
+        no/such/folder holds no stored world
+        """
+        found = store.read(folder)
+        return cls(
+            found["tables"], Truth(found["truth"]), seed=found["seed"], config=found["config"]
+        )
+
+    def checksums(self) -> dict[str, str]:
+        """Return the SHA-256 of what each table holds, the truth's tables included.
+
+        Returns
+        -------
+        dict of str to str
+            By table; the truth's are named ``truth.uplift`` and so on. Equal for the
+            same seed, knobs and number of customers, whatever libraries wrote them.
+
+        Examples
+        --------
+        >>> from ethicalai_lab.world import make_world
+        >>> make_world(20).checksums() == make_world(20).checksums()
+        True
+        """
+        every = {**self._tables, **{f"truth.{k}": v for k, v in self.truth.tables.items()}}
+        return {name: store.checksum(table) for name, table in every.items()}
+
+    def __repr__(self) -> str:
+        count = f"{self.n_customers:,} customers; " if "customers" in self._tables else ""
+        drawn = f"; seed {self.seed}" if self.seed is not None else ""
+        truth = "with truth" if self.truth.tables else "no truth"
+        return f"World({count}tables {', '.join(self._tables)}; {truth}{drawn})"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for name, table in self._tables.items():
+            columns = ", ".join(html.escape(str(column)) for column in table.columns)
+            rows.append(
+                f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th>'
+                f'<td style="text-align:right">{len(table):,}</td>'
+                f'<td style="text-align:left">{columns}</td></tr>'
+            )
+        knobs = ""
+        if self.config is not None:
+            pairs = (f"{name} {value}" for name, value in self.config.to_dict().items())
+            knobs = f" Knobs: {html.escape('; '.join(pairs))}."
+        seed = "" if self.seed is None else f" Seed {self.seed}."
+        truth = "kept in <code>.truth</code>" if self.truth.tables else "not known"
+        return (
+            f'<table><caption style="text-align:left">A world as of {self.as_of:%d %B %Y}.{seed}'
+            f'{knobs} Truth: {truth}.</caption><thead><tr><th scope="col">table</th>'
+            f'<th scope="col">rows</th><th scope="col">columns</th></tr></thead>'
+            f"<tbody>{''.join(rows)}</tbody></table>"
+        )
