@@ -27,8 +27,8 @@ UNSUBSCRIBE = {"no_mail": 0.0, "sports_mail": 0.0065, "fashion_mail": 0.0055}
 # visit lift by what was bought before: neither, sports only, fashion only, both.
 # Fashion mail after earlier women's-only (.0740) and men's-only (.0111) buyers.
 SEGMENT_LIFT = {
-    "sports_mail": np.array([0.062, 0.074, 0.072, 0.120]),
-    "fashion_mail": np.array([0.036, 0.0111, 0.0740, 0.074]),
+    "sports_mail": np.array([0.068, 0.074, 0.072, 0.092]),
+    "fashion_mail": np.array([0.028, 0.0111, 0.0740, 0.060]),
 }
 
 
@@ -58,6 +58,7 @@ def base_visit(rng, n, *, activity, age, channel, history, household_income, ten
         + 0.22 * np.log(history["spend"] / 150.0)
         - 0.45 * (tenure_days <= 365)
         + 0.45 * activity
+        - 0.55 * (active_share < 1)
         + 0.10 * np.log(household_income / 40_000.0)
         + np.array([0.12, -0.20, 0.22])[channel]
         - 0.004 * (age - 45)
@@ -82,13 +83,16 @@ def visit_uplift(
 ):
     """Change of the visit chance by each mail; negative for the do-not-disturbs."""
     segment = history["sports"] + 2 * history["fashion"]
+    sure = np.log(base_visit / (1 - base_visit)) + 2.3
     lifts = []
     for number, arm in enumerate(ARMS[1:]):
         target = PUBLISHED[arm][0] - PUBLISHED["no_mail"][0]
         taste = (
             1.5 * (interests[number] - 0.5)
             - 0.008 * (age - 45)
-            + 0.05 * (6 - history["recency"])
+            # who would come anyway has little to gain; who has been away is reminded
+            - 0.45 * sure
+            + 0.04 * (history["recency"] - 5)
             + 0.25 * rng.standard_normal(n)
         )
         gain = np.exp(taste)
