@@ -1,43 +1,55 @@
 """What holds for every test and every lesson run by pytest: offline, two threads, no screen."""
 
-import atexit
 import os
 import shutil
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
 from ethicalai_lab.classroom import offline
 
-# Before anything imports NumPy: threads are counted once, when it loads. Kernels and other
-# children inherit the same, so a lesson under nbval can neither phone out nor leave files here.
-_work = tempfile.mkdtemp(prefix="ethicalai-lab-test-")
-atexit.register(shutil.rmtree, _work, ignore_errors=True)
-os.environ.update(offline.environment(_work))
-offline.install()
-
 LESSON_SECONDS = 20  # one lesson, its kernel's start included
 ALL_LESSONS_SECONDS = 240
 
+# Before anything imports NumPy: threads are counted once, when it loads. Kernels and other
+# children inherit the same, so a lesson under nbval can neither phone out nor leave files here.
+_work = Path(tempfile.mkdtemp(prefix="ethicalai-lab-test-"))
+os.environ.update(offline.environment(_work))
+offline.install()
+
 _seconds = pytest.StashKey[dict]()
-_last_tick = pytest.StashKey[float]()
 
 
 def pytest_configure(config):
     config.stash[_seconds] = {}
+    if config.option.nbval:
+        os.environ.pop("MPLBACKEND", None)  # figures show as they do in JupyterLab
+    else:
+        os.environ["MPLBACKEND"] = "Agg"
+
+
+def pytest_unconfigure():
+    shutil.rmtree(_work, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Add a cell's whole time (its kernel's start and stop included) to its lesson's."""
+    """Add a cell's whole time (its kernel's start included) to its lesson's."""
+    if item.path.suffix != ".ipynb":
+        return (yield)
+    took = item.config.stash[_seconds]
+    if item.path.name not in took:
+        # each lesson starts as a new reader does: no policy, no progress, no start-up scripts
+        took[item.path.name] = 0.0
+        for name in ("ETHICALAI_LAB_WORK", "IPYTHONDIR"):
+            os.environ[name] = tempfile.mkdtemp(dir=_work)
     start = time.perf_counter()
     try:
         return (yield)
     finally:
-        if item.path.suffix == ".ipynb":
-            took = item.config.stash[_seconds]
-            took[item.path.name] = took.get(item.path.name, 0) + time.perf_counter() - start
+        took[item.path.name] += time.perf_counter() - start
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,7 +60,7 @@ def pytest_runtest_call(item):
     if item.path.suffix == ".ipynb":
         now = time.perf_counter() - start
         took = item.config.stash[_seconds]
-        lesson, everything = took.get(item.path.name, 0) + now, sum(took.values()) + now
+        lesson, everything = took[item.path.name] + now, sum(took.values()) + now
         if lesson > LESSON_SECONDS:
             pytest.fail(f"{item.path.name} took {lesson:.0f} s so far, over {LESSON_SECONDS} s")
         if everything > ALL_LESSONS_SECONDS:

@@ -35,14 +35,13 @@ def environment(work: str | os.PathLike[str]) -> dict[str, str]:
     Examples
     --------
     >>> env = environment("work")
-    >>> env["MPLBACKEND"], env["OMP_NUM_THREADS"]
-    ('Agg', '2')
+    >>> env["OMP_NUM_THREADS"], env["no_proxy"]
+    ('2', '127.0.0.1,localhost,::1')
     """
     others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     path = [str(GUARD), *(p for p in others if p != str(GUARD))]
     return {
         "ETHICALAI_LAB_WORK": os.fspath(work),
-        "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "2",  # more threads than free cores is many times slower
         "OPENBLAS_NUM_THREADS": "2",
         "PYTHONPATH": os.pathsep.join(path),
