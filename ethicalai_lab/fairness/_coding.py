@@ -164,6 +164,8 @@ def _observed(
     codes: NDArray[np.intp], levels: list[Any], ordered: bool
 ) -> tuple[NDArray[np.intp], list[Any]]:
     """Keep the levels that occur, in their order, with missing ones last."""
+    # Plain Python values: what people compare with and what JSON can hold.
+    levels = [v.item() if isinstance(v, (np.str_, np.number, np.bool_)) else v for v in levels]
     missing = codes < 0
     if missing.any():
         codes = np.where(missing, len(levels), codes)

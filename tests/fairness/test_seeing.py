@@ -1,0 +1,362 @@
+"""What an audit can see: power, many comparisons, searching, unknown groups, absent people."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ethicalai_lab.errors import InputError
+from ethicalai_lab.fairness import (
+    attenuation,
+    attribute_error_table,
+    audit,
+    compare_groups,
+    correct_misclassified_rates,
+    detectable,
+    effective_sample_size,
+    inferred_attribute_gap,
+    missing_attribute_bounds,
+    population_weights,
+    representation,
+    required_sample_size,
+    smallest_detectable_gap,
+    two_proportion_power,
+    worst_group,
+)
+
+# ---------------------------------------------------------------------------- power
+
+
+@pytest.mark.parametrize(
+    ("rate_1", "rate_0", "n_1", "n_0"),
+    [(0.12, 0.18, 400, 900), (0.30, 0.30, 500, 500), (0.02, 0.06, 500, 3_000)],
+)
+def test_power_is_the_share_of_samples_in_which_the_test_rejects(rate_1, rate_0, n_1, n_0):
+    rng = np.random.default_rng(0)
+    runs = 20_000
+    h1, h0 = rng.binomial(n_1, rate_1, runs), rng.binomial(n_0, rate_0, runs)
+    pooled = (h1 + h0) / (n_1 + n_0)
+    z = (h1 / n_1 - h0 / n_0) / np.sqrt(pooled * (1 - pooled) * (1 / n_1 + 1 / n_0))
+    simulated = np.mean(np.abs(z) > 1.959964)
+    assert two_proportion_power(rate_1, rate_0, n_1, n_0) == pytest.approx(simulated, abs=0.02)
+
+
+def test_published_sample_size():
+    # Fleiss, Levin and Paik's formula for 0.10 against 0.12 at 80 %: 3,841 a group
+    assert required_sample_size(0.12, 0.10) == pytest.approx(2 * 3_841, abs=4)
+
+
+@settings(max_examples=40)
+@given(
+    st.floats(0.05, 0.95),
+    st.integers(50, 5_000),
+    st.integers(50, 5_000),
+    st.sampled_from(["below", "above"]),
+)
+def test_smallest_gap_is_where_power_reaches_its_goal(rate, n_1, n_0, direction):
+    gap = smallest_detectable_gap(rate, n_1, n_0, direction=direction)
+    sign = -1 if direction == "below" else 1
+    if math.isnan(gap):
+        extreme = 0.0 if direction == "below" else 1.0
+        assert two_proportion_power(extreme, rate, n_1, n_0) < 0.8
+        return
+    assert two_proportion_power(rate + sign * gap, rate, n_1, n_0) >= 0.8 - 1e-6
+    assert two_proportion_power(rate + sign * gap * 0.97, rate, n_1, n_0) < 0.8
+    assert smallest_detectable_gap(rate, 4 * n_1, 4 * n_0, direction=direction) < gap
+
+
+def test_detectable_names_the_group_that_cannot_be_seen():
+    group = np.repeat(["large", "small"], [5_000, 20])
+    decision = np.arange(5_020) % 10 == 0
+    table = detectable(audit(None, decision, sensitive_features=group, n_boot=0), gap=0.05)
+    assert math.isnan(table.loc["small", "smallest_gap"])
+    assert table.loc["small", "power"] < 0.3
+    assert table.loc["small", "n"] == 20
+
+
+# -------------------------------------------------------------- many comparisons
+
+
+def test_each_comparison_equals_the_plain_two_by_two_table():
+    scipy_stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(1)
+    group = rng.choice(list("abc"), 900, p=[0.6, 0.38, 0.02])
+    decision = rng.random(900) < np.where(group == "a", 0.3, 0.45)
+    table = compare_groups(audit(None, decision, sensitive_features=group, n_boot=0))
+    for name, row in table.iterrows():
+        inside = group == name
+        cross = [
+            [np.sum(decision[inside]), np.sum(~decision[inside])],
+            [np.sum(decision[~inside]), np.sum(~decision[~inside])],
+        ]
+        _, p, _, expected = scipy_stats.chi2_contingency(cross, correction=False)
+        if expected.min() < 5:
+            p = scipy_stats.fisher_exact(cross).pvalue
+        assert row["p_value"] == pytest.approx(p, rel=1e-9)
+        assert row["difference"] == decision[inside].mean() - decision[~inside].mean()
+        assert row["low"] <= row["difference"] <= row["high"]
+    assert (table["p_adjusted"] >= table["p_value"]).all()
+
+
+def test_adjusting_holds_false_alarms_where_many_groups_are_alike():
+    raw = adjusted = 0
+    runs = 150
+    for seed in range(runs):
+        rng = np.random.default_rng(seed)
+        group, decision = rng.integers(0, 20, 4_000), rng.random(4_000) < 0.3
+        table = compare_groups(audit(None, decision, sensitive_features=group, n_boot=0))
+        raw += (table["p_value"] <= 0.05).any()
+        adjusted += table["flagged"].any()
+    assert raw / runs > 0.4  # 1 - 0.95 ** 20 = 0.64, were they independent
+    assert adjusted / runs <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / runs)
+
+
+def test_comparisons_stay_within_the_control_level():
+    # half the rows of each level are "a"; overall rates differ by level only
+    control = np.repeat(["x", "y"], 400)
+    group = np.tile(["a", "b"], 400)
+    decision = np.concatenate([np.arange(400) % 10 < 8, np.arange(400) % 10 < 2])
+    result = audit(
+        None,
+        decision,
+        sensitive_features=pd.Series(group, name="g"),
+        control_features=pd.Series(control, name="c"),
+        n_boot=0,
+    )
+    table = compare_groups(result)
+    assert table.loc[("x", "a"), "rate_of_others"] == result.by_group.loc[("x", "b")].selection_rate
+
+
+# ------------------------------------------------------------------------ searching
+
+
+def planted(seed, drop, n=8_000):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "sex": rng.choice(["f", "m"], n),
+            "region": rng.choice(list("nsew"), n),
+            "age": rng.choice(["young", "middle", "old"], n),
+            "device": rng.choice(["app", "web"], n),
+        }
+    )
+    worst = (table["sex"] == "f") & (table["region"] == "s") & (table["age"] == "old")
+    decision = rng.random(n) < np.where(worst, 0.4 - drop, 0.4)
+    return table, decision
+
+
+def test_the_planted_worst_group_is_found_and_confirmed():
+    covered = 0
+    for seed in range(40):
+        table, decision = planted(seed, 0.25)
+        result = worst_group(None, decision, sensitive_features=table, seed=seed)
+        assert result.group == {"sex": "f", "region": "s", "age": "old"}
+        assert result.is_confirmed
+        covered += -0.25 in result.confirmed
+    assert covered >= 34  # 95 % of 40 is 38; below 34 comes once in a hundred
+
+
+def test_a_search_where_nothing_is_wrong_is_confirmed_no_more_than_alpha():
+    runs = 200
+    confirmed, looks_worse, honest = 0, 0, []
+    for seed in range(runs):
+        table, decision = planted(seed, 0.0, 3_000)
+        result = worst_group(None, decision, sensitive_features=table, seed=seed)
+        confirmed += result.is_confirmed
+        looks_worse += result.found.high < 0  # what a naive interval would claim
+        honest.append(result.confirmed.value)
+        assert result.searched > 60
+    assert confirmed / runs <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / runs)
+    assert looks_worse / runs > 0.5
+    assert abs(np.mean(honest)) < 0.02  # held-out gaps scatter around the truth, 0
+
+
+def test_search_knows_which_direction_is_worse():
+    rng = np.random.default_rng(3)
+    n = 4_000
+    group = rng.choice(list("abc"), n)
+    y = rng.random(n) < 0.5
+    p = np.where(y, True, rng.random(n) < np.where(group == "b", 0.5, 0.2))
+    result = worst_group(y, p, sensitive_features=group, metric="false_positive_rate")
+    assert result.group == {"sensitive_feature_0": "b"}
+    assert result.confirmed.low > 0
+
+
+def test_search_without_large_groups_says_so():
+    result = worst_group(None, [1, 0] * 20, sensitive_features=np.arange(40))
+    assert result.group == {}
+    assert math.isnan(result.p_value)
+    assert not result.is_confirmed
+    assert "No group" in str(result)
+
+
+# ------------------------------------------------------------------ unknown groups
+
+
+@settings(max_examples=30)
+@given(st.floats(0.05, 0.95), st.floats(0.3, 1), st.floats(0.3, 1), st.integers(0, 10))
+def test_attenuation_is_what_misclassified_counts_show(prevalence, sens, spec, seed):
+    rates = np.random.default_rng(seed).random(2)  # member, non-member
+    members = np.array([prevalence * sens, (1 - prevalence) * (1 - spec)])
+    others = np.array([prevalence * (1 - sens), (1 - prevalence) * spec])
+    seen = members @ rates / members.sum() - others @ rates / others.sum() if others.sum() else 0
+    factor = attenuation(prevalence, sens, spec)
+    if others.sum():
+        assert seen == pytest.approx(factor * (rates[0] - rates[1]), abs=1e-9)
+
+
+def test_error_table_is_what_shuffled_labels_show_on_average():
+    rng = np.random.default_rng(0)
+    n = 200_000
+    group = rng.choice(3, n, p=[0.6, 0.3, 0.1])
+    decision = rng.random(n) < np.array([0.5, 0.4, 0.2])[group]
+    table = attribute_error_table(decision, group, [0.2])
+    share = np.bincount(group) / n
+    wrong = rng.random(n) < 0.2
+    noisy = group.copy()
+    for g in range(3):
+        p = share.copy()
+        p[g] = 0
+        where = wrong & (group == g)
+        noisy[where] = rng.choice(3, where.sum(), p=p / p.sum())
+    rate = np.bincount(noisy, decision) / np.bincount(noisy)
+    assert table["demographic_parity_difference"][0] == pytest.approx(np.ptp(rate), abs=0.01)
+    assert table["share_of_true_gap"][0] < 0.8
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1_000))
+def test_correction_undoes_misclassification(seed):
+    rng = np.random.default_rng(seed)
+    shares, rates = rng.dirichlet([3, 3, 3]), rng.random(3)
+    confusion = 0.6 * np.eye(3) + 0.4 * rng.dirichlet([1, 1, 1], 3)
+    seen_shares = shares @ confusion
+    seen_rates = (shares * rates) @ confusion / seen_shares
+    back, back_shares = correct_misclassified_rates(seen_rates, seen_shares, confusion)
+    np.testing.assert_allclose(back, rates, atol=1e-8)
+    np.testing.assert_allclose(back_shares, shares, atol=1e-8)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.sampled_from("ab"), st.booleans()), min_size=4, max_size=12
+    )
+)
+def test_bounds_hold_whoever_the_missing_people_are(rows):
+    p, group, missing = (np.array(x) for x in zip(*rows, strict=True))
+    known = group[~missing]
+    if len(set(known)) < 2:
+        return
+    table = missing_attribute_bounds(p, pd.Series(group, dtype=object).where(~missing))
+    holes = np.flatnonzero(missing)
+    gaps = []
+    for code in range(2 ** len(holes)):  # every way to fill the holes
+        filled = group.copy()
+        filled[holes] = ["ab"[code >> i & 1] for i in range(len(holes))]
+        rate = {g: p[filled == g].mean() for g in "ab"}
+        for g in "ab":
+            assert table.loc[g, "low"] - 1e-9 <= rate[g] <= table.loc[g, "high"] + 1e-9
+        gaps.append(abs(rate["a"] - rate["b"]))
+    assert table.loc["gap", "low"] - 1e-9 <= min(gaps)
+    assert table.loc["gap", "high"] == pytest.approx(max(gaps))
+
+
+def test_probabilities_give_the_gap_when_right_and_independent_within():
+    rng = np.random.default_rng(0)
+    n = 60_000
+    chance = rng.beta(1, 3, n)
+    member = rng.random(n) < chance
+    # the decision depends on the proxy only, so the weighted estimate is unbiased
+    decision = rng.random(n) < 0.5 - 0.3 * chance
+    true_gap = decision[member].mean() - decision[~member].mean()
+    gaps = inferred_attribute_gap(decision, np.round(chance, 2), n_boot=200)
+    assert true_gap in gaps["weighted"]
+    assert abs(gaps["threshold"].value) > 1.5 * abs(true_gap)  # exaggerates, as published
+
+
+# ------------------------------------------------------------------- absent people
+
+
+def test_representation_counts_and_flags():
+    table = representation(["a"] * 60 + ["b"] * 40, {"a": 60, "b": 30, "c": 10})
+    assert table.loc["c", "count"] == 0
+    assert table.loc["c", "ratio"] == 0
+    assert table["outside"].to_dict() == {"a": False, "b": True, "c": True}
+    assert table["population_share"].sum() == pytest.approx(1)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 500))
+def test_raking_meets_every_margin_and_costs_precision(seed):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {"sex": rng.choice(["f", "m"], 400, p=[0.7, 0.3]), "age": rng.choice(list("123"), 400)}
+    )
+    margins = {"sex": {"f": 0.5, "m": 0.5}, "age": {"1": 0.2, "2": 0.3, "3": 0.5}}
+    result = population_weights(table, margins)
+    assert result.largest_miss <= 1e-8
+    for name, shares in margins.items():
+        found = pd.Series(result.weights).groupby(table[name]).sum() / 400
+        assert found.to_dict() == pytest.approx(shares, abs=1e-7)
+    assert result.effective_n < 400
+    assert result.design_effect == pytest.approx(400 / effective_sample_size(result.weights))
+    assert result.weights.mean() == pytest.approx(1)
+
+
+def test_reweighting_corrects_a_rate_that_a_skewed_sample_gets_wrong():
+    rng = np.random.default_rng(0)
+    sex = rng.choice(["f", "m"], 20_000, p=[0.8, 0.2])
+    decision = rng.random(20_000) < np.where(sex == "f", 0.2, 0.6)
+    weights = population_weights(pd.DataFrame({"sex": sex}), {"sex": {"f": 0.5, "m": 0.5}}).weights
+    plain = audit(None, decision, sensitive_features=sex, n_boot=0)
+    weighted = audit(None, decision, sensitive_features=sex, sample_weight=weights, n_boot=200)
+    assert plain.overall["selection_rate"] == pytest.approx(0.28, abs=0.02)
+    assert weighted.overall_low["selection_rate"] <= 0.4 <= weighted.overall_high["selection_rate"]
+
+
+# ---------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: two_proportion_power(1.2, 0.1, 10, 10), "rate_1"),
+        (lambda: two_proportion_power(0.2, 0.1, 0, 10), "n_1"),
+        (lambda: required_sample_size(0.1, 0.1), "both rates"),
+        (lambda: smallest_detectable_gap(0.1, 10, 10, power=0.01), "power"),
+        (lambda: worst_group(None, [1, 0], sensitive_features=[0, 1], metric="tpr"), "tpr"),
+        (
+            lambda: worst_group(
+                None, [1, 0], sensitive_features=[0, 1], metric="true_positive_rate"
+            ),
+            "needs y_true",
+        ),
+        (lambda: attenuation(0, 0.5, 0.5), "prevalence"),
+        (
+            lambda: correct_misclassified_rates([0.1, 0.2], [0.5, 0.5], np.full((2, 2), 0.5)),
+            "cannot be inverted",
+        ),
+        (
+            lambda: correct_misclassified_rates([0.1, 0.2], [0.5, 0.5], [[1, 0], [0.5, 0.1]]),
+            "row 1",
+        ),
+        (lambda: attribute_error_table([1, 0, 1], ["a", None, "b"]), "missing_attribute_bounds"),
+        (lambda: missing_attribute_bounds([1, 0], ["a", "a"]), "two"),
+        (lambda: inferred_attribute_gap([1, 0], [0.2, 1.2]), "row 1"),
+        (lambda: representation(["a"], {"a": -1}), "'a'"),
+        (
+            lambda: population_weights(pd.DataFrame({"s": ["f"]}), {"s": {"f": 0.5, "m": 0.5}}),
+            "nobody",
+        ),
+        (lambda: population_weights(pd.DataFrame({"s": ["f"]}), {"t": {"f": 1}}), "'t'"),
+        (lambda: population_weights(pd.DataFrame({"s": ["f"]}), {"s": {"m": 1}}), "'f'"),
+    ],
+)
+def test_bad_input_gets_one_clear_sentence(call, words):
+    with pytest.raises(InputError, match=words) as error:
+        call()
+    assert "\n" not in str(error.value)
