@@ -36,7 +36,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from ethicalai_lab.errors import InputError
-from ethicalai_lab.stats import Interval, percentile_interval
+from ethicalai_lab.stats import Interval, mean_interval, percentile_interval
 
 __all__ = [
     "Interactions",
@@ -218,9 +218,6 @@ def time_split(events: pd.DataFrame, at: Any) -> tuple[pd.DataFrame, pd.DataFram
 class _Recommender(BaseEstimator):
     """What the recommenders share: the ranking of scores."""
 
-    def score_items(self, X: Any) -> NDArray[np.float64]:
-        raise AttributeError("a recommender scores items itself")  # pragma: no cover
-
     def recommend(self, X: Any, k: int = 10, *, exclude_seen: bool = True) -> NDArray[np.int64]:
         """Return the positions of each customer's ``k`` best products, best first.
 
@@ -237,7 +234,8 @@ class _Recommender(BaseEstimator):
         -------
         ndarray of int64, shape (n_customers, k)
             Column positions; -1 where fewer than ``k`` products remain. Ties go to the
-            product that comes first.
+            more popular product, so that a customer without a history is offered what
+            is popular.
 
         Raises
         ------
@@ -250,6 +248,7 @@ class _Recommender(BaseEstimator):
             raise InputError(f"k is {k}; a whole number of at least 1 is accepted.")
         k = int(k)
         n, m = matrix.shape
+        order = np.argsort(-self.popularity_, kind="stable")
         result = np.full((n, k), -1, dtype=np.int64)
         for start in range(0, n, _CHUNK):
             rows = matrix[start : start + _CHUNK]
@@ -257,8 +256,17 @@ class _Recommender(BaseEstimator):
             if exclude_seen:
                 seen = rows.tocoo()
                 scores[seen.row, seen.col] = -np.inf
-            result[start : start + rows.shape[0], : min(k, m)] = _top(scores, min(k, m))
+            chosen = _top(scores[:, order], min(k, m))
+            result[start : start + rows.shape[0], : min(k, m)] = np.where(
+                chosen >= 0, order[chosen], -1
+            )
         return result
+
+    def _fit_popularity(self, X: Any) -> sparse.csr_matrix:
+        matrix = _matrix(X)
+        self.n_features_in_ = matrix.shape[1]
+        self.popularity_ = np.asarray((matrix > 0).sum(axis=0), dtype=float).ravel()
+        return matrix
 
     def _check(self, X: Any) -> sparse.csr_matrix:
         matrix = _matrix(X)
@@ -298,9 +306,7 @@ class Popularity(_Recommender):
         -------
         self
         """
-        matrix = _matrix(X)
-        self.n_features_in_ = matrix.shape[1]
-        self.popularity_ = np.asarray((matrix > 0).sum(axis=0), dtype=float).ravel()
+        self._fit_popularity(X)
         return self
 
     def score_items(self, X: Any) -> NDArray[np.float64]:
@@ -326,9 +332,9 @@ class ItemToItem(_Recommender):
     similarity : {"cosine", "jaccard"}, default "cosine"
         Of two products, from the customers who touched both: shared customers over the
         geometric mean of each product's customers, or over the customers of either.
-    n_neighbors : int or None, default 50
+    n_neighbors : int or None, default None
         How many most similar products count for each; None for all.
-    shrinkage : float, default 10.0
+    shrinkage : float, default 50.0
         Added to the denominator, at least 0: it holds back similarities that rest on few
         customers.
 
@@ -351,7 +357,7 @@ class ItemToItem(_Recommender):
     """
 
     def __init__(
-        self, similarity: str = "cosine", *, n_neighbors: int | None = 50, shrinkage: float = 10.0
+        self, similarity: str = "cosine", *, n_neighbors: int | None = None, shrinkage: float = 50.0
     ) -> None:
         self.similarity = similarity
         self.n_neighbors = n_neighbors
@@ -380,8 +386,7 @@ class ItemToItem(_Recommender):
             raise InputError(f"n_neighbors is {self.n_neighbors}; at least 1 is accepted.")
         if not self.shrinkage >= 0:
             raise InputError(f"shrinkage is {self.shrinkage}; at least 0 is accepted.")
-        matrix = _matrix(X)
-        self.n_features_in_ = matrix.shape[1]
+        matrix = self._fit_popularity(X)
         touched = (matrix > 0).astype(float)
         both = np.asarray((touched.T @ touched).todense())
         own = np.diag(both).copy()
@@ -421,12 +426,12 @@ class MatrixFactorization(_Recommender):
 
     Parameters
     ----------
-    n_factors : int, default 16
+    n_factors : int, default 8
         Length of each description, at least 1.
     method : {"als", "svd"}, default "als"
         Weighted alternating least squares, in which an unseen pair is a weak "no"; or the
         truncated singular value decomposition, in which it is a full one.
-    regularization : float, default 10.0
+    regularization : float, default 30.0
         Penalty on long descriptions, above 0 ("als").
     alpha : float, default 2.0
         How much surer a seen pair is than an unseen one, a unit of weight; above 0 ("als").
@@ -461,10 +466,10 @@ class MatrixFactorization(_Recommender):
 
     def __init__(
         self,
-        n_factors: int = 16,
+        n_factors: int = 8,
         *,
         method: str = "als",
-        regularization: float = 10.0,
+        regularization: float = 30.0,
         alpha: float = 2.0,
         n_iterations: int = 10,
         seed: int = 0,
@@ -504,7 +509,7 @@ class MatrixFactorization(_Recommender):
         for name in ("regularization", "alpha", "n_iterations"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}; more than 0 is accepted.")
-        self.n_features_in_ = matrix.shape[1]
+        self._fit_popularity(matrix)
         rng = np.random.default_rng(self.seed)
         damped = _damped(matrix)
         if self.method == "svd":
@@ -877,7 +882,8 @@ def value_of_following(
         One row a model and measure: ``interest`` is the customer's true interest in the
         category of an offered product, ``margin`` is that interest times the product's
         price and margin (currency units an offer, up to the scale of interest). Columns
-        value, low, high, from the means of customers.
+        value, low, high, from the means of customers. Two further models bound what can
+        be had: "any product" takes a product at random, "best possible" knows the truth.
 
     Raises
     ------
@@ -894,8 +900,9 @@ def value_of_following(
     >>> products = pd.DataFrame({"product_id": [5, 6], "category": ["home", "beauty"],
     ...                          "price": [10.0, 20.0], "margin": [0.5, 0.5]})
     >>> liked = pd.DataFrame({"customer_id": [1, 2], "home": [0.9, 0.5], "beauty": [0.1, 0.5]})
-    >>> value_of_following({"home for all": [[0], [0]]}, data, products, liked)["value"].tolist()
-    [0.7, 3.5]
+    >>> value = value_of_following({"home for all": [[0], [0]]}, data, products, liked)
+    >>> value["value"].tolist()
+    [0.7, 3.5, 0.5, 0.7, 3.25, 4.75]
     """
     _need(products, ("product_id", "category", "price", "margin"), "products")
     _need(interests, ("customer_id",), "interests")
@@ -915,6 +922,7 @@ def value_of_following(
     liking = people.loc[data.customer_ids, list(category)].to_numpy(dtype=float)
     worth = (goods["price"] * goods["margin"]).to_numpy(dtype=float)
     rows = []
+    k = 1
     for name, positions in recommended.items():
         offered = np.asarray(positions)
         if offered.ndim != 2 or len(offered) != len(data.customer_ids):
@@ -922,6 +930,7 @@ def value_of_following(
                 f"recommended[{name!r}] has shape {offered.shape}; one row for each of the "
                 f"{len(data.customer_ids)} customers is needed."
             )
+        k = max(k, min(offered.shape[1], len(goods)))
         there = offered >= 0
         at = np.where(there, offered, 0)
         interest = np.where(there, np.take_along_axis(liking, at, axis=1), 0.0)
@@ -929,17 +938,15 @@ def value_of_following(
         served = count > 0
         for measure, gain in (("interest", interest), ("margin", interest * worth[at])):
             mean = gain[served].sum(axis=1) / count[served]
-            rows.append((name, measure, *_mean_interval(mean, confidence)))
+            rows.append((name, measure, *mean_interval(mean, confidence)))
+    for measure, gain in (("interest", liking), ("margin", liking * worth)):
+        best = np.sort(gain, axis=1)[:, -k:].mean(axis=1)
+        rows.append(("any product", measure, *mean_interval(gain.mean(axis=1), confidence)))
+        rows.append(("best possible", measure, *mean_interval(best, confidence)))
     return pd.DataFrame(rows, columns=["model", "measure", "value", "low", "high"])
 
 
 # ------------------------------------------------------------------ helpers
-
-
-def _mean_interval(values: NDArray[np.float64], confidence: float) -> Interval:
-    from ethicalai_lab.stats import mean_interval
-
-    return mean_interval(values, confidence)
 
 
 def _matrix(X: Any) -> sparse.csr_matrix:

@@ -98,6 +98,8 @@ _NOT_A_PHONE = re.compile(
 _LETTERS = r"[^\W\d_]+(?:['’-][^\W\d_]+)*"
 _WORD = re.compile(_LETTERS)
 _TITLE = r"(?:mr|mrs|ms|miss|mx|dr|prof)\b\.?"
+_CAPITAL = r"(?:(?![a-zß-öø-ÿ])[^\W\d_])(?:[^\W\d_]|['’-](?=[^\W\d_]))+"
+_CAPITALISED = re.compile(rf"(?<![\w\[@.-]){_CAPITAL}(?: {_CAPITAL}){{1,3}}(?![\w\]@])")
 # What stands before a name, and whether it is strong enough for names without capitals.
 _CUES = (
     (re.compile(r"\bmy\s+(?:full\s+|sur|first\s+|last\s+)?name(?:\s+is|'s|\s*:)\s+", re.I), True),
@@ -134,6 +136,7 @@ _CUES = (
 )
 # Words that never are a name here, so that "this is Urgent" or "thanks Team" is none.
 _STOP_WORDS = """
+respectfully faithfully greetings wishes bye signed ps cc
 a about account again all already also always am an and angry another any are as ask at
 available back bad be because been before best but buy by call can cannot card case cheers
 client com company could customer date day days dear december delivery did disappointed do
@@ -244,7 +247,13 @@ def iban_is_valid(text: str) -> bool:
     return int("".join(str(int(c, 36)) for c in code[4:] + code[:4])) % 97 == 1
 
 
-def scan(text: str, kinds: Iterable[str] = KINDS) -> list[Span]:
+def scan(
+    text: str,
+    kinds: Iterable[str] = KINDS,
+    *,
+    known_names: Iterable[str] = (),
+    eager: bool = False,
+) -> list[Span]:
     """Return the spans of a text that look like personal data.
 
     Parameters
@@ -253,6 +262,12 @@ def scan(text: str, kinds: Iterable[str] = KINDS) -> list[Span]:
         Free text.
     kinds : iterable of str, default KINDS
         What to look for: email, phone, card, iban, name.
+    known_names : iterable of str, default ()
+        Names to find wherever they stand as whole words, in any case: say, the sender's
+        own from the customer record. It does not help those the sender writes about.
+    eager : bool, default False
+        Whether to take any two capitalised words within a sentence for a name. Finds
+        more, and takes places and brands along.
 
     Returns
     -------
@@ -275,12 +290,13 @@ def scan(text: str, kinds: Iterable[str] = KINDS) -> list[Span]:
     if not isinstance(text, str):
         raise InputError(f"text is a {type(text).__name__}; a string is accepted.")
     wanted = _check_kinds(kinds)
+    known = _known_pattern(known_names)
     finders = {
         "email": _emails,
         "iban": _ibans,
         "card": _cards,
         "phone": _phones,
-        "name": _names,
+        "name": lambda text: _names(text, known, eager),
     }
     taken = np.zeros(len(text), dtype=bool)
     found = []
@@ -294,7 +310,13 @@ def scan(text: str, kinds: Iterable[str] = KINDS) -> list[Span]:
     return sorted(span for span in found if span.kind in wanted)
 
 
-def redact(text: str, kinds: Iterable[str] = KINDS) -> str:
+def redact(
+    text: str,
+    kinds: Iterable[str] = KINDS,
+    *,
+    known_names: Iterable[str] = (),
+    eager: bool = False,
+) -> str:
     """Replace personal data by its kind in brackets, such as ``[EMAIL]``.
 
     Parameters
@@ -303,6 +325,9 @@ def redact(text: str, kinds: Iterable[str] = KINDS) -> str:
         Free text.
     kinds : iterable of str, default KINDS
         What to replace.
+    known_names : iterable of str, default ()
+    eager : bool, default False
+        As in :func:`scan`.
 
     Returns
     -------
@@ -323,7 +348,8 @@ def redact(text: str, kinds: Iterable[str] = KINDS) -> str:
     kinds = _check_kinds(kinds)
     # Replacing one span changes what its neighbours stand beside, so look again until
     # nothing is found; each round removes characters that can match, so this ends.
-    while spans := scan(text, kinds):
+    known_names = tuple(known_names)
+    while spans := scan(text, kinds, known_names=known_names, eager=eager):
         pieces, at = [], 0
         for span in spans:
             pieces += [text[at : span.start], f"[{span.kind.upper()}]"]
@@ -554,12 +580,35 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _names(text: str) -> Iterator[tuple[int, int]]:
+def _known_pattern(names: Iterable[str]) -> re.Pattern[str] | None:
+    if isinstance(names, str):
+        names = (names,)
+    words = sorted({name.strip() for name in names if name.strip()}, key=lambda n: (-len(n), n))
+    if not words:
+        return None
+    inner = "|".join(r"\s+".join(map(re.escape, word.split())) for word in words)
+    return re.compile(rf"(?<![\w\[])(?:{inner})(?![\w\]])", re.IGNORECASE)
+
+
+def _names(text: str, known: re.Pattern[str] | None, eager: bool) -> Iterator[tuple[int, int]]:
+    if known is not None:
+        for match in known.finditer(text):
+            yield match.span()
     for cue, strong in _CUES:
         for match in cue.finditer(text):
             span = _name_after(text, match.end(), strong)
             if span is not None:
                 yield span
+    if eager:
+        for match in _CAPITALISED.finditer(text):
+            words = match.group().split(" ")
+            first = match.start()
+            # the word that opens a sentence has its capital from there
+            opens = re.search(r"(?:^|[.!?:]\s+)$", text[:first]) is not None
+            if opens:
+                first += len(words.pop(0)) + 1
+            if len(words) >= 2 and not any(w.lower() in _NOT_A_NAME for w in words):
+                yield first, match.end()
 
 
 def _name_after(text: str, at: int, strong: bool) -> tuple[int, int] | None:
