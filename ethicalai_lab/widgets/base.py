@@ -146,10 +146,12 @@ class WhatIf:
         import ipywidgets as widgets
 
         shown = widgets.HTML(self._html(self.figure))
-        controls = {
+        made = {
             name: _control(name, spec, self._labels.get(name, name), self.values[name], self._live)
             for name, spec in self._controls.items()
         }
+        controls = {name: holds for name, (holds, _) in made.items()}
+        rows = [seen for _, seen in made.values()]
         here = self
 
         def moved(_: Any) -> None:
@@ -167,7 +169,7 @@ class WhatIf:
         for control in controls.values():
             control.observe(moved, names="value")
         head = [widgets.HTML(f"<p><strong>{html.escape(self._title)}</strong></p>")]
-        return widgets.VBox([*(head if self._title else []), *controls.values(), shown])
+        return widgets.VBox([*(head if self._title else []), *rows, shown])
 
     @staticmethod
     def _html(figure: Any) -> str:
@@ -240,37 +242,54 @@ def _admit(name: str, spec: Any, value: Any) -> None:
         raise WidgetError(f"{name} cannot be {value!r}")
 
 
-def _control(name: str, spec: Any, label: str, value: Any, live: bool) -> Any:
-    """Return the widget for one control."""
+def _control(name: str, spec: Any, label: str, value: Any, live: bool) -> tuple[Any, Any]:
+    """Return what holds one control's value, and what is shown for it.
+
+    A slider comes with a number box: the box has the label a screen reader needs
+    (sliders in ipywidgets have none) and takes typed values; both stay equal.
+    """
     import ipywidgets as widgets
 
-    layout = widgets.Layout(width="34em", max_width="100%")
+    wide = widgets.Layout(width="34em", max_width="100%")
     if isinstance(spec, bool):
-        return widgets.Checkbox(value=value, description=label, indent=False, layout=layout)
-    if _is_range(spec):
-        low, high, step = spec[:3]
-        whole = all(isinstance(x, numbers.Integral) for x in (low, high, step, value))
-        slider = widgets.IntSlider if whole else widgets.FloatSlider
-        extra = {} if whole else {"readout_format": f".{_digits(step)}f"}
-        return slider(
-            value=value,
-            min=low,
-            max=high,
-            step=step,
-            description=label,
-            continuous_update=live,
-            style=_WIDE,
-            layout=layout,
-            **extra,
+        one = widgets.Checkbox(value=value, description=label, indent=False, layout=wide)
+        return one, one
+    if not _is_range(spec):
+        options = (
+            [(str(k), v) for k, v in spec.items()]
+            if isinstance(spec, Mapping)
+            else [(str(option), option) for option in spec]
         )
-    options = (
-        [(str(k), v) for k, v in spec.items()]
-        if isinstance(spec, Mapping)
-        else [(str(option), option) for option in spec]
+        one = widgets.Dropdown(
+            options=options, value=value, description=label, style=_WIDE, layout=wide
+        )
+        return one, one
+    low, high, step = spec[:3]
+    whole = all(isinstance(x, numbers.Integral) for x in (low, high, step, value))
+    slide = (widgets.IntSlider if whole else widgets.FloatSlider)(
+        value=value,
+        min=low,
+        max=high,
+        step=step,
+        readout=False,
+        continuous_update=live,
+        layout=widgets.Layout(width="22em", max_width="100%"),
+        **({} if whole else {"readout_format": f".{_digits(step)}f"}),
     )
-    return widgets.Dropdown(
-        options=options, value=value, description=label, style=_WIDE, layout=layout
+    box = (widgets.BoundedIntText if whole else widgets.BoundedFloatText)(
+        value=value,
+        min=low,
+        max=high,
+        step=step,
+        description=label,
+        style=_WIDE,
+        layout=widgets.Layout(width="max-content"),
     )
+    widgets.link((slide, "value"), (box, "value"))
+    row = widgets.HBox(
+        [box, slide], layout=widgets.Layout(flex_flow="row wrap", align_items="center")
+    )
+    return slide, row
 
 
 def _digits(step: float) -> int:
