@@ -641,6 +641,8 @@ def _sentence(error: Mapping[str, Any], loc: tuple[str | int, ...]) -> str:
         return f"{path} {error['msg']}."
     if kind == "repeated":
         return f"{path} {error['msg']}; name it once."
+    if kind in ("not_storable", "string_unicode"):
+        return f"{path} holds a character that no text file can hold; leave it out."
     if kind == "extra_forbidden":
         return _unknown_key(names)
     if path == "version":
@@ -655,8 +657,6 @@ def _sentence(error: Mapping[str, Any], loc: tuple[str | int, ...]) -> str:
         elif kind == "too_short":
             wanted += " with at least one name"
             return f"{path} is an empty list; accepted: {wanted}.{hint}"
-        if kind == "string_unicode":
-            return f"{item}{path} holds a character that no text file can hold; leave it out."
         return f"{item}{path} is {_quoted(value)}; accepted: {wanted}.{hint}"
     return (
         f"{path} is {_quoted(value)}; a section holds its fields, such as "

@@ -69,7 +69,10 @@ class Section(BaseModel):
 
     @field_validator("*", mode="after")
     @classmethod
-    def _no_repetition(cls, value: Any) -> Any:
+    def _storable(cls, value: Any) -> Any:
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and any("\ud800" <= c <= "\udfff" for c in text):
+                raise PydanticCustomError("not_storable", "holds half a character")
         if isinstance(value, list):
             seen: set[str] = set()
             for item in value:

@@ -62,8 +62,9 @@ class _Edit:
     def run(self, root: Node, changes: dict[str, Any]) -> str:
         self._mapping(root, changes)
         text = self.text
-        # from the back, so that earlier offsets stay right; equal places keep their order
-        for start, end, new in sorted(self.edits, key=lambda e: (e[0], e[1]), reverse=True):
+        # from the back, so that earlier offsets stay right and equal places keep their order
+        ordered = sorted(enumerate(self.edits), key=lambda e: (e[1][0], e[1][1], e[0]))
+        for _, (start, end, new) in reversed(ordered):
             text = text[:start] + new + text[end:]
         return text
 
@@ -88,7 +89,8 @@ class _Edit:
             self._add(node, added)
 
     def _colon(self, key: Node) -> int:
-        return self.text.index(":", key.end) + 1
+        found = self.text.find(":", key.end) + 1
+        return found or key.end  # `? key` alone has none; the result is checked by its reader
 
     def _line_end(self, position: int) -> int:
         end = self.text.find("\n", position)
