@@ -14,6 +14,7 @@ _LAZY = {
     "rfm": "segments",
     "segment_profile": "segments",
     "ClassTransformation": "uplift",
+    "FeatureEncoder": "uplift",
     "TLearner": "uplift",
     "XLearner": "uplift",
     "cross_fit_uplift": "uplift",

@@ -236,8 +236,8 @@ def analyse_experiment(
     seed : int, default 0
         Source of every draw.
     learner : uplift learner, optional
-        A :class:`~ethicalai_lab.personalization.TLearner` on small boosted trees by
-        default. It is given the features as :func:`encode_features` makes them.
+        A :class:`~ethicalai_lab.personalization.TLearner` by default. It is given the
+        features as :func:`~ethicalai_lab.personalization.encode_features` makes them.
     cv : int, default 5
         Folds; nobody is scored by a model that saw them.
     k : float, default 0.3
@@ -247,7 +247,7 @@ def analyse_experiment(
     n_boot : int, default 1000
         Bootstrap replicates for curves and areas.
     n_threads : int, default 1
-        Threads for the trees; more help only where that many cores are free.
+        Threads for models and algebra; more help only where that many cores are free.
 
     Returns
     -------

@@ -55,8 +55,9 @@ def rfm(
 ) -> pd.DataFrame:
     """Score customers by recency, frequency and monetary value of their purchases.
 
-    Each score is a fifth of the buyers, 5 the best; customers with equal values share a
-    score (their middle rank decides), so the fifths are uneven where values repeat.
+    A score is 1 plus the full fifths of buyers who do strictly worse: 1 for the lowest
+    fifth, 5 for the highest. Equal values share a score, so that the fifths are uneven
+    where values repeat: everyone who bought just once has frequency score 1.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def rfm(
     ... })
     >>> rfm(events, "2026-01-01", customers=[1, 2, 3])[
     ...     ["customer_id", "recency_days", "monetary", "r", "segment"]].values.tolist()
-    [[1, 1.0, 40.0, 4, 'loyal'], [2, 214.0, 5.0, 2, 'hibernating'], [3, nan, 0.0, 0, 'no_purchase']]
+    [[1, 1.0, 40.0, 3, 'need_attention'], [2, 214.0, 5.0, 1, 'hibernating'], [3, nan, 0.0, 0, 'no_purchase']]
     """
     for name in ("customer_id", "time", "kind", "amount"):
         if name not in events.columns:
@@ -145,10 +146,9 @@ def rfm(
 
 
 def _fifths(values: pd.Series) -> NDArray[np.int8]:
-    """Score 1 to 5 by rank, low to high; ties share the score of their middle rank."""
-    n = len(values)
-    middle = values.rank(method="average").to_numpy() - 0.5  # in (0, n)
-    return np.minimum(np.floor(middle * 5 / max(n, 1)) + 1, 5).astype(np.int8)
+    """Score 1 to 5, low to high, by the share of values strictly below."""
+    below = values.rank(method="min").to_numpy().astype(np.int64) - 1
+    return (below * 5 // max(len(values), 1) + 1).astype(np.int8)
 
 
 class KMeansSegments(TransformerMixin, ClusterMixin, BaseEstimator):

@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
@@ -36,6 +37,7 @@ from ethicalai_lab.errors import InputError
 
 __all__ = [
     "ClassTransformation",
+    "FeatureEncoder",
     "TLearner",
     "XLearner",
     "cross_fit_uplift",
@@ -45,7 +47,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-# HistGradientBoosting keeps at most this many levels of a category.
+# As many levels of a category as scikit-learn's boosted trees take.
 _MAX_LEVELS = 254
 
 
@@ -53,7 +55,9 @@ _MAX_LEVELS = 254
 
 
 def encode_features(table: pd.DataFrame) -> pd.DataFrame:
-    """Return features as the default estimator takes them, missing values kept.
+    """Return features as HistGradientBoosting takes them, missing values kept.
+
+    For ``categorical_features="from_dtype"``.
 
     Parameters
     ----------
@@ -111,19 +115,134 @@ def _capped(column: pd.Series) -> pd.Series:
     return text.astype("category")
 
 
+class FeatureEncoder(TransformerMixin, BaseEstimator):
+    """Turn features of any kind into plain numbers for a linear model.
+
+    Numbers become their rank among the rows seen in ``fit``, scaled to mean 0 and
+    variance 1, so that a few huge spenders do not rule the model; a missing one becomes 0
+    with a column that marks it. Text and categories become one 0/1 column a level, missing
+    included; a level not seen in ``fit`` is 0 in all of them.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Columns seen in ``fit``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.personalization import FeatureEncoder
+    >>> table = pd.DataFrame({"age": [20.0, 30.0, 40.0], "channel": ["web", "web", "store"]})
+    >>> encoder = FeatureEncoder().fit(table)
+    >>> encoder.get_feature_names_out().tolist()
+    ['age', 'channel=store', 'channel=web']
+    >>> encoder.transform(table)[:, 1:].tolist()
+    [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
+    """
+
+    def fit(self, X: Any, y: Any = None) -> FeatureEncoder:
+        """Learn ranks and levels.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            As for :func:`encode_features`.
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        table = encode_features(_frame(X))
+        self.n_features_in_ = table.shape[1]
+        self.columns_ = list(table.columns)
+        self.plan_: list[tuple[str, Any]] = []
+        names: list[str] = []
+        for name in self.columns_:
+            column = table[name]
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                levels = list(column.cat.categories)
+                self.plan_.append(("levels", (levels, bool(column.isna().any()))))
+                names += [f"{name}={level}" for level in levels]
+            else:
+                values = column.to_numpy(dtype=float)
+                self.plan_.append(("rank", _rank_table(values)))
+                names.append(str(name))
+            if column.isna().any():
+                names.append(f"{name} missing")
+        self._names_out = np.array(names, dtype=object)
+        return self
+
+    def transform(self, X: Any) -> Floats:
+        """Return the encoded features.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            With the columns seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of float, shape (n_rows, n_encoded)
+        """
+        check_is_fitted(self, "plan_")
+        frame = _frame(X)
+        absent = [name for name in self.columns_ if name not in frame.columns]
+        if absent:
+            raise InputError(f"X has no column {absent[0]!r}, which the model learned from.")
+        table = encode_features(frame[self.columns_])
+        parts: list[Floats] = []
+        for name, (kind, plan) in zip(self.columns_, self.plan_, strict=True):
+            column = table[name]
+            if kind == "levels":
+                levels, has_missing = plan
+                place = pd.Index(levels, dtype=object).get_indexer(column.cat.categories)
+                codes = np.append(place, -1)[column.cat.codes]  # code -1 (missing) finds -1
+                parts.append((codes[:, None] == np.arange(len(levels))).astype(float))
+            else:
+                known, rank, has_missing = plan
+                values = column.to_numpy(dtype=float)
+                parts.append(np.nan_to_num(np.interp(values, known, rank))[:, None])
+            if has_missing:
+                parts.append(column.isna().to_numpy(dtype=float)[:, None])
+        return np.hstack(parts)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names of ``transform``'s columns."""
+        check_is_fitted(self, "plan_")
+        return self._names_out
+
+
+def _frame(X: Any) -> pd.DataFrame:
+    if isinstance(X, pd.DataFrame):
+        return X
+    values = np.asarray(X)
+    if values.ndim != 2:
+        raise InputError(f"X has {values.ndim} dimensions; two are needed (rows, features).")
+    return pd.DataFrame(values, columns=[f"x{i}" for i in range(values.shape[1])])
+
+
+def _rank_table(values: Floats) -> tuple[Floats, Floats, bool]:
+    """Return values and their scaled middle ranks, at most 1,001 points of each."""
+    missing = np.isnan(values)
+    present = values[~missing]
+    if not present.size:
+        return np.array([0.0]), np.array([0.0]), bool(missing.any())
+    known, count = np.unique(present, return_counts=True)
+    middle = (np.cumsum(count) - count / 2) / present.size
+    if known.size > 1001:
+        at = np.unique(np.linspace(0, known.size - 1, 1001).round().astype(np.int64))
+        known, middle = known[at], middle[at]
+    rank = np.interp(present, known, middle)
+    spread = float(rank.std())
+    return known, (middle - rank.mean()) / (spread if spread > 0 else 1.0), bool(missing.any())
+
+
 def _default_estimator(y: Floats) -> BaseEstimator:
-    """Return boosting kept small: effects are weak signals, and deep trees chase noise."""
-    kind = HistGradientBoostingClassifier if _is_binary(y) else HistGradientBoostingRegressor
-    return kind(
-        learning_rate=0.1,
-        max_iter=40,
-        max_leaf_nodes=6,
-        min_samples_leaf=50,
-        l2_regularization=1.0,
-        categorical_features="from_dtype",
-        early_stopping=False,
-        random_state=0,
-    )
+    """Return a plain regularised model: effects are weak signals, and trees chase noise."""
+    if _is_binary(y):
+        return make_pipeline(FeatureEncoder(), LogisticRegression(C=0.1, max_iter=500))
+    return make_pipeline(FeatureEncoder(), Ridge(alpha=10.0))
 
 
 # ------------------------------------------------------------------------- learners
@@ -212,8 +331,8 @@ class TLearner(_UpliftLearner):
     Parameters
     ----------
     estimator : scikit-learn classifier or regressor, optional
-        Cloned for each arm. A small HistGradientBoosting by default, which takes
-        missing values and categories (see :func:`encode_features`).
+        Cloned for each arm. By default a regularised logistic (or, for amounts, ridge)
+        regression on a :class:`FeatureEncoder`, which takes missing values and text.
 
     Attributes
     ----------
@@ -259,10 +378,10 @@ class XLearner(_UpliftLearner):
     Parameters
     ----------
     estimator : scikit-learn classifier or regressor, optional
-        The outcome models; a small HistGradientBoosting by default.
+        The outcome models; the default is that of :class:`TLearner`.
     effect_estimator : scikit-learn regressor, optional
-        The effect models; by default ``estimator`` itself where it is a regressor, a
-        small HistGradientBoostingRegressor otherwise.
+        The effect models; by default ``estimator`` itself where it is a regressor, ridge
+        regression on a :class:`FeatureEncoder` otherwise.
     propensity : float or scikit-learn classifier, optional
         The probability of treatment, in (0, 1), or a model of it. By default the treated
         share, as is right for a randomised experiment.
@@ -338,7 +457,7 @@ class ClassTransformation(_UpliftLearner):
     Parameters
     ----------
     estimator : scikit-learn classifier, optional
-        A small HistGradientBoostingClassifier by default.
+        The default is that of :class:`TLearner`.
 
     Attributes
     ----------
