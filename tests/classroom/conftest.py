@@ -1,5 +1,9 @@
 """A tiny stand-in for the world, so that the engine is tested on known figures."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -26,3 +30,21 @@ def toy_world():
         }
     )
     return SimpleNamespace(campaign=campaign)
+
+
+@pytest.fixture
+def python(work):
+    """Start a Python process of its own that runs some code, as another kernel would."""
+    root = str(Path(__file__).resolve().parents[2])
+    started = []
+
+    def start(code):
+        env = {**os.environ, "PYTHONPATH": root, "ETHICALAI_LAB_WORK": str(work)}
+        started.append(subprocess.Popen([sys.executable, "-c", code], env=env, cwd=work))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
