@@ -23,7 +23,7 @@ from typing import Any
 from ethicalai_lab.classroom import offline
 from ethicalai_lab.errors import InputError, LabError
 
-__all__ = ["LessonError", "Refreshed", "main", "refresh"]
+__all__ = ["LessonError", "Refreshed", "main", "refresh", "rerun"]
 
 LESSONS = Path(__file__).resolve().parents[2] / "notebooks"
 _CELL_SECONDS = 120
@@ -59,7 +59,7 @@ class Refreshed:
     changed: tuple[str, ...]
 
 
-def refresh(
+def rerun(
     names: Iterable[str] = (), *, check: bool = False, folder: str | os.PathLike[str] = LESSONS
 ) -> list[Refreshed]:
     """Run lessons in fresh kernels, offline, and save their outputs.
@@ -87,7 +87,7 @@ def refresh(
 
     Examples
     --------
-    >>> refresh(["99"])
+    >>> rerun(["99"])
     Traceback (most recent call last):
         ...
     ethicalai_lab.errors.InputError: '99' names no lesson in notebooks/; give a number ...
@@ -242,25 +242,49 @@ def _write(path: Path, text: str) -> None:
         raise
 
 
+def refresh(
+    names: Iterable[str] = (), *, check: bool = False, folder: str | os.PathLike[str] = LESSONS
+) -> int:
+    """Do as :func:`rerun` does and print a line a lesson: how long it ran, what changed.
+
+    Parameters
+    ----------
+    names, check, folder
+        As :func:`rerun` takes them.
+
+    Returns
+    -------
+    int
+        The exit code: 1 when a lesson failed or, under `check`, would change; else 0.
+
+    Raises
+    ------
+    InputError
+        When no lesson, or no single one, has that name.
+    """
+    differs = False
+    for path in _find(names, Path(folder)):
+        try:
+            done = _refresh(path, check)
+        except LessonError as error:
+            print(error, file=sys.stderr)
+            return 1
+        differs |= bool(done.changed)
+        what = f"changed: {', '.join(done.changed)}" if done.changed else "unchanged"
+        print(f"{done.seconds:6.1f} s  {done.name}  {what}", flush=True)
+    return int(check and differs)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run ``ethicalai-lab refresh``; return 1 when a lesson fails, or changed under --check."""
-    parser = argparse.ArgumentParser(
-        prog="ethicalai-lab refresh", description="Run lessons anew and save what they show."
-    )
+    """Run ``python -m ethicalai_lab.classroom.refresh``, the verb with its ``--check``."""
+    parser = argparse.ArgumentParser(description="Run lessons anew and save what they show.")
     parser.add_argument("lessons", nargs="*", metavar="NN", help="01, 02, ... (default: all)")
     parser.add_argument("--check", action="store_true", help="save nothing, tell what differs")
     args = parser.parse_args(argv)
-    differs = False
     try:
-        for path in _find(args.lessons, LESSONS):
-            done = _refresh(path, args.check)
-            differs |= bool(done.changed)
-            what = "unchanged" if not done.changed else f"changed: {', '.join(done.changed)}"
-            print(f"{done.seconds:6.1f} s  {done.name}  {what}", flush=True)
-    except LabError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return int(args.check and differs)
+        return refresh(args.lessons, check=args.check)
+    except InputError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 import nbformat
 import pytest
 
-from ethicalai_lab.classroom.refresh import LessonError, refresh
+from ethicalai_lab.classroom.refresh import LessonError, refresh, rerun
 from ethicalai_lab.errors import InputError
 
 PICTURE = """
@@ -64,7 +64,7 @@ def lesson(tmp_path_factory):
     path = write(
         folder, "import sys\nprint('seen', end=' ')\nprint('it')", PICTURE.format(last=2), WIDGET
     )
-    (done,) = refresh(["07"], folder=folder)
+    (done,) = rerun(["07"], folder=folder)
     assert done.changed == ("l07-0", "l07-1", "l07-2", "metadata")
     assert done.seconds > 0.1
     return path
@@ -108,21 +108,22 @@ def test_nothing_changed_nothing_touched(copy):
 
     edit(copy, 2, repack)
     before, time = copy.read_bytes(), copy.stat().st_mtime_ns
-    (done,) = refresh(folder=copy.parent)
+    (done,) = rerun(folder=copy.parent)
     assert done.changed == ()
     assert copy.read_bytes() == before
     assert copy.stat().st_mtime_ns == time
 
 
-def test_only_what_changed_is_saved_and_check_saves_nothing(copy):
+def test_only_what_changed_is_saved_and_check_saves_nothing(copy, capsys):
     edit(copy, 1, lambda cell: cell.update(source="print('something else')"))
     edit(copy, 2, lambda cell: cell.update(source=PICTURE.format(last=9).strip()))
     before = nbformat.read(copy, as_version=4)
     raw = copy.read_bytes()
-    (done,) = refresh(["07_lesson.ipynb"], folder=copy.parent, check=True)
+    (done,) = rerun(["07_lesson.ipynb"], folder=copy.parent, check=True)
     assert done.changed == ("l07-0", "l07-1")
     assert copy.read_bytes() == raw
-    refresh(["07"], folder=copy.parent)
+    assert refresh(["07"], folder=copy.parent) == 0
+    assert capsys.readouterr().out.endswith("s  07_lesson.ipynb  changed: l07-0, l07-1\n")
     after = nbformat.read(copy, as_version=4)
     assert [a != b for a, b in zip(after.cells, before.cells, strict=True)] == [False, 1, 1, False]
     assert after.cells[1].outputs[0].text == "something else\n"
@@ -142,7 +143,7 @@ def test_a_failing_cell_leaves_the_file_as_it_was(tmp_path, source, message):
     path = write(tmp_path, "print('fine')", source)
     before = path.read_bytes()
     with pytest.raises(LessonError, match=message):
-        refresh(folder=tmp_path)
+        rerun(folder=tmp_path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
@@ -150,13 +151,13 @@ def test_a_failing_cell_leaves_the_file_as_it_was(tmp_path, source, message):
 def test_unknown_and_ambiguous_names_say_what_there_is(tmp_path):
     write(tmp_path, name="07_a")
     with pytest.raises(InputError, match=r"'08' names no lesson in .* of these: 07\."):
-        refresh(["08"], folder=tmp_path)
+        rerun(["08"], folder=tmp_path)
     write(tmp_path, name="07_b")
     with pytest.raises(InputError, match="'07' names 2 lessons"):
-        refresh(["07"], folder=tmp_path)
+        rerun(["07"], folder=tmp_path)
     (tmp_path / "09_broken.ipynb").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"09_broken.ipynb is not a notebook"):
-        refresh(["09"], folder=tmp_path)
+        rerun(["09"], folder=tmp_path)
 
 
 def test_each_lesson_works_in_a_folder_of_its_own(tmp_path):
@@ -164,7 +165,8 @@ def test_each_lesson_works_in_a_folder_of_its_own(tmp_path):
     source += "open(os.path.join(os.environ['ETHICALAI_LAB_WORK'], 'policy'), 'w').close()"
     for name in ("01_a", "02_b"):
         write(tmp_path, source, name=name)
-    refresh(folder=tmp_path)
+    assert refresh(folder=tmp_path, check=True) == 1
+    assert refresh(folder=tmp_path) == 0
     for path in tmp_path.glob("*.ipynb"):
         assert nbformat.read(path, as_version=4).cells[1].outputs[0].text == "True\n"
 
