@@ -246,7 +246,8 @@ def _choose(table: pd.DataFrame, roles: Any, threshold: float | None) -> dict[st
                 f"roles names column {name!r}, which the table lacks; it has "
                 f"{', '.join(map(str, table.columns))}."
             )
-        by_role.setdefault(str(getattr(role, "value", role)), []).append(name)
+        for one in (role,) if isinstance(role, str) else tuple(role):
+            by_role.setdefault(str(one), []).append(name)
     protected = by_role.get("protected", [])
     if not protected:
         raise FairnessInputError(

@@ -1,0 +1,528 @@
+"""How well other columns reveal a protected one, and what deleting it did.
+
+References
+----------
+Feldman, M., Friedler, S. A., Moeller, J., Scheidegger, C. and Venkatasubramanian, S.
+(2015). Certifying and removing disparate impact. KDD 2015, 259-268.
+
+Dwork, C., Hardt, M., Pitassi, T., Reingold, O. and Zemel, R. (2012). Fairness through
+awareness. ITCS 2012, 214-226.
+
+DeLong, E. R., DeLong, D. M. and Clarke-Pearson, D. L. (1988). Comparing the areas under
+two or more correlated receiver operating characteristic curves. Biometrics 44, 837-845.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ethicalai_lab.fairness._coding import FairnessInputError, binary, factor
+from ethicalai_lab.stats import Interval, bootstrap_counts, percentile_interval
+
+__all__ = ["ProxyReport", "dropping_effect", "feldman_threshold", "proxy_strength", "roc_auc"]
+
+_BINS = 16
+
+
+@dataclass(frozen=True)
+class ProxyReport:
+    """What :func:`proxy_strength` found.
+
+    Attributes
+    ----------
+    protected : str
+        The column that was predicted.
+    balanced_accuracy : Interval
+        Of the model on all columns, out of fold.
+    chance : float
+        The balanced accuracy of knowing nothing: one over the number of levels.
+    auc : DataFrame
+        One row a level against all others: ``auc``, ``low``, ``high`` (DeLong).
+    columns : DataFrame
+        One row a column, the strongest first: ``alone`` (balanced accuracy of the column
+        by itself) with ``low`` and ``high``, and ``lost_without`` (what the model loses
+        when the column is shuffled; small where another column says the same).
+    n_rows : int
+        Rows used.
+    """
+
+    protected: str
+    balanced_accuracy: Interval
+    chance: float
+    auc: pd.DataFrame
+    columns: pd.DataFrame
+    n_rows: int
+
+    @property
+    def reveals(self) -> bool:
+        """Whether the columns reveal more than chance: its interval lies above."""
+        return bool(self.balanced_accuracy.low > self.chance)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.protected} from {len(self.columns)} other columns: balanced accuracy "
+            f"{self.balanced_accuracy.format(3)}, by chance {self.chance:.3f}; "
+            f"strongest column alone: {self.columns.index[0]}."
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(str(self))}</p>{self.columns.to_html()}{self.auc.to_html()}"
+
+
+def proxy_strength(
+    table: pd.DataFrame,
+    protected: str,
+    *,
+    columns: Sequence[str] | None = None,
+    folds: int = 5,
+    n_boot: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> ProxyReport:
+    """Measure how well other columns reveal a protected one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a person.
+    protected : str
+        The column to predict: few levels. Rows where it is missing are left out.
+    columns : sequence of str, optional
+        The columns to predict from; all others by default.
+    folds : int, default 5
+        Folds of the cross-validation, at least 2.
+    n_boot : int, default 1000
+        Bootstrap replicates of the balanced accuracy.
+    confidence : float, default 0.95
+        Of the bounds.
+    seed : int, default 0
+        Source of folds, models and draws.
+
+    Returns
+    -------
+    ProxyReport
+
+    Raises
+    ------
+    FairnessInputError
+        If a column is missing, ``protected`` has one level or more than 20, or a level has
+        fewer rows than folds.
+
+    Notes
+    -----
+    Predictions are out of fold throughout. Columns are coded in at most 16 bins of about
+    equal size where they are numbers; where they are categories, by the level's smoothed
+    class shares in the training folds. The model is gradient boosting with classes weighted
+    alike, so that a rare group counts as much as a common one. A weak result says that this
+    model found little, not that no model could.
+
+    References
+    ----------
+    Feldman et al. (2015), see the module: if the protected attribute can be predicted with
+    low balanced error, a decision from these columns can treat groups differently.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from ethicalai_lab.fairness import proxy_strength
+    >>> rng = np.random.default_rng(0)
+    >>> group = rng.choice(["a", "b"], 600)
+    >>> street = np.where(rng.random(600) < 0.85, group, "c")
+    >>> table = pd.DataFrame({"group": group, "street": street, "noise": rng.random(600)})
+    >>> report = proxy_strength(table, "group", n_boot=200)
+    >>> report.columns.index[0], report.reveals
+    ('street', True)
+    """
+    names = _check_columns(table, protected, columns)
+    if folds < 2:
+        raise FairnessInputError(f"folds is {folds}; at least 2 are needed.")
+    table = table.loc[table[protected].notna()]
+    y, levels = factor(table[protected], protected)
+    k = len(levels)
+    if not 2 <= k <= 20:
+        raise FairnessInputError(
+            f"{protected} has {k} levels; give a column with 2 to 20 (bin numbers first)."
+        )
+    smallest = int(np.bincount(y).min())
+    if smallest < folds:
+        raise FairnessInputError(
+            f"{protected}: its rarest level has {smallest} rows; each fold of {folds} needs one."
+        )
+    fold = _folds(y, folds, seed)
+    coded = {name: _code(table[name]) for name in names}
+    rng = np.random.default_rng([seed, 2])
+
+    single = {}
+    for name in names:
+        scores = _out_of_fold_shares(coded[name], y, k, fold, folds)
+        single[name] = _balanced(y, scores.argmax(axis=1), k, n_boot, confidence, seed)
+
+    blocks = [(_encode_fold(coded, names, y, k, fold == f), f) for f in range(folds)]
+    out = np.zeros((y.size, k))
+    shuffled = {name: np.zeros(y.size, dtype=np.intp) for name in names}
+    for (features, owner), f in blocks:
+        test = fold == f
+        model = _model(seed)
+        weight = (1.0 / np.bincount(y[~test], minlength=k))[y[~test]]
+        model.fit(features[~test], y[~test], sample_weight=weight / weight.mean())
+        out[test] = model.predict_proba(features[test])
+        for j, name in enumerate(names):
+            spoiled = features[test].copy()
+            mixed = rng.permutation(spoiled.shape[0])
+            spoiled[:, owner == j] = spoiled[mixed][:, owner == j]
+            shuffled[name][test] = model.predict_proba(spoiled).argmax(axis=1)
+
+    predicted = out.argmax(axis=1)
+    whole = _balanced(y, predicted, k, n_boot, confidence, seed)
+    rows = [
+        (*single[name], whole.value - _balanced_accuracy(_confusion(y, shuffled[name], k)))
+        for name in names
+    ]
+    frame = pd.DataFrame(
+        rows,
+        columns=["alone", "low", "high", "lost_without"],
+        index=pd.Index(names, name="column"),
+    ).sort_values("alone", ascending=False, kind="stable")
+    curves = [roc_auc(y == level, out[:, level], confidence) for level in range(k)]
+    auc = pd.DataFrame(
+        [(c.value, c.low, c.high) for c in curves],
+        columns=["auc", "low", "high"],
+        index=pd.Index(levels, name=protected),
+    )
+    return ProxyReport(protected, whole, 1 / k, auc, frame, y.size)
+
+
+def feldman_threshold(selection_rate: float, ratio: float = 0.8) -> float:
+    """Return the balanced error rate below which disparate impact is possible.
+
+    Parameters
+    ----------
+    selection_rate : float
+        The less selected group's selection rate, in (0, ``ratio``].
+    ratio : float, default 0.8
+        The ratio of selection rates that counts as disparate impact: the four-fifths rule,
+        a US rule of thumb for employment selection.
+
+    Returns
+    -------
+    float
+        At most 0.5. If the protected attribute cannot be predicted from the other columns
+        with a balanced error rate this low, no decision made from them alone can fall under
+        ``ratio`` with this selection rate. ``1/2 - selection_rate / 8`` for four fifths.
+
+    Raises
+    ------
+    FairnessInputError
+        If an argument is out of range.
+
+    References
+    ----------
+    Feldman et al. (2015), section 4, see the module.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.fairness import feldman_threshold
+    >>> feldman_threshold(0.4)
+    0.45
+    """
+    if not 0 < ratio < 1:
+        raise FairnessInputError(f"ratio is {ratio}; it must lie between 0 and 1.")
+    if not 0 < selection_rate <= ratio:
+        raise FairnessInputError(f"selection_rate is {selection_rate}; it must be in (0, {ratio}].")
+    return 0.5 - selection_rate * (1 / ratio - 1) / 2
+
+
+def roc_auc(y_true: Any, score: Any, confidence: float = 0.95) -> Interval:
+    """Return the area under the ROC curve with DeLong's interval, on the logit scale.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_rows,)
+        0/1.
+    score : array-like of shape (n_rows,)
+        Higher for 1.
+    confidence : float, default 0.95
+        In (0, 1).
+
+    Returns
+    -------
+    Interval
+        In [0, 1]; ``nan`` where one class is absent.
+
+    References
+    ----------
+    DeLong, DeLong and Clarke-Pearson (1988), see the module.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.fairness import roc_auc
+    >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value
+    0.75
+    """
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    y = binary(y_true, "y_true").astype(bool)
+    s = np.asarray(score, dtype=float)
+    positive, negative = s[y], s[~y]
+    m, n = positive.size, negative.size
+    if not m or not n:
+        return Interval(math.nan, math.nan, math.nan, confidence)
+    ranks = rankdata(np.concatenate([positive, negative]))
+    own_positive, own_negative = rankdata(positive), rankdata(negative)
+    auc = float((ranks[:m].sum() - m * (m + 1) / 2) / (m * n))
+    if m < 2 or n < 2:
+        return Interval(auc, math.nan, math.nan, confidence)
+    v10 = (ranks[:m] - own_positive) / n
+    v01 = 1 - (ranks[m:] - own_negative) / m
+    variance = v10.var(ddof=1) / m + v01.var(ddof=1) / n
+    if auc in (0.0, 1.0) or variance == 0:
+        return Interval(auc, auc, auc, confidence)
+    # On the logit scale bounds cannot leave [0, 1].
+    logit = math.log(auc / (1 - auc))
+    half = float(-ndtri((1 - confidence) / 2)) * math.sqrt(variance) / (auc * (1 - auc))
+    low, high = (1 / (1 + math.exp(-(logit + sign * half))) for sign in (-1, 1))
+    return Interval(auc, low, high, confidence)
+
+
+def dropping_effect(
+    table: pd.DataFrame,
+    protected: str,
+    outcome: str,
+    *,
+    columns: Sequence[str] | None = None,
+    also_drop: Sequence[str] = (),
+    share: float = 0.3,
+    test_size: float = 0.5,
+    n_boot: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Show what deleting the protected column, and its proxies, did to the selection gap.
+
+    A model predicts the outcome; those it scores in the top ``share`` are selected; gap and
+    ranking are measured on rows it was not trained on.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a person.
+    protected, outcome : str
+        The protected column, and the outcome (0/1) that the model predicts.
+    columns : sequence of str, optional
+        The other columns the model may use; all others by default.
+    also_drop : sequence of str, optional
+        Proxies to delete as well, in a third run.
+    share : float, default 0.3
+        Share selected, in (0, 1).
+    test_size : float, default 0.5
+        Share of rows held out, in (0, 1).
+    n_boot, confidence, seed
+        As in :func:`ethicalai_lab.fairness.audit`.
+
+    Returns
+    -------
+    DataFrame
+        Rows "with the column", "without it" and, with ``also_drop``, "without it and its
+        proxies"; columns ``gap`` (demographic parity difference), ``gap_low``,
+        ``gap_high``, ``auc``, ``auc_low``, ``auc_high``.
+
+    Raises
+    ------
+    FairnessInputError
+        If a column is missing or cannot be used.
+
+    References
+    ----------
+    Dwork et al. (2012), see the module: other columns encode the deleted one.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from ethicalai_lab.fairness import dropping_effect
+    >>> rng = np.random.default_rng(0)
+    >>> group = rng.choice(["a", "b"], 2000)
+    >>> twin = np.where(rng.random(2000) < 0.95, group, "a")
+    >>> bought = (rng.random(2000) < np.where(group == "a", 0.5, 0.2)).astype(int)
+    >>> table = pd.DataFrame({"group": group, "twin": twin, "x": rng.random(2000), "bought": bought})
+    >>> gaps = dropping_effect(table, "group", "bought", n_boot=100)["gap"]
+    >>> bool(gaps["without it"] > 0.5 * gaps["with the column"])
+    True
+    """
+    from ethicalai_lab.fairness.auditing import audit
+
+    names = [n for n in _check_columns(table, protected, columns) if n != outcome]
+    if outcome not in table:
+        raise FairnessInputError(f"outcome {outcome!r} is not a column of the table.")
+    for name, value in (("share", share), ("test_size", test_size)):
+        if not 0 < value < 1:
+            raise FairnessInputError(f"{name} is {value}; it must lie between 0 and 1.")
+    for name in also_drop:
+        if name not in names:
+            raise FairnessInputError(f"also_drop names {name!r}, which the model does not use.")
+    y = binary(table[outcome], outcome)
+    test = np.random.default_rng(seed).random(len(table)) < test_size
+    runs = {"with the column": [protected, *names], "without it": names}
+    if also_drop:
+        runs["without it and its proxies"] = [n for n in names if n not in set(also_drop)]
+    rows = {}
+    for label, used in runs.items():
+        if not used:
+            raise FairnessInputError("no column is left for the model; drop fewer.")
+        coded = {name: _code(table[name]) for name in used}
+        features, _ = _encode_fold(coded, used, y, 2, test)
+        model = _model(seed)
+        model.fit(features[~test], y[~test])
+        score = model.predict_proba(features[test])[:, 1]
+        # Ties at the cut are broken at random: otherwise the order of rows would decide.
+        noise = np.random.default_rng([seed, 3]).random(score.size)
+        order = np.lexsort((noise, -score))
+        chosen = np.zeros(score.size, dtype=int)
+        chosen[order[: max(1, round(share * score.size))]] = 1
+        gap = audit(
+            y[test],
+            chosen,
+            sensitive_features=table.loc[test, protected],
+            n_boot=n_boot,
+            confidence=confidence,
+            seed=seed,
+        ).disparities.loc["demographic_parity_difference"]
+        auc = roc_auc(y[test], score, confidence)
+        rows[label] = (gap["value"], gap["low"], gap["high"], *auc)
+    columns_ = ["gap", "gap_low", "gap_high", "auc", "auc_low", "auc_high"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns_)
+
+
+# -------------------------------------------------------------------------- helpers
+
+
+def _check_columns(table: pd.DataFrame, protected: str, columns: Sequence[str] | None) -> list[str]:
+    if not isinstance(table, pd.DataFrame):
+        raise FairnessInputError("table must be a DataFrame, one row a person.")
+    names = [c for c in table.columns if c != protected] if columns is None else list(columns)
+    for name in [protected, *names]:
+        if name not in table:
+            raise FairnessInputError(
+                f"column {name!r} is not in the table; it has {', '.join(map(str, table.columns))}."
+            )
+    if protected in names:
+        raise FairnessInputError(
+            f"{protected} is both the protected column and one to predict from."
+        )
+    if not names:
+        raise FairnessInputError("columns is empty; give at least one column to predict from.")
+    return names
+
+
+def _folds(y: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Deal rows into folds, level by level, so that each fold holds each level."""
+    rng = np.random.default_rng([seed, 1])
+    fold = np.empty(y.size, dtype=np.intp)
+    for level in np.unique(y):
+        rows = rng.permutation(np.flatnonzero(y == level))
+        fold[rows] = (np.arange(rows.size) + rng.integers(folds)) % folds
+    return fold
+
+
+def _code(values: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return level codes and, for numbers, the values themselves."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        values = values.astype("int64").where(values.notna()).astype(float)
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        x = values.to_numpy(dtype=float, na_value=np.nan)
+        edges = np.unique(np.nanquantile(x, np.linspace(0, 1, _BINS + 1)[1:-1]))
+        codes = np.searchsorted(edges, x, side="right")
+        codes[np.isnan(x)] = edges.size + 1
+        return codes, x
+    codes, _ = pd.factorize(values, use_na_sentinel=False)
+    return codes.astype(np.intp), None
+
+
+def _shares(
+    codes: np.ndarray, y: np.ndarray, k: int, train: np.ndarray, minus_own: bool
+) -> np.ndarray:
+    """Return each row's class shares of its level, in the training rows, smoothed.
+
+    With ``minus_own``, a training row does not see itself: otherwise a level met once would
+    give the answer away.
+    """
+    size = int(codes.max()) + 1
+    counts = np.bincount(codes[train] * k + y[train], minlength=size * k).reshape(size, k)
+    # Each class weighs the same, however rare it is.
+    per_class = np.bincount(y[train], minlength=k).astype(float)
+    seen = counts[codes].astype(float)
+    if minus_own:
+        rows = np.flatnonzero(train)
+        seen[rows, y[rows]] -= 1
+    smoothed = seen / per_class + (5 / k) / per_class.sum()
+    return smoothed / smoothed.sum(axis=1, keepdims=True)
+
+
+def _out_of_fold_shares(
+    coded: tuple[np.ndarray, np.ndarray | None], y: np.ndarray, k: int, fold: np.ndarray, folds: int
+) -> np.ndarray:
+    result = np.empty((y.size, k))
+    for f in range(folds):
+        test = fold == f
+        result[test] = _shares(coded[0], y, k, ~test, False)[test]
+    return result
+
+
+def _encode_fold(
+    coded: dict[str, tuple[np.ndarray, np.ndarray | None]],
+    names: Sequence[str],
+    y: np.ndarray,
+    k: int,
+    test: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return numeric features, learned on the rows outside ``test``, and their owners."""
+    blocks, owner = [], []
+    for j, name in enumerate(names):
+        codes, x = coded[name]
+        # With two classes one share says it all.
+        block = (
+            x[:, None]
+            if x is not None
+            else _shares(codes, y, k, ~test, True)[:, : max(1, k - (k == 2))]
+        )
+        blocks.append(block)
+        owner += [j] * block.shape[1]
+    return np.hstack(blocks), np.array(owner)
+
+
+def _model(seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        max_iter=40,
+        learning_rate=0.15,
+        max_leaf_nodes=15,
+        early_stopping=False,
+        random_state=seed,
+    )
+
+
+def _confusion(y: np.ndarray, predicted: np.ndarray, k: int) -> np.ndarray:
+    return np.bincount(y * k + predicted, minlength=k * k).reshape(k, k)
+
+
+def _balanced_accuracy(confusion: np.ndarray) -> np.ndarray | float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall = np.diagonal(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=-1)
+    value = recall.mean(axis=-1)
+    return float(value) if value.ndim == 0 else value
+
+
+def _balanced(
+    y: np.ndarray, predicted: np.ndarray, k: int, n_boot: int, confidence: float, seed: int
+) -> Interval:
+    confusion = _confusion(y, predicted, k)
+    drawn = _balanced_accuracy(bootstrap_counts(confusion, n_boot, [seed, 4])) if n_boot else []
+    return percentile_interval(_balanced_accuracy(confusion), drawn, confidence)
