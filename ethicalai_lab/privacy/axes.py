@@ -81,7 +81,7 @@ class Axis:
                 whole = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
                 plain = column.to_numpy() if whole else numbers
                 if not whole and np.isinf(numbers).any():
-                    row = column.index[int(np.flatnonzero(np.isinf(numbers))[0])]
+                    row = column.index[np.isinf(numbers)].tolist()[0]
                     raise PrivacyError(
                         f"column {self.name!r}, row {row!r} is infinite; finite numbers and "
                         "missing values are accepted."

@@ -219,7 +219,7 @@ def parse_label(text: Any, kind: str = "auto") -> Label:
     Examples
     --------
     >>> from ethicalai_lab.privacy import parse_label
-    >>> parse_label("30–39").covers(34), parse_label("521**").covers("52062")
+    >>> parse_label("30–39").covers(34), parse_label("520**").covers("52062")
     (True, True)
     """
     if kind not in _KINDS:

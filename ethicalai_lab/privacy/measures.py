@@ -496,7 +496,7 @@ def _population_counts(
     if absent.any():
         row = int(np.flatnonzero(np.isin(keys[:n], wanted[absent]))[0])
         raise PrivacyError(
-            f"population: row {table.index[row]!r} of the table has a combination of "
+            f"population: row {table.index[[row]].tolist()[0]!r} of the table has a combination of "
             "quasi-identifiers that the population lacks; give the population the rows came "
             "from, generalised in the same way."
         )

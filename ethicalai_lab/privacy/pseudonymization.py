@@ -1,0 +1,602 @@
+"""Replacing what names a person by a token, and what breaks weak ways of doing so.
+
+A pseudonym is a safeguard, not an exit: whoever holds the key, or can rebuild the token,
+still holds personal data (GDPR Art 4(5), Recital 26).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import string
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ethicalai_lab.privacy.errors import PrivacyError
+from ethicalai_lab.stats import Interval, proportion_interval
+
+__all__ = [
+    "DictionaryAttack",
+    "PartnerLinkage",
+    "Pseudonymizer",
+    "TokenVault",
+    "dictionary_attack",
+    "expand_pattern",
+    "hash_values",
+    "link_partners",
+    "new_key",
+    "normalize",
+]
+
+_ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
+
+
+def new_key() -> bytes:
+    """Draw a 256-bit key from the operating system.
+
+    Returns
+    -------
+    bytes
+        32 random bytes; no seed, for a key that can be drawn again is no key.
+
+    References
+    ----------
+    NIST SP 800-133, "Recommendation for cryptographic key generation".
+
+    Examples
+    --------
+    >>> from ethicalai_lab.privacy.pseudonymization import new_key
+    >>> len(new_key())
+    32
+    """
+    return secrets.token_bytes(32)
+
+
+def normalize(values: Iterable[Any]) -> list[str]:
+    """Write values alike before they are hashed: no outer blanks, one case.
+
+    ``Ada@Example.org `` and ``ada@example.org`` are one person; without this they get two
+    tokens.
+
+    Parameters
+    ----------
+    values : iterable
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    PrivacyError
+        If a value is missing; its position is named.
+
+    References
+    ----------
+    Unicode Standard, section 3.13 (case folding).
+
+    Examples
+    --------
+    >>> from ethicalai_lab.privacy.pseudonymization import normalize
+    >>> normalize([" Ada@Example.org"])
+    ['ada@example.org']
+    """
+    out = []
+    for i, value in enumerate(values):
+        if value is None or value is pd.NA or value != value:
+            raise PrivacyError(
+                f"values: number {i} is missing; a token needs a value, so leave gaps out first."
+            )
+        out.append(str(value).strip().casefold())
+    return out
+
+
+def _check_key(key: Any, name: str = "key") -> bytes:
+    if not isinstance(key, (bytes, bytearray)) or len(key) < 16:
+        size = f"{len(key)} bytes" if isinstance(key, (bytes, bytearray)) else type(key).__name__
+        raise PrivacyError(f"{name} is {size}; 16 bytes or more are accepted, see new_key().")
+    return bytes(key)
+
+
+class Pseudonymizer:
+    """Keyed tokens (HMAC-SHA-256), separate for each purpose, that can be rotated.
+
+    One master key serves several purposes without letting their tables be joined: each
+    purpose and version has a key of its own, derived in one step.
+
+    Parameters
+    ----------
+    key : bytes
+        Master key, 16 bytes or more (see :func:`new_key`). Keep it apart from the data.
+    purpose : str
+        What the tokens are for, such as ``"analytics"``.
+    version : int, default 1
+        Raised by :meth:`rotate`.
+    bits : int, default 128
+        Length of a token, 64 to 256, a multiple of 8.
+
+    References
+    ----------
+    RFC 2104 (HMAC); RFC 5869 (HKDF, whose expand step derives the keys); ENISA,
+    "Pseudonymisation techniques and best practices", 2019.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.privacy.pseudonymization import Pseudonymizer
+    >>> mail = Pseudonymizer(b"0" * 32, "analytics")
+    >>> mail.tokens(["ada@example.org"]) == mail.tokens([" ADA@example.org"])
+    True
+    >>> mail.tokens(["ada@example.org"]) == mail.rotate().tokens(["ada@example.org"])
+    False
+    """
+
+    def __init__(self, key: bytes, purpose: str, *, version: int = 1, bits: int = 128) -> None:
+        self._master = _check_key(key)
+        if not isinstance(purpose, str) or not purpose.strip():
+            raise PrivacyError(f"purpose is {purpose!r}; a text such as 'analytics' is accepted.")
+        if not isinstance(version, int) or version < 1:
+            raise PrivacyError(f"version is {version!r}; a whole number from 1 on is accepted.")
+        if bits not in range(64, 257, 8):
+            raise PrivacyError(f"bits is {bits!r}; a multiple of 8 from 64 to 256 is accepted.")
+        self.purpose = purpose
+        self.version = version
+        self.bits = bits
+        self._token_key = self._derive("token")
+        self._display_key = self._derive("display")
+
+    def __repr__(self) -> str:
+        return f"Pseudonymizer(purpose={self.purpose!r}, version={self.version}, bits={self.bits})"
+
+    def _derive(self, use: str) -> bytes:
+        # HKDF-Expand, first block; lengths in front, so that no two inputs share a text
+        info = json.dumps(["ethicalai-lab", use, self.purpose, self.version]).encode("utf-8")
+        return hmac.digest(self._master, info + b"\x01", "sha256")
+
+    def rotate(self) -> Pseudonymizer:
+        """Return the next version: same people, new tokens that match none of the old."""
+        return Pseudonymizer(self._master, self.purpose, version=self.version + 1, bits=self.bits)
+
+    def tokens(self, values: Iterable[Any]) -> Any:
+        """Tokens of values, after :func:`normalize`.
+
+        Parameters
+        ----------
+        values : iterable of str
+            A Series gives a Series on the same index.
+
+        Returns
+        -------
+        list of str, or pandas.Series
+            Lower-case base32, ``bits / 5`` characters rounded up.
+        """
+        size = self.bits // 8
+        out = [
+            base64.b32encode(hmac.digest(self._token_key, v.encode("utf-8"), "sha256")[:size])
+            .decode("ascii")
+            .rstrip("=")
+            .lower()
+            for v in normalize(values)
+        ]
+        if isinstance(values, pd.Series):
+            return pd.Series(out, index=values.index, name=values.name)
+        return out
+
+    def display(self, values: Iterable[Any]) -> Any:
+        """Stand-ins that look like the original: letters for letters, digits for digits.
+
+        For screens and test systems. Length, case and punctuation stay, so they tell
+        something about the original, and two people can get the same stand-in: never
+        join on them.
+
+        Parameters
+        ----------
+        values : iterable of str
+
+        Returns
+        -------
+        list of str, or pandas.Series
+        """
+        out = [self._stand_in(str(v)) for v in values]
+        if isinstance(values, pd.Series):
+            return pd.Series(out, index=values.index, name=values.name)
+        return out
+
+    def _stand_in(self, text: str) -> str:
+        stream, block = b"", 0
+        key = text.strip().casefold().encode("utf-8")
+        while len(stream) < 2 * len(text):
+            stream += hmac.digest(self._display_key, block.to_bytes(4, "big") + key, "sha256")
+            block += 1
+        made = []
+        for i, character in enumerate(text):
+            draw = int.from_bytes(stream[2 * i : 2 * i + 2], "big")
+            if character.isdecimal():
+                made.append(string.digits[draw % 10])
+            elif character.isalpha():
+                letter = string.ascii_lowercase[draw % 26]
+                made.append(letter.upper() if character.isupper() else letter)
+            else:
+                made.append(character)
+        return "".join(made)
+
+
+@dataclass
+class TokenVault:
+    """Random tokens and the table that leads back: no key to guess, one file to guard.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.privacy.pseudonymization import TokenVault
+    >>> vault = TokenVault()
+    >>> token = vault.tokenize(["ada@example.org"])[0]
+    >>> vault.detokenize([token])
+    ['ada@example.org']
+    >>> vault.forget(["ada@example.org"])
+    1
+    """
+
+    _to_token: dict = field(default_factory=dict, repr=False)
+    _to_value: dict = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self._to_token)
+
+    def tokenize(self, values: Iterable[Any]) -> list[str]:
+        """Return the token of each value (normalized); new values get a new random one."""
+        out = []
+        for value in normalize(values):
+            token = self._to_token.get(value)
+            if token is None:
+                token = secrets.token_hex(16)
+                self._to_token[value] = token
+                self._to_value[token] = value
+            out.append(token)
+        return out
+
+    def detokenize(self, tokens: Iterable[str]) -> list[str]:
+        """Return the value of each token; refuses a token it does not know."""
+        out = []
+        for i, token in enumerate(tokens):
+            if token not in self._to_value:
+                raise PrivacyError(
+                    f"tokens: number {i} ({str(token)[:8]}...) is not in the vault: another "
+                    "vault's, or forgotten."
+                )
+            out.append(self._to_value[token])
+        return out
+
+    def forget(self, values: Iterable[Any]) -> int:
+        """Delete people: their tokens lead nowhere from now on. Returns how many there were."""
+        gone = 0
+        for value in normalize(values):
+            token = self._to_token.pop(value, None)
+            if token is not None:
+                del self._to_value[token]
+                gone += 1
+        return gone
+
+    def save(self, path: str | Path) -> None:
+        """Write the vault to a file that only its owner may read, in one step."""
+        write_atomically(
+            Path(path),
+            json.dumps({"format": "ethicalai-lab token vault", "tokens": self._to_value}).encode(),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> TokenVault:
+        """Read a vault; refuses a file that is no whole token vault."""
+        path = Path(path)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != "ethicalai-lab token vault":
+                raise KeyError
+            back = dict(content["tokens"])
+        except FileNotFoundError:
+            raise PrivacyError(f"{path.name}: there is no such token vault.") from None
+        except (ValueError, KeyError, TypeError):
+            raise PrivacyError(
+                f"{path.name} is no whole token vault (cut short, or another file); one written "
+                "by TokenVault.save is accepted."
+            ) from None
+        return cls({v: t for t, v in back.items()}, back)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file as a whole or not at all; the old one stays until the new one is safe."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+# ---- attacks on weak pseudonyms ------------------------------------------------------------
+
+
+def _hasher(algorithm: str):
+    if algorithm not in _ALGORITHMS:
+        raise PrivacyError(
+            f"algorithm is {algorithm!r}; one of {', '.join(_ALGORITHMS)} is accepted."
+        )
+    return getattr(hashlib, algorithm)
+
+
+def hash_values(
+    values: Iterable[Any], *, algorithm: str = "sha256", salt: bytes | Sequence[bytes] = b""
+) -> list[str]:
+    """Hash values without a key, the way customer lists are often "made anonymous".
+
+    Parameters
+    ----------
+    values : iterable of str
+        Normalized first.
+    algorithm : {'md5', 'sha1', 'sha256', 'sha512'}
+    salt : bytes, or one bytes a value
+        Put in front. A salt that travels with the data is no secret.
+
+    Returns
+    -------
+    list of str
+        Hexadecimal digests.
+
+    Raises
+    ------
+    PrivacyError
+        If the algorithm is unknown, a value is missing, or the salts are too few.
+
+    References
+    ----------
+    FTC Office of Technology, "No, hashing still doesn't make your data anonymous", 2024.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.privacy.pseudonymization import hash_values
+    >>> hash_values(["123-456-7890"], algorithm="md5")
+    ['2813448ce6316cb70b38fa29c8c64130']
+    """
+    make = _hasher(algorithm)
+    texts = normalize(values)
+    salts = _salts(salt, len(texts))
+    return [make(s + v.encode("utf-8")).hexdigest() for s, v in zip(salts, texts, strict=True)]
+
+
+def _salts(salt: bytes | Sequence[bytes], n: int) -> list[bytes]:
+    if isinstance(salt, (bytes, bytearray)):
+        return [bytes(salt)] * n
+    salts = [bytes(s) for s in salt]
+    if len(salts) != n:
+        raise PrivacyError(
+            f"salt: there are {len(salts)} salts for {n} values; one each is needed."
+        )
+    return salts
+
+
+def expand_pattern(pattern: str, limit: int = 10_000_000) -> list[str]:
+    """Write out every value of a pattern: ``#`` stands for any digit.
+
+    Parameters
+    ----------
+    pattern : str
+        Such as ``"+44 7700 900###"``.
+    limit : int
+        Most values to write out.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    PrivacyError
+        If there is no ``#`` or there would be more values than the limit.
+
+    References
+    ----------
+    Demir et al., "The pitfalls of hashing for privacy", IEEE Communications Surveys 2018.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.privacy.pseudonymization import expand_pattern
+    >>> len(expand_pattern("+44 7700 900###"))
+    1000
+    """
+    free = pattern.count("#")
+    if not free or 10**free > limit:
+        raise PrivacyError(
+            f"pattern {pattern!r} stands for {10**free:,} values; between 10 and {limit:,} are "
+            "accepted."
+        )
+    head, *tails = pattern.split("#")
+    out = [head]
+    for tail in tails:
+        out = [f"{start}{digit}{tail}" for start in out for digit in range(10)]
+    return out
+
+
+@dataclass(frozen=True)
+class DictionaryAttack:
+    """What guessing recovered.
+
+    Attributes
+    ----------
+    hit_rate : Interval
+        Share of the hashes that were reversed (Wilson).
+    guesses : int
+        Hashes computed.
+    seconds : float
+        Wall-clock time of the guessing.
+    recovered : dict
+        Position in the input to the value found.
+    """
+
+    hit_rate: Interval
+    guesses: int
+    seconds: float
+    recovered: dict = field(repr=False)
+
+    @property
+    def guesses_per_second(self) -> float:
+        """Guesses a second on this machine, one core."""
+        return self.guesses / max(self.seconds, 1e-9)
+
+
+def dictionary_attack(
+    hashes: Sequence[str],
+    candidates: Iterable[Any],
+    *,
+    algorithm: str = "sha256",
+    salt: bytes | Sequence[bytes] = b"",
+) -> DictionaryAttack:
+    """Reverse hashes by hashing every likely value and comparing.
+
+    One pass over the candidates attacks *all* hashes when there is no salt or one salt for
+    all; a salt for each record forces one pass a record, and no more than that.
+
+    Parameters
+    ----------
+    hashes : sequence of str
+        Hexadecimal digests (or keyed tokens, which this cannot reverse).
+    candidates : iterable of str
+        What the values could be; normalized first.
+    algorithm : {'md5', 'sha1', 'sha256', 'sha512'}
+    salt : bytes, or one bytes a hash
+        As published beside the data.
+
+    Returns
+    -------
+    DictionaryAttack
+
+    Raises
+    ------
+    PrivacyError
+        If there are no hashes or no candidates, or the algorithm is unknown.
+
+    References
+    ----------
+    Demir et al., "The pitfalls of hashing for privacy", IEEE Communications Surveys 2018.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.privacy.pseudonymization import (
+    ...     dictionary_attack, expand_pattern, hash_values)
+    >>> stolen = hash_values(["+44 7700 900123"])
+    >>> dictionary_attack(stolen, expand_pattern("+44 7700 900###")).recovered
+    {0: '+44 7700 900123'}
+    """
+    make = _hasher(algorithm)
+    hashes = [str(h) for h in hashes]
+    guesses = [v.encode("utf-8") for v in normalize(candidates)]
+    if not hashes or not guesses:
+        raise PrivacyError("hashes and candidates must both hold at least one value.")
+    shared = isinstance(salt, (bytes, bytearray))
+    salts = _salts(salt, len(hashes))
+    recovered: dict[int, str] = {}
+    made = 0
+    start = time.perf_counter()
+    if shared:
+        wanted: dict[str, list[int]] = {}
+        for i, h in enumerate(hashes):
+            wanted.setdefault(h, []).append(i)
+        for guess in guesses:
+            made += 1
+            for i in wanted.get(make(salts[0] + guess).hexdigest(), ()):
+                recovered[i] = guess.decode("utf-8")
+    else:
+        for i, (h, s) in enumerate(zip(hashes, salts, strict=True)):
+            for guess in guesses:
+                made += 1
+                if make(s + guess).hexdigest() == h:
+                    recovered[i] = guess.decode("utf-8")
+                    break
+    seconds = time.perf_counter() - start
+    return DictionaryAttack(
+        proportion_interval(len(recovered), len(hashes)), made, seconds, recovered
+    )
+
+
+@dataclass(frozen=True)
+class PartnerLinkage:
+    """How well two partners' token tables could be joined.
+
+    Attributes
+    ----------
+    matched : int
+        Pairs of records with equal tokens.
+    correct : int
+        Those that are the same person.
+    shared_people : int
+        People who are in both tables.
+    """
+
+    matched: int
+    correct: int
+    shared_people: int
+
+    @property
+    def recall(self) -> Interval:
+        """Share of the people in both tables who were joined."""
+        return proportion_interval(self.correct, self.shared_people)
+
+    @property
+    def precision(self) -> Interval:
+        """Share of the joined pairs that are the same person."""
+        return proportion_interval(self.correct, self.matched)
+
+
+def link_partners(left: pd.Series, right: pd.Series) -> PartnerLinkage:
+    """Join two partners' tables on their tokens and score it against the truth.
+
+    Parameters
+    ----------
+    left, right : pandas.Series of str
+        Tokens, one a person; the index says who it truly is (the judge's knowledge, not
+        the attacker's).
+
+    Returns
+    -------
+    PartnerLinkage
+
+    Raises
+    ------
+    PrivacyError
+        If an index names somebody twice.
+
+    References
+    ----------
+    Article 29 Working Party, Opinion 05/2014 (WP216), section 4: linkability.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.privacy.pseudonymization import Pseudonymizer, link_partners
+    >>> people = pd.Series(["ada@example.org"], index=[1])
+    >>> one, two = (Pseudonymizer(k * 32, "ads").tokens(people) for k in (b"1", b"2"))
+    >>> link_partners(one, one).recall.value, link_partners(one, two).recall.value
+    (1.0, 0.0)
+    """
+    for name, side in (("left", left), ("right", right)):
+        if not side.index.is_unique:
+            twice = side.index[side.index.duplicated()][0]
+            raise PrivacyError(f"{name}: person {twice!r} occurs twice; one token a person.")
+    a = pd.DataFrame({"token": left.to_numpy(), "who": left.index})
+    b = pd.DataFrame({"token": right.to_numpy(), "who": right.index})
+    pairs = a.merge(b, on="token", suffixes=("_left", "_right"))
+    correct = int((pairs["who_left"] == pairs["who_right"]).sum())
+    return PartnerLinkage(len(pairs), correct, len(left.index.intersection(right.index)))
