@@ -13,7 +13,6 @@ import json
 import math
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from ethicalai_lab.errors import InputError
 __all__ = ["main"]
 
 MAX_CUSTOMERS = 10_000_000
+MAX_GROUPS = 100
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     uplift.add_argument("--roles", required=True, help="roles.yaml with the role of each column")
     uplift.add_argument("--json", action="store_true", help="print JSON instead of text")
     uplift.add_argument("--html", metavar="OUT", help="also write a web page that needs no other")
+    uplift.add_argument(
+        "--by",
+        metavar="COLUMN",
+        nargs="+",
+        default=[],
+        help="also compare predicted with observed lift in each group of these columns",
+    )
     uplift.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
 
     roles = verb(
@@ -116,7 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("doctor", _doctor, "Say whether this installation can run the lessons.")
 
     refresh = verb("refresh", _refresh, "Re-execute lessons and save them with their outputs.")
-    refresh.add_argument("lessons", metavar="NN", nargs="+", help="lesson number, such as 01")
+    refresh.add_argument("lessons", metavar="NN", nargs="*", help="such as 01 (default: all)")
+    refresh.add_argument("--check", action="store_true", help="save nothing, tell what differs")
     return parser
 
 
@@ -142,12 +150,73 @@ def _uplift(options: argparse.Namespace) -> int:
         from ethicalai_lab.personalization.experiment import analyse_experiment
 
         report = analyse_experiment(table, roles_of(table), seed=options.seed)
+    groups = None if not options.by else report.by_group(_groups(table, options.by))
     if options.html:
         from ethicalai_lab.world.files import write_atomic
 
-        write_atomic(options.html, _page(f"Uplift: {Path(options.data).name}", report))
-    print(_json(report.to_dict()) if options.json else report)
+        with _stage(f"writing {options.html}"):
+            page = _uplift_page(f"Uplift: {Path(options.data).name}", report, groups, options.by)
+            write_atomic(options.html, page)
+    if options.json:
+        found = report.to_dict()
+        if groups is not None:
+            found["by_group"] = groups.to_dict(orient="records")
+        print(_json(found))
+        return 0
+    print(report)
+    if groups is not None:
+        print(f"\nPredicted and observed lift by {', '.join(options.by)}")
+        print(groups.round(6).to_string(index=False))
     return 0
+
+
+def _groups(table: Any, columns: list[str]) -> Any:
+    """Return each row's group: the value of one column, or of several together."""
+    from ethicalai_lab.world.roles import TableError
+    from ethicalai_lab.world.strict_yaml import did_you_mean
+
+    labels = None
+    for column in columns:
+        if column not in table:
+            raise TableError(
+                f'--by names "{column}", which has no role; accepted are '
+                f"{', '.join(table.columns)}.{did_you_mean(column, table.columns)}"
+            )
+        own = table[column].astype("str").where(table[column].notna())
+        if len(columns) > 1:
+            own = f"{column}=" + own
+        labels = own if labels is None else labels + ", " + own
+    if labels.nunique() > MAX_GROUPS:
+        raise TableError(
+            f"--by {' '.join(columns)} makes {labels.nunique():,} groups; up to {MAX_GROUPS} are "
+            "accepted, so name columns with few values."
+        )
+    return labels
+
+
+def _uplift_page(title: str, report: Any, groups: Any, by: list[str]) -> str:
+    """Return the report with its Qini curves as a web page that needs no other file."""
+    import pandas as pd
+
+    from ethicalai_lab.plotting import curves
+
+    # below the page's one first heading the report's sections are second ones
+    parts = [report._repr_html_().replace("h4>", "h2>")]
+    for arm, ranking in report.rankings.items():
+        curve = ranking.curve
+        figure = curves(
+            {"by predicted uplift": curve},
+            y="qini",
+            title=f"Qini curve: {arm}",
+            ylabel=f"extra {report.outcome} per treated person",
+            xlabel="share of people treated, highest predicted uplift first",
+            baseline=pd.DataFrame({"share": curve["share"], "qini": curve["random"]}),
+        )
+        parts.append(f"<h2>Qini curve: {html.escape(str(arm))}</h2>\n{figure._repr_html_()}")
+    if groups is not None:
+        parts.append(f"<h2>Predicted and observed lift by {html.escape(', '.join(by))}</h2>")
+        parts.append(groups.round(6).to_html(index=False))
+    return _page(title, "\n".join(parts))
 
 
 def _roles(options: argparse.Namespace) -> int:
@@ -172,26 +241,12 @@ def _world(options: argparse.Namespace) -> int:
         raise InputError(f"{target} is a file; give a new or empty folder.")
     if target.is_dir() and any(target.iterdir()):
         raise InputError(f"{target} is not empty; give a new or empty folder.")
-    parent = Path(os.path.abspath(target)).parent
-    if not parent.is_dir():
-        raise InputError(f"{target}: the folder {parent} does not exist; make it first.")
     with _stage(f"drawing {options.customers:,} customers"):
         from ethicalai_lab.world import make_world
 
         world = make_world(options.customers, seed=options.seed)
-    # written beside, then moved: an interrupted run leaves no half of a world
     with _stage(f"writing {target}"):
-        try:
-            with tempfile.TemporaryDirectory(dir=parent, prefix=f".{target.name[:40]}.") as folder:
-                made = Path(folder, "world")
-                world.to_parquet(made)
-                if target.is_dir():
-                    target.rmdir()
-                os.replace(made, target)
-        except OSError as problem:
-            raise InputError(
-                f"{target} cannot be written ({problem.strerror or problem})."
-            ) from None
+        world.to_parquet(target)
     print(f"{target}: {len(world.tables)} tables, {options.customers:,} customers")
     return 0
 
@@ -244,7 +299,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _refresh(options: argparse.Namespace) -> int:
     from ethicalai_lab.classroom.refresh import refresh
 
-    return int(refresh(options.lessons) or 0)
+    return int(refresh(options.lessons, check=options.check))
 
 
 # -- helpers ----------------------------------------------------------------------------
@@ -321,10 +376,7 @@ pre { overflow-x: auto; }
 """
 
 
-def _page(title: str, report: Any) -> str:
-    """Return a self-contained web page of a report."""
-    show = getattr(report, "_repr_html_", None)
-    body = show() if show is not None else f"<pre>{html.escape(str(report))}</pre>"
+def _page(title: str, body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
