@@ -51,7 +51,19 @@ def _baseline(level: np.ndarray, target: float) -> np.ndarray:
 
 
 @mechanism("latent")
-def base_visit(rng, n, *, activity, age, channel, history, household_income, tenure_days, trust):
+def base_visit(
+    rng,
+    n,
+    *,
+    active_share,
+    activity,
+    age,
+    channel,
+    history,
+    household_income,
+    tenure_days,
+    trust,
+):
     """Chance of a visit without any mail: the sure buyers have a high one."""
     level = (
         -0.065 * (history["recency"] - 5.5)
@@ -91,8 +103,8 @@ def visit_uplift(
             1.5 * (interests[number] - 0.5)
             - 0.008 * (age - 45)
             # who would come anyway has little to gain; who has been away is reminded
-            - 0.45 * sure
-            + 0.04 * (history["recency"] - 5)
+            - 0.10 * sure
+            + 0.02 * (history["recency"] - 5)
             + 0.25 * rng.standard_normal(n)
         )
         gain = np.exp(taste)
@@ -166,14 +178,18 @@ def unsubscribe_risk(
 
 
 def draw_outcomes(visit, conversion, spend, unsubscribe, u, v, z, w):
-    """Return realised visit, conversion, spend and unsubscription from given draws."""
+    """Return realised visit, conversion, spend and unsubscription from given draws.
+
+    The basket's normal draws ``z`` are an array, or a generator that draws those needed.
+    """
     visited = u < visit
     converted = visited & (v * visit < conversion)
     spent = np.zeros(visit.shape)
     rows = np.flatnonzero(converted)
     # log-normal about the expected basket; long-tailed, with the right mean
     mean = spend[rows] / conversion[rows]
-    spent[rows] = np.maximum(np.round(mean * np.exp(0.80 * z[rows] - 0.32), 2), 0.01)
+    normal = z[rows] if isinstance(z, np.ndarray) else z.standard_normal(rows.size)
+    spent[rows] = np.maximum(np.round(mean * np.exp(0.80 * normal - 0.32), 2), 0.01)
     left = w < unsubscribe
     return visited.astype(np.int8), converted.astype(np.int8), spent, left.astype(np.int8)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -16,6 +17,7 @@ from ethicalai_lab.world.arrays import codes_to_category, frame, join, take
 from ethicalai_lab.world.causal import run, stream
 from ethicalai_lab.world.config import ARMS, CATEGORIES, JURISDICTIONS, PURPOSES, WorldConfig
 from ethicalai_lab.world.errors import WorldError
+from ethicalai_lab.world.schema import OUTCOMES
 from ethicalai_lab.world.worlds import Truth, World
 
 __all__ = ["make_world"]
@@ -83,10 +85,14 @@ def _phones(u: np.ndarray, jurisdiction: np.ndarray) -> pa.Array:
     return take(pool, place)
 
 
-def _register(seed, n, config, values) -> tuple[pd.DataFrame, pd.DataFrame]:
-    listed = values["register_entries"]
+def _non_customers(n: int, seed: int, config: WorldConfig) -> dict[str, Any]:
+    """Return the demographics of as many people again who are no customers."""
     everyone = replace(config, representation=1.0)
-    other = run(n, seed, everyone, people.DEMOGRAPHICS, prefix="register/")
+    return run(n, seed, everyone, people.DEMOGRAPHICS, prefix="register/")
+
+
+def _register(seed, n, values, other) -> tuple[pd.DataFrame, pd.DataFrame]:
+    listed = values["register_entries"]
     size = listed["person"].size + n
     order = stream(seed, "register/order").permutation(size)
 
@@ -193,13 +199,18 @@ def make_world(
     if not isinstance(config, WorldConfig):
         raise WorldError(f"config must be a WorldConfig, not {type(config).__name__}.")
     n, seed = int(n_customers), int(seed)
-    values = run(n, seed, config)
-    tables, truth = _lay_out(n, seed, config, values)
+    # each mechanism has a stream of its own, so that two threads draw the same as one
+    with ThreadPoolExecutor(max_workers=1) as helper:
+        others = helper.submit(_non_customers, n, seed, config)
+        values = run(n, seed, config)
+        hidden = helper.submit(_truth, n, config, values)
+        tables, truth = _lay_out(n, seed, config, values, others.result())
+        truth = hidden.result() | truth
     return World(tables, Truth(truth), seed=seed, config=config)
 
 
 def _lay_out(
-    n: int, seed: int, config: WorldConfig, values: dict[str, Any]
+    n: int, seed: int, config: WorldConfig, values: dict[str, Any], others: dict[str, Any]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
     """Return the tables and the truth's tables from the mechanisms' values."""
     ids = np.arange(1, n + 1, dtype=np.int64)
@@ -321,7 +332,7 @@ def _lay_out(
             "time": _past(asked["second_past"]),
         }
     )
-    register, identity = _register(seed, n, config, values)
+    register, identity = _register(seed, n, values, others)
     tables = {
         "customers": customers,
         "products": products,
@@ -333,7 +344,7 @@ def _lay_out(
         "register": register,
         "preferences": preferences,
     }
-    truth = _truth(n, ids, config, values) | {
+    truth = {
         "legacy": frame(
             {
                 "customer_id": person,
@@ -364,8 +375,28 @@ def _lay_out(
     return tables, truth
 
 
-def _truth(n, ids, config, values) -> dict[str, pd.DataFrame]:
+def _weekly(ids: np.ndarray, journeys: legacy.Journeys) -> pd.DataFrame:
+    """Return the wide table of expected weekly outcomes."""
+    cells = [
+        (outcome, number, k)
+        for outcome in OUTCOMES
+        for number in range(len(legacy.ACTIONS))
+        for k in range(legacy.MAX_CONTACTS + 1)
+    ]
+    grid = np.empty((len(cells), ids.size), dtype=np.float32)
+    for row, (outcome, number, k) in enumerate(cells):
+        value = journeys.expected(outcome, number, k) * 1e6
+        np.rint(value, out=value)
+        np.divide(value, 1e6, out=grid[row], casting="same_kind")
+    names = [f"{outcome}_{legacy.ACTIONS[number]}_{k}" for outcome, number, k in cells]
+    table = pd.DataFrame(grid.T, columns=names, copy=False)
+    table.insert(0, "customer_id", ids)
+    return table
+
+
+def _truth(n, config, values) -> dict[str, pd.DataFrame]:
     """Return the tables that practitioners never have."""
+    ids = np.arange(1, n + 1, dtype=np.int64)
     expected, risk = values["responses"], values["unsubscribe_risk"]
     potential: dict[str, Any] = {"customer_id": ids}
     uplift: dict[str, Any] = {"customer_id": ids}
@@ -387,12 +418,6 @@ def _truth(n, ids, config, values) -> dict[str, pd.DataFrame]:
         for arm in ARMS[1:]:
             lift = potential[f"{column}_{arm}"] - potential[f"{column}_no_mail"]
             uplift[f"{outcome}_{arm}"] = np.round(lift, 6)
-    weekly: dict[str, Any] = {"customer_id": ids}
-    for outcome in names:
-        grids = [legacy.expected(values["journeys"], outcome, k) for k in range(3)]
-        for number, action in enumerate(legacy.ACTIONS):
-            for k in range(3):
-                weekly[f"{outcome}_{action}_{k}"] = np.round(grids[k][number], 6).astype(np.float32)
     latent = {
         "privacy_concern": "personal_concern",
         "trust": "trust",
@@ -402,6 +427,7 @@ def _truth(n, ids, config, values) -> dict[str, pd.DataFrame]:
         "activity": "activity",
         "financial_strain": "financial_strain",
         "health_burden": "health_burden",
+        "active_share": "active_share",
     }
     return {
         "potential_outcomes": frame(potential),
@@ -423,5 +449,5 @@ def _truth(n, ids, config, values) -> dict[str, pd.DataFrame]:
             | {name: values["accepted_purposes"][k] for k, name in enumerate(PURPOSES)}
         ),
         "bias": _bias(values, config, n),
-        "journeys": frame(weekly),
+        "journeys": _weekly(ids, values["journeys"]),
     }

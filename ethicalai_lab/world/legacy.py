@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ethicalai_lab.world import pools
+from ethicalai_lab.world.campaign import draw_outcomes
 from ethicalai_lab.world.causal import mechanism
 
 __all__: list[str] = []
@@ -17,6 +20,10 @@ WEEKS = 6
 MAX_CONTACTS = 2  # contacts of the two preceding weeks count
 FLOOR = 0.05  # share of the decisions that the rule left to chance
 SCORE_SD = 1.0
+RESTFUL = np.array([1.0, 1.6, 2.6])  # the rule rests more after recent contacts
+REACH = np.array([0.75, 1.15, 0.15, 0.40])  # a push needs a phone: by device
+PUSH_RISK = 1.4  # a push annoys more than an e-mail
+BLOCK = 1 << 15
 LOSS = 0.5  # share of the responses lost for a disfavoured group at label_bias = 1
 
 
@@ -41,112 +48,128 @@ def legacy_score(rng, n, *, history, postcode, tenure_days, disfavoured, label_b
     return np.round(level - label_bias * SCORE_SD * disfavoured, 4)
 
 
+@dataclass(frozen=True)
+class Journeys:
+    """Expected weekly outcomes of each person by action and recent contacts.
+
+    Kept as the few arrays they are made of: all combinations would be 60 a person.
+    """
+
+    base: dict[str, np.ndarray]  # outcome -> (n,) without a contact
+    lift: dict[str, np.ndarray]  # outcome -> (2, n) change by sports and fashion e-mail
+    risk: np.ndarray  # (2, n) chance that sports and fashion e-mail make them unsubscribe
+    reach: np.ndarray  # (n,) effect of a push relative to an e-mail
+    kept: np.ndarray  # (n,) share of a positive effect left after each recent contact
+    sour: np.ndarray  # (n,) share of all interest lost with each recent contact
+    annoyed: np.ndarray  # (n,) growth of the unsubscribe risk with each recent contact
+
+    def expected(self, outcome: str, action: int, contacts: int) -> np.ndarray:
+        """Return the expected outcome of everyone for one action and number of contacts."""
+        if outcome == "unsubscribed":
+            if action == 0:
+                return np.zeros(self.reach.size)
+            risk = self.risk[(action - 1) % 2] * (1.0 + contacts * self.annoyed)
+            return risk * (PUSH_RISK * self.reach) if action > 2 else risk
+        value = self.base[outcome]
+        if action:
+            lift = self.lift[outcome][(action - 1) % 2]
+            lift = lift * self.reach if action > 2 else lift
+            if contacts:
+                lift = np.where(lift > 0, lift * self.kept**contacts, lift)
+            value = value + lift
+        return value * (1.0 - self.sour * contacts) if contacts else value
+
+    def of(self, rows: slice, action: np.ndarray, contacts: np.ndarray) -> dict[str, np.ndarray]:
+        """Return all expected outcomes of some people, each with an action of their own."""
+        which = (action - 1) & 1
+        mailed = action > 0
+        push = np.where(action > 2, self.reach[rows], 1.0)
+        kept = np.choose(contacts, [np.ones(action.size), self.kept[rows], self.kept[rows] ** 2])
+        spoiled = 1.0 - self.sour[rows] * contacts
+        means = {}
+        for outcome, base in self.base.items():
+            lift = np.where(which == 0, self.lift[outcome][0, rows], self.lift[outcome][1, rows])
+            lift = lift * push * mailed
+            lift = np.where(lift > 0, lift * kept, lift)
+            means[outcome] = (base[rows] + lift) * spoiled
+        risk = np.where(which == 0, self.risk[0, rows], self.risk[1, rows]) * mailed
+        risk = risk * np.where(action > 2, PUSH_RISK * push, 1.0)
+        means["unsubscribed"] = risk * (1.0 + contacts * self.annoyed[rows])
+        return means
+
+
 @mechanism("latent")
 def journeys(rng, n, *, responses, unsubscribe_risk, fatigue_sensitivity, device):
     """Expected weekly outcomes by action and by number of recent contacts."""
-    del rng
-    reach = np.array([0.75, 1.15, 0.15, 0.40])[device]  # a push needs a phone
-    kept = 1.0 - (0.12 + 0.45 * fatigue_sensitivity)
-    sour = 0.10 * fatigue_sensitivity
-    result = {}
-    for outcome in ("visit", "conversion", "spend"):
-        base = responses[outcome][0] * 0.5
-        lift = (responses[outcome][1:] - responses[outcome][0]) * 0.5
-        static = np.stack([np.zeros(n), lift[0], lift[1], lift[0] * reach, lift[1] * reach])
-        result[outcome] = (base, static)
-    risk = unsubscribe_risk
-    result["unsubscribed"] = np.stack(
-        [risk[0], risk[1], risk[2], 1.4 * risk[1] * reach, 1.4 * risk[2] * reach]
+    del rng, n
+    outcomes = ("visit", "conversion", "spend")
+    # a week is half of the experiment's two
+    return Journeys(
+        base={o: 0.5 * responses[o][0] for o in outcomes},
+        lift={o: 0.5 * (responses[o][1:] - responses[o][0]) for o in outcomes},
+        risk=unsubscribe_risk[1:],
+        reach=REACH[device],
+        kept=0.88 - 0.45 * fatigue_sensitivity,
+        sour=0.10 * fatigue_sensitivity,
+        annoyed=0.4 + 0.8 * fatigue_sensitivity,
     )
-    result["kept"] = kept
-    result["sour"] = sour
-    result["annoyed"] = 0.4 + 0.8 * fatigue_sensitivity
-    return result
-
-
-def expected(journeys, outcome, contacts):
-    """Return the expected outcome of each action after a number of recent contacts.
-
-    Parameters
-    ----------
-    journeys : dict
-        Value of the mechanism ``journeys``.
-    outcome : {"visit", "conversion", "spend", "unsubscribed"}
-        Which outcome.
-    contacts : int or ndarray of int
-        Recent contacts, 0 to 2.
-
-    Returns
-    -------
-    ndarray, shape (5, n)
-        One row an action.
-    """
-    if outcome == "unsubscribed":
-        return journeys["unsubscribed"] * (1.0 + contacts * journeys["annoyed"])
-    base, lift = journeys[outcome]
-    # an uplift that is negative does not fade with contacts, a positive one does
-    faded = np.where(lift > 0, lift * journeys["kept"] ** contacts, lift)
-    return (base + faded) * (1.0 - journeys["sour"] * contacts)
 
 
 @mechanism("observed")
 def legacy_log(rng, n, *, journeys, legacy_score, history, disfavoured, label_bias):
     """Six weeks of logged decisions, with propensities and recorded outcomes."""
-    static = np.stack(
-        [
-            np.full(n, 0.9),
-            0.55 * legacy_score + 0.9 * history["sports"] - 0.35,
-            0.55 * legacy_score + 0.9 * history["fashion"] - 0.35,
-            0.30 * legacy_score + 0.7 * history["sports"] - 1.0,
-            0.30 * legacy_score + 0.7 * history["fashion"] - 1.0,
-        ]
-    )
-    pull = np.exp(static)
-    contact_pull = pull[1:].sum(axis=0)
-    restful = np.array([1.0, 1.6, 2.6])  # the rule already rests more after contacts
-    tables = {
-        k: {o: expected(journeys, o, k) for o in ("visit", "conversion", "spend", "unsubscribed")}
-        for k in range(MAX_CONTACTS + 1)
-    }
-    rows = np.arange(n)
-    gone = np.zeros(n, dtype=bool)
-    past = np.zeros((2, n), dtype=np.int8)
-    weeks = []
-    from ethicalai_lab.world.campaign import draw_outcomes
+    kinds = (np.int8, float, np.int8, np.int8, np.int8, float, np.int8, bool)
+    log = [np.empty((n, WEEKS), dtype=kind) for kind in kinds]
+    # blocks of people fit the processor's cache; their size is part of the definition
+    for start in range(0, n, BLOCK):
+        rows = slice(start, min(start + BLOCK, n))
+        people = (legacy_score[rows], history["sports"][rows], history["fashion"][rows])
+        shunned = disfavoured[rows]
+        for week, parts in enumerate(_weeks(rng, journeys, rows, *people)):
+            lost = shunned & (rng.random(shunned.size) < label_bias * LOSS)
+            for column, part in zip(log, (*parts, lost), strict=True):
+                column[rows, week] = part
+    return log
 
+
+def _weeks(rng, journeys, rows, score, sports, fashion):
+    """Yield each week's actions, propensities, recent contacts and outcomes."""
+    m = score.size
+    pull = np.exp(
+        np.stack(
+            [
+                np.full(m, 0.9),
+                0.55 * score + 0.9 * sports - 0.35,
+                0.55 * score + 0.9 * fashion - 0.35,
+                0.30 * score + 0.7 * sports - 1.0,
+                0.30 * score + 0.7 * fashion - 1.0,
+            ]
+        )
+    )
+    contact_pull = pull[1:].sum(axis=0)
+    gone = np.zeros(m, dtype=bool)
+    last = np.zeros(m, dtype=np.int8)
+    before = np.zeros(m, dtype=np.int8)
+    everyone = np.arange(m)
     for _ in range(WEEKS):
-        recent = past[0] + past[1]
-        rest = pull[0] * restful[recent]
-        total = rest + contact_pull
-        share = (1.0 - FLOOR) / total
-        u = rng.random(n)
+        recent = last + before
+        rest = pull[0] * RESTFUL[recent]
+        share = (1.0 - FLOOR) / (rest + contact_pull)
+        u, a, b, c = rng.random((4, m))
         edge = FLOOR / 5 + share * rest
-        action = np.zeros(n, dtype=np.int8)
+        action = np.zeros(m, dtype=np.int8)
         for number in range(1, 5):
             action += u > edge
-            edge = edge + FLOOR / 5 + share * pull[number]
-        chosen = np.where(action == 0, rest, pull[action, rows])
+            edge += FLOOR / 5 + share * pull[number]
+        chosen = np.where(action == 0, rest, pull[action, everyone])
         propensity = np.round(FLOOR / 5 + share * chosen, 6)
+        # who unsubscribed is never contacted again
         action[gone] = 0
         propensity[gone] = 1.0
-        means = {
-            o: np.choose(recent, [tables[k][o][action, rows] for k in range(3)])
-            for o in ("visit", "conversion", "spend", "unsubscribed")
-        }
-        a, b, c = rng.random((3, n))
-        visit, conversion, spend, left = draw_outcomes(
-            means["visit"],
-            means["conversion"],
-            means["spend"],
-            means["unsubscribed"],
-            a,
-            b,
-            rng.standard_normal(n),
-            c,
+        means = journeys.of(rows, action, recent)
+        outcomes = draw_outcomes(
+            means["visit"], means["conversion"], means["spend"], means["unsubscribed"], a, b, rng, c
         )
-        left[gone] = 0
-        lost = disfavoured & (rng.random(n) < label_bias * LOSS)
-        weeks.append((action, propensity, recent, visit, conversion, spend, left, lost))
-        gone = gone | (left == 1)
-        past = np.stack([(action > 0).astype(np.int8), past[0]])
-    return [np.stack(part, axis=1) for part in zip(*weeks, strict=True)]
+        yield action, propensity, recent, *outcomes
+        gone = gone | (outcomes[3] == 1)
+        last, before = (action > 0).astype(np.int8), last

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ethicalai_lab.world import pools
 from ethicalai_lab.world.arrays import choose, join, take
-from ethicalai_lab.world.causal import mechanism
+from ethicalai_lab.world.causal import mechanism, stream
 
 __all__: list[str] = []
 
@@ -123,6 +123,81 @@ terse|data_request|negative|delete all my data, now||
 """
 
 
+# further sentences that say something about another matter: real messages are not tidy
+_FILLERS = {
+    "plain": (
+        " I have been a customer for years.",
+        " The delivery of my last order was quick, thank you.",
+        " My last parcel arrived damaged, by the way.",
+        " I also looked at another one on your website.",
+        " It was meant as a present.",
+        " I wrote to you last week already.",
+        " Otherwise I am happy with your shop.",
+        " I returned something once before and it was easy.",
+        " Your newsletter said it would be in stock.",
+        " I do not want to wait much longer.",
+        " Please let me know what I have to do.",
+        " I am not sure whether this is the right address.",
+    ),
+    "informal": (
+        " .. love ur shop tho",
+        " .. last parcel was super late lol",
+        " .. sry for all the mails",
+        " .. also saw a nice one on insta",
+        " .. was for my mum",
+        " .. ur newsletter said it's in stock?",
+        " .. sent one back before, was easy",
+        " .. cant wait any longer honestly",
+        " .. no idea if im right here",
+        " .. keep it up!",
+    ),
+    "formal": (
+        " I have been a satisfied customer for many years.",
+        " A previous delivery reached me damaged.",
+        " I refer to my letter of last week.",
+        " The item was intended as a gift.",
+        " I would ask you to treat this matter with priority.",
+        " According to your newsletter the article is available.",
+        " Please confirm receipt of this message.",
+        " Should a return be necessary, kindly inform me of the procedure.",
+    ),
+    "terse": (
+        ". Second message.",
+        ". Was a gift.",
+        ". Long-time customer.",
+        ". Last order was late too.",
+        ". Newsletter said in stock.",
+        ". Please reply.",
+        ". Otherwise all good.",
+    ),
+}
+FILLER_SHARE = 0.45
+# share of the messages typed with slips, by style
+_TYPO_SHARE = np.array([0.15, 0.60, 0.03, 0.35])
+_VARIANTS = 8  # the first is clean, the others have slips of their own
+
+
+def _mistype(text: str, rng: np.random.Generator) -> str:
+    """Return the text with a slip in about each fourth word."""
+    words = text.split(" ")
+    for place, word in enumerate(words):
+        if len(word) > 3 and word.isalpha() and rng.random() < 0.28:
+            at = 1 + int(rng.random() * (len(word) - 2))
+            slip = int(rng.random() * 3)
+            if slip == 0:
+                words[place] = word[:at] + word[at + 1 :]
+            elif slip == 1:
+                words[place] = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+            else:
+                words[place] = word[:at] + word[at] + word[at:]
+    return " ".join(words)
+
+
+def _variants(texts: list[str]) -> list[str]:
+    rng = stream(0, "typing slips")
+    return [text if k == 0 else _mistype(text, rng) for text in texts for k in range(_VARIANTS)]
+
+
 def _parse() -> dict[str, np.ndarray | list[str]]:
     fields = [line.split("|") for line in _TEMPLATES.strip().split("\n")]
     style = np.array([STYLES.index(f[0]) for f in fields])
@@ -140,10 +215,10 @@ def _parse() -> dict[str, np.ndarray | list[str]]:
         "sentiment": np.array([SENTIMENTS.index(f[2]) for f in fields], dtype=np.int8),
         "kind": kind.astype(np.int8),
         "place": place,
-        "a1": [b[0] for b in before],
-        "a2": [b[1] if len(b) == 2 else "" for b in before],
-        "b1": [a[0] for a in after],
-        "b2": [a[1] if len(a) == 2 else "" for a in after],
+        "a1": _variants([b[0] for b in before]),
+        "a2": _variants([b[1] if len(b) == 2 else "" for b in before]),
+        "b1": _variants([a[0] for a in after]),
+        "b2": _variants([a[1] if len(a) == 2 else "" for a in after]),
     }
 
 
@@ -205,6 +280,13 @@ def messages(rng, n, *, age, activity, education, trust, accepted_purposes, even
         "greeting": rng.random(m),
         "closing": rng.random(m),
         "signs": rng.random(m) < np.array([0.45, 0.35, 0.75, 0.25])[style],
+        "variant": np.where(
+            rng.random(m) < _TYPO_SHARE[style],
+            1 + (rng.random(m) * (_VARIANTS - 1)).astype(np.int64),
+            0,
+        ),
+        "adds": rng.random(m) < FILLER_SHARE,
+        "filler": rng.random(m),
         "value": rng.random(m),
         "friend": rng.random(m),
     }
@@ -244,12 +326,13 @@ def write(drawn, first, full_name, email, phone, product_names):
     product = take([name.lower() for name in product_names], drawn["product"])
     place = TEMPLATES["place"][template]
     kind = TEMPLATES["kind"][template]
+    typed = template * _VARIANTS + drawn["variant"]
     blank = pa.nulls(m, pa.string()).fill_null("")
     before = join(
         greeting,
-        take(TEMPLATES["a1"], template),
+        take(TEMPLATES["a1"], typed),
         pc.if_else(pa.array(place == 0), product, blank),
-        take(TEMPLATES["a2"], template),
+        take(TEMPLATES["a2"], typed),
     )
     pick = (drawn["value"] * len(pools.cards())).astype(np.int64)
     friends = [*pools.FEMALE_NAMES, *pools.MALE_NAMES]
@@ -270,9 +353,10 @@ def write(drawn, first, full_name, email, phone, product_names):
     for number, option in enumerate(options):
         value = pc.if_else(pa.array(kind == number), option, value)
     after = join(
-        take(TEMPLATES["b1"], template),
+        take(TEMPLATES["b1"], typed),
         pc.if_else(pa.array(place == 1), product, blank),
-        take(TEMPLATES["b2"], template),
+        take(TEMPLATES["b2"], typed),
+        pc.if_else(pa.array(drawn["adds"]), by_style(_FILLERS, drawn["filler"]), blank),
     )
     signs = pa.array(drawn["signs"])
     closing = pc.if_else(signs, by_style(_CLOSINGS, drawn["closing"]), blank)

@@ -334,6 +334,11 @@ TRUTH_SCHEMA: dict[str, tuple[Column, ...]] = {
         ),
         Column("financial_strain", "float", "sensitive", "Money worries (about standard normal)"),
         Column("health_burden", "float", "sensitive", "Health worries (about standard normal)"),
+        _unit(
+            "active_share",
+            "sensitive",
+            "Share of the time since joining before shopping stopped; 1 if it did not",
+        ),
         _cat(
             "favoured_line", "sensitive", ("basic", "classic", "premium"), "Line of goods favoured"
         ),

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from ethicalai_lab.world import pools
 from ethicalai_lab.world.arrays import frame, logistic
@@ -27,6 +28,7 @@ AS_OF_SECOND = np.int64(
 )
 YEAR_SECONDS = 365 * 86_400
 PER_CATEGORY = 30
+BLOCK = 1 << 15
 # how much the whole market likes each category
 APPEAL = np.array([2.4, 2.6, 0.8, 0.55, 0.7, 0.5])
 # share of the year's shopping done up to the end of each month: December is the peak
@@ -65,7 +67,7 @@ def products_frame() -> pd.DataFrame:
     return frame(
         {
             "product_id": ids,
-            "name": pd.array(names, dtype="str") if False else np.array(names, dtype=object),
+            "name": pa.array(names),
             "category": category,
             "price": prices,
             "margin": margins,
@@ -105,59 +107,91 @@ def channel(rng, n, *, age, device):
     return np.where(u < both, 2, np.where(rng.random(n) < store, 1, 0)).astype(np.int8)
 
 
+@mechanism("latent")
+def active_share(rng, n, *, trust):
+    """Share of the time since joining after which the person stopped shopping; 1 if not yet."""
+    stays = logistic(0.1 + 1.6 * (trust - 0.5))
+    stopped = 0.05 + 0.95 * rng.random(n)
+    return np.where(rng.random(n) < stays, 1.0, np.round(stopped, 6))
+
+
 @mechanism("observed")
 def events(
-    rng, n, *, activity, interests, favoured_line, household_income, tenure_days, trust, channel
+    rng,
+    n,
+    *,
+    activity,
+    interests,
+    favoured_line,
+    household_income,
+    tenure_days,
+    trust,
+    channel,
+    active_share,
 ):
     """Views, purchases and e-mail opens of the year 2025, sorted by customer and time."""
-    wealth = np.log(household_income / 40_000.0)
-    pace = np.exp(0.38 * activity + 0.22 * wealth)
-    exponential = -np.log1p(-rng.random((3, n)))
-    bought = 1 + np.minimum((exponential[0] * 1.75 * pace).astype(np.int64), 60)
     online = np.array([1.3, 0.55, 1.2])[channel]
-    viewed = np.minimum((exponential[1] * 3.6 * pace * online).astype(np.int64), 120)
-    opened = np.minimum(
-        (exponential[2] * 2.6 * trust * np.exp(0.2 * activity)).astype(np.int64), 60
-    )
+    pace = np.exp(0.38 * activity + 0.22 * np.log(household_income / 40_000.0))
+    mean = {
+        "purchase": 1.75 * pace,
+        "view": 3.6 * pace * online,
+        "email_open": 2.6 * trust * np.exp(0.2 * activity),
+    }
+    pull = np.cumsum(APPEAL[:, None] * interests**1.6, axis=0)
+    pull = (pull[:5] / pull[5]).astype(np.float32)
+    # no one shops before joining
+    joined = np.clip((AS_OF_SECOND - tenure_days * 86_400) / YEAR_SECONDS, 0.0, 0.96)
+    first = np.interp(joined, MONTH_ENDS, SEASON)
+    span = (1.0 - first) * active_share
+    blocks = []
+    # blocks of people fit the processor's cache; their size is part of the definition
+    for start in range(0, n, BLOCK):
+        rows = slice(start, min(start + BLOCK, n))
+        counts = {kind: value[rows] for kind, value in mean.items()}
+        blocks.append(
+            _block(rng, start, counts, first[rows], span[rows], pull[:, rows], favoured_line[rows])
+        )
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def _block(rng, start, mean, first, span, pull, line):
+    """Return the events of one block of people."""
+    n = first.size
+    exponential = -np.log1p(-rng.random((3, n)))
+    bought = 1 + np.minimum((exponential[0] * mean["purchase"]).astype(np.int64), 60)
+    viewed = np.minimum((exponential[1] * mean["view"]).astype(np.int64), 120)
+    opened = np.minimum((exponential[2] * mean["email_open"]).astype(np.int64), 60)
     total = bought + viewed + opened
     person = np.repeat(np.arange(n), total)
     place = np.arange(person.size) - np.repeat(np.cumsum(total) - total, total)
     kind = (place < np.repeat(bought, total)).astype(np.int8)
     kind[place >= np.repeat(bought + viewed, total)] = 2
-    # no one shops before joining; the season bends time without changing its order
-    joined = np.clip((AS_OF_SECOND - tenure_days * 86_400) / YEAR_SECONDS, 0.0, 0.96)
-    first = np.interp(joined, MONTH_ENDS, SEASON)
-    u = np.repeat(first, total)
-    u += (1.0 - u) * rng.random(person.size)
+    # the season bends time without changing its order
+    u = first[person] + rng.random(person.size) * span[person]
     second = np.minimum(np.interp(u, SEASON, MONTH_ENDS) * YEAR_SECONDS, YEAR_SECONDS - 1)
     # one integer key sorts by person, then time, and carries the kind along
     key = (person << 27) | (second.astype(np.int64) << 2) | kind
     key.sort()
-    person = (key >> 27).astype(np.int32)
     kind = (key & 3).astype(np.int8)
-    second = (key >> 2) & ((1 << 25) - 1)
-    pull = np.cumsum(APPEAL[:, None] * interests**1.6, axis=0)
-    pull = (pull / pull[-1]).astype(np.float32)
+    second = ((key >> 2) & ((1 << 25) - 1)).astype(np.int32)
     u = rng.random(person.size, dtype=np.float32)
     category = np.zeros(person.size, dtype=np.int16)
     for step in range(5):
         category += u > pull[step][person]
     chance = (rng.random(person.size, dtype=np.float32) * 256).astype(np.int16)
-    cell = (category * 3 + favoured_line[person]) * np.int16(256) + chance
-    product = _shelf().ravel()[cell]
-    purchase = kind == 1
-    rows = np.flatnonzero(purchase)
+    product = _shelf().ravel()[(category * 3 + line[person]) * np.int16(256) + chance]
+    rows = np.flatnonzero(kind == 1)
     v = rng.random(rows.size)
     amount = np.zeros(person.size)
     quantity = 1 + (v > 0.80).astype(np.int64) + (v > 0.95) + 3 * (v > 0.992)
     amount[rows] = np.round(_catalogue()[0][product[rows]] * quantity, 2)
     product[kind == 2] = -2
     return {
-        "person": person,
+        "person": (person + start).astype(np.int32),
         "second": second,
         "kind": kind,
         "product": product,
-        "category": category,
+        "category": category.astype(np.int8),
         "amount": amount,
     }
 

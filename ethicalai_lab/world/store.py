@@ -248,9 +248,7 @@ def checksum(table: pd.DataFrame) -> str:
             whole = text.fill_null("")
             lengths = pa.compute.binary_length(whole).to_numpy(zero_copy_only=False)
             add("length", lengths.astype("<i8"))
-            digest.update(
-                pa.compute.binary_join(pa.array([whole.to_pylist()]), "")[0].as_py().encode()
-            )
+            digest.update("".join(whole.to_pylist()).encode("utf-8"))
     return digest.hexdigest()
 
 
