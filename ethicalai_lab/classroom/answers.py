@@ -96,6 +96,10 @@ class Answer:
         """Whether the clean `value` is as good as `expected`."""
         return bool(value == expected)
 
+    def resembles(self, value: Any, example: Any) -> bool:
+        """Whether the clean `value` shows the same mistake as `example`."""
+        return self.matches(value, example)
+
     def slip(self, value: Any, expected: Any) -> str:
         """Feedback for a slip that is typical of this form, or an empty string."""
         return ""
@@ -486,6 +490,11 @@ class Rule(Column):
         best = float(self.value(expected, self.world))
         room = max(self.absolute, self.relative * abs(best))
         return float(self.value(value, self.world)) >= best - room
+
+    def resembles(self, value: Any, example: Any) -> bool:
+        """Whether nearly the same people are chosen: worth alone would confuse two mistakes."""
+        alike = (value.to_numpy() == example.to_numpy()).mean() if len(value) == len(example) else 0
+        return bool(1 - alike <= max(self.may_differ, 0.02))
 
 
 @dataclass(frozen=True)

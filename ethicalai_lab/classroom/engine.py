@@ -275,7 +275,7 @@ class Exercise:
     def _shows(self, mistake: Mistake, form: Answer, value: Any, facts: Facts) -> bool:
         if mistake.when is not None:
             return bool(mistake.when(value, facts))
-        return form.matches(value, form.read(mistake.example_for(facts)))
+        return form.resembles(value, form.read(mistake.example_for(facts)))
 
 
 def _kind_safely(answer: Any) -> str:
