@@ -306,8 +306,8 @@ def intervals(
     Parameters
     ----------
     table : DataFrame
-        Index: what is measured. Columns ``value``, ``low``, ``high``; optional
-        ``truth``, drawn as a black cross.
+        Index: what is measured. Columns ``value``, ``low``, ``high`` (missing where
+        nothing was estimated); optional ``truth``, drawn as a black cross.
     title : str
         What the figure is about.
     unit : {"number", "count", "share", "points", "money"}
@@ -370,7 +370,8 @@ def intervals(
     axes.grid(axis="x")
     side = axes.twinx()  # the figures themselves, beside their dots
     side.set_ylim(axes.get_ylim())
-    side.set_yticks(rows, [say(x) for x in value])
+    known = np.isfinite(value)
+    side.set_yticks(rows, [say(x) if there else "" for x, there in zip(value, known, strict=True)])
     side.tick_params(axis="y", length=0)
     side.spines[:].set_visible(False)
     axes.spines["left"].set_visible(False)
@@ -381,7 +382,7 @@ def intervals(
     lines = []
     for i, name in enumerate(names):
         bounds = f"{say(low[i])} to {say(high[i])}".replace(" points", "").replace(" %", "")
-        text = f"{name}: {say(value[i])} ({bounds})"
+        text = f"{name}: {say(value[i])} ({bounds})" if known[i] else f"{name}: no estimate"
         if truth is not None and np.isfinite(truth[i]):
             text += f", truth {say(truth[i])}"
         lines.append(text)
