@@ -81,6 +81,7 @@ def proxy_strength(
     protected: str,
     *,
     columns: Sequence[str] | None = None,
+    model: str = "logistic",
     folds: int = 5,
     n_boot: int = 1000,
     confidence: float = 0.95,
@@ -96,6 +97,9 @@ def proxy_strength(
         The column to predict: few levels. Rows where it is missing are left out.
     columns : sequence of str, optional
         The columns to predict from; all others by default.
+    model : {"logistic", "boosting"}, default "logistic"
+        Boosting also finds what only several columns together reveal; it takes
+        much longer.
     folds : int, default 5
         Folds of the cross-validation, at least 2.
     n_boot : int, default 1000
@@ -117,11 +121,10 @@ def proxy_strength(
 
     Notes
     -----
-    Predictions are out of fold throughout. Columns are coded in at most 16 bins of about
-    equal size where they are numbers; where they are categories, by the level's smoothed
-    class shares in the training folds. The model is gradient boosting with classes weighted
-    alike, so that a rare group counts as much as a common one. A weak result says that this
-    model found little, not that no model could.
+    Predictions are out of fold throughout. A column is coded by the smoothed shares of the
+    classes in each of its levels (numbers: in each of 16 bins of about equal size), learned
+    on other rows. Classes are weighted alike, so that a rare group counts as much as a
+    common one. A weak result says that this model found little, not that no model could.
 
     References
     ----------
@@ -141,6 +144,8 @@ def proxy_strength(
     ('street', True)
     """
     names = _check_columns(table, protected, columns)
+    if model not in ("logistic", "boosting"):
+        raise FairnessInputError(f"model is {model!r}; accepted are logistic and boosting.")
     if folds < 2:
         raise FairnessInputError(f"folds is {folds}; at least 2 are needed.")
     table = table.loc[table[protected].notna()]
@@ -164,20 +169,19 @@ def proxy_strength(
         scores = _out_of_fold_shares(coded[name], y, k, fold, folds)
         single[name] = _balanced(y, scores.argmax(axis=1), k, n_boot, confidence, seed)
 
-    blocks = [(_encode_fold(coded, names, y, k, fold == f), f) for f in range(folds)]
     out = np.zeros((y.size, k))
     shuffled = {name: np.zeros(y.size, dtype=np.intp) for name in names}
-    for (features, owner), f in blocks:
+    for f in range(folds):
         test = fold == f
-        model = _model(seed)
+        features, owner = _encode_fold(coded, names, y, k, test, model)
         weight = (1.0 / np.bincount(y[~test], minlength=k))[y[~test]]
-        model.fit(features[~test], y[~test], sample_weight=weight / weight.mean())
-        out[test] = model.predict_proba(features[test])
+        fitted = _Model(model, seed).fit(features[~test], y[~test], weight / weight.mean())
+        out[test] = fitted.predict_proba(features[test])
         for j, name in enumerate(names):
             spoiled = features[test].copy()
             mixed = rng.permutation(spoiled.shape[0])
             spoiled[:, owner == j] = spoiled[mixed][:, owner == j]
-            shuffled[name][test] = model.predict_proba(spoiled).argmax(axis=1)
+            shuffled[name][test] = fitted.predict_proba(spoiled).argmax(axis=1)
 
     predicted = out.argmax(axis=1)
     whole = _balanced(y, predicted, k, n_boot, confidence, seed)
@@ -377,9 +381,8 @@ def dropping_effect(
         if not used:
             raise FairnessInputError("no column is left for the model; drop fewer.")
         coded = {name: _code(table[name]) for name in used}
-        features, _ = _encode_fold(coded, used, y, 2, test)
-        model = _model(seed)
-        model.fit(features[~test], y[~test])
+        features, _ = _encode_fold(coded, used, y, 2, test, "boosting")
+        model = _Model("boosting", seed).fit(features[~test], y[~test], None)
         score = model.predict_proba(features[test])[:, 1]
         # Ties at the cut are broken at random: otherwise the order of rows would decide.
         noise = np.random.default_rng([seed, 3]).random(score.size)
@@ -445,24 +448,29 @@ def _code(values: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
     return codes.astype(np.intp), None
 
 
-def _shares(
-    codes: np.ndarray, y: np.ndarray, k: int, train: np.ndarray, minus_own: bool
-) -> np.ndarray:
-    """Return each row's class shares of its level, in the training rows, smoothed.
-
-    With ``minus_own``, a training row does not see itself: otherwise a level met once would
-    give the answer away.
-    """
+def _shares(codes: np.ndarray, y: np.ndarray, k: int, train: np.ndarray) -> np.ndarray:
+    """Return each row's class shares of its level, in the training rows, smoothed."""
     size = int(codes.max()) + 1
     counts = np.bincount(codes[train] * k + y[train], minlength=size * k).reshape(size, k)
     # Each class weighs the same, however rare it is.
-    per_class = np.bincount(y[train], minlength=k).astype(float)
-    seen = counts[codes].astype(float)
-    if minus_own:
-        rows = np.flatnonzero(train)
-        seen[rows, y[rows]] -= 1
-    smoothed = seen / per_class + (5 / k) / per_class.sum()
-    return smoothed / smoothed.sum(axis=1, keepdims=True)
+    per_class = np.maximum(np.bincount(y[train], minlength=k), 1).astype(float)
+    smoothed = counts / per_class + (5 / k) / per_class.sum()
+    return (smoothed / smoothed.sum(axis=1, keepdims=True))[codes]
+
+
+def _cross_fitted_shares(
+    codes: np.ndarray, y: np.ndarray, k: int, train: np.ndarray, inner: np.ndarray
+) -> np.ndarray:
+    """Return class shares in which no training row sees its own class.
+
+    Leaving out just the row itself would not do: its share would be lower where its class
+    is the level's, and the model would learn that.
+    """
+    result = _shares(codes, y, k, train)
+    for f in range(int(inner.max()) + 1):
+        own = train & (inner == f)
+        result[own] = _shares(codes, y, k, train & (inner != f))[own]
+    return result
 
 
 def _out_of_fold_shares(
@@ -471,7 +479,7 @@ def _out_of_fold_shares(
     result = np.empty((y.size, k))
     for f in range(folds):
         test = fold == f
-        result[test] = _shares(coded[0], y, k, ~test, False)[test]
+        result[test] = _shares(coded[0], y, k, ~test)[test]
     return result
 
 
@@ -481,32 +489,60 @@ def _encode_fold(
     y: np.ndarray,
     k: int,
     test: np.ndarray,
+    kind: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return numeric features, learned on the rows outside ``test``, and their owners."""
+    """Return numeric features, learned on the rows outside ``test``, and their owners.
+
+    Boosting takes numbers as they are; the logistic model takes the log odds of each class
+    given a column's level or bin, as naive Bayes does, and learns how far to trust them.
+    """
     blocks, owner = [], []
+    inner = _folds(y, 5, 0)
     for j, name in enumerate(names):
         codes, x = coded[name]
-        # With two classes one share says it all.
-        block = (
-            x[:, None]
-            if x is not None
-            else _shares(codes, y, k, ~test, True)[:, : max(1, k - (k == 2))]
-        )
+        if x is not None and kind == "boosting":
+            block = x[:, None]
+        else:
+            block = np.log(_cross_fitted_shares(codes, y, k, ~test, inner))
+            block = block[:, 1:] - block[:, :1]  # shares sum to 1: one of them is redundant
         blocks.append(block)
         owner += [j] * block.shape[1]
     return np.hstack(blocks), np.array(owner)
 
 
-def _model(seed: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
+class _Model:
+    """Class probabilities from coded columns, on one thread."""
 
-    return HistGradientBoostingClassifier(
-        max_iter=40,
-        learning_rate=0.15,
-        max_leaf_nodes=15,
-        early_stopping=False,
-        random_state=seed,
-    )
+    def __init__(self, kind: str, seed: int):
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.linear_model import LogisticRegression
+
+        if kind == "boosting":
+            self.model = HistGradientBoostingClassifier(
+                max_iter=40,
+                learning_rate=0.15,
+                max_leaf_nodes=15,
+                early_stopping=False,
+                random_state=seed,
+            )
+        else:
+            self.model = LogisticRegression(C=1.0, solver="newton-cholesky")
+
+    def fit(self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> _Model:
+        # Threads that wait for a busy core make small fits many times slower.
+        with _one_thread():
+            self.model.fit(features, y, sample_weight=weight)
+        return self
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        with _one_thread():
+            return self.model.predict_proba(features)
+
+
+def _one_thread() -> Any:
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1)
 
 
 def _confusion(y: np.ndarray, predicted: np.ndarray, k: int) -> np.ndarray:

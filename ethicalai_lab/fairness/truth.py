@@ -1,0 +1,398 @@
+"""Audit the audit: its estimates beside the truth, its alarms beside the bias put in.
+
+On the synthetic world the truth is known, so an audit can be held to it: does the interval
+hold the true gap, how often is bias found, how often is it found where there is none?
+Practitioners never have what this module reads.
+
+References
+----------
+Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference.
+Journal of the American Statistical Association 22, 209-212.
+
+Phipson, B. and Smyth, G. K. (2010). Permutation p-values should never be zero. Statistical
+Applications in Genetics and Molecular Biology 9(1), article 39.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ethicalai_lab.fairness._coding import FairnessInputError
+from ethicalai_lab.fairness.auditing import audit
+from ethicalai_lab.fairness.power import compare_groups
+from ethicalai_lab.stats import wilson_bounds
+
+if TYPE_CHECKING:
+    from ethicalai_lab.world import World, WorldConfig
+
+__all__ = ["audit_beside_truth", "detection_rates", "interval_coverage", "old_rule"]
+
+_RULES = ("p_value", "adjusted", "simultaneous", "four_fifths")
+
+
+def old_rule(world: World, *, share: float = 0.3) -> pd.DataFrame:
+    """Return the old rule's selection, with what was recorded and what is true.
+
+    Parameters
+    ----------
+    world : World
+        A world with ``legacy_log`` and its truth.
+    share : float, default 0.3
+        Share of customers selected: those with the highest score.
+
+    Returns
+    -------
+    DataFrame
+        One row a customer: ``customer_id``, ``score`` (logged, prejudiced) and
+        ``score_without_bias``, ``selected`` and ``selected_without_bias`` (the same share by
+        either score), ``visited`` (recorded in the six weeks) and ``truly_visited``.
+
+    Raises
+    ------
+    FairnessInputError
+        If the world lacks a table or ``share`` is outside (0, 1).
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.fairness import old_rule
+    >>> table = old_rule(make_world(500), share=0.2)
+    >>> int(table["selected"].sum()), int(table["selected_without_bias"].sum())
+    (100, 100)
+    """
+    if not 0 < share < 1:
+        raise FairnessInputError(f"share is {share}; it must lie between 0 and 1.")
+    try:
+        log, true = world.legacy_log, world.truth.legacy
+    except (AttributeError, ValueError) as error:
+        raise FairnessInputError(
+            "world has no legacy_log or no truth about it; use one from make_world."
+        ) from error
+    recorded = log.groupby("customer_id", sort=True).agg(
+        score=("score", "first"), visited=("visit", "max")
+    )
+    truth = true.groupby("customer_id", sort=True).agg(
+        score_without_bias=("score", "first"), truly_visited=("visit", "max")
+    )
+    table = recorded.join(truth).reset_index()
+    k = round(share * len(table))
+    for name, score in (
+        ("selected", table["score"]),
+        ("selected_without_bias", table["score_without_bias"]),
+    ):
+        # Ties go to the lower customer number, so that the share is exact.
+        order = np.lexsort((table["customer_id"], -score.to_numpy()))
+        chosen = np.zeros(len(table), dtype=np.int8)
+        chosen[order[:k]] = 1
+        table[name] = chosen
+    names = ["customer_id", "score", "score_without_bias", "selected", "selected_without_bias"]
+    return table[[*names, "visited", "truly_visited"]]
+
+
+def audit_beside_truth(
+    world: World,
+    *,
+    sensitive: str = "ethnic_group",
+    share: float = 0.3,
+    sample: int | None = 2_000,
+    n_boot: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Audit a sample as a practitioner would, beside what is true of everybody.
+
+    Parameters
+    ----------
+    world : World
+        A world with its truth.
+    sensitive : str, default "ethnic_group"
+        A column of ``world.customers``.
+    share : float, default 0.3
+        Share the old rule selects.
+    sample : int or None, default 2,000
+        Customers the audit sees, drawn without replacement; all with ``None``.
+    n_boot, confidence, seed
+        As in :func:`ethicalai_lab.fairness.audit`.
+
+    Returns
+    -------
+    DataFrame
+        One row a between-groups disparity: ``value``, ``low``, ``high`` (the audit, on
+        recorded outcomes), ``truth`` (everybody's decisions and true outcomes),
+        ``covered`` (whether the interval holds it), ``truth_recorded`` (everybody, on
+        recorded outcomes: what the sample estimates; the distance to ``truth`` no sample
+        size removes) and ``without_bias`` (everybody, had the rule not been prejudiced).
+
+    Raises
+    ------
+    FairnessInputError
+        If the column is not in the world, or the sample is larger than it.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.fairness import audit_beside_truth
+    >>> table = audit_beside_truth(make_world(4000), sample=1000, n_boot=100)
+    >>> gap = table.loc["demographic_parity_difference"]
+    >>> bool(gap["without_bias"] < gap["truth"])
+    True
+    """
+    table, group = _with_group(world, sensitive, share)
+    n = len(table)
+    seen = np.arange(n)
+    if sample is not None:
+        if not 0 < sample <= n:
+            raise FairnessInputError(f"sample is {sample:,}; the world has {n:,} customers.")
+        seen = np.sort(np.random.default_rng(seed).choice(n, sample, replace=False))
+    estimate = audit(
+        table["visited"].to_numpy()[seen],
+        table["selected"].to_numpy()[seen],
+        sensitive_features=group.iloc[seen],
+        n_boot=n_boot,
+        confidence=confidence,
+        seed=seed,
+    ).disparities
+
+    def whole(outcome: str, decision: str) -> pd.Series:
+        return audit(
+            table[outcome], table[decision], sensitive_features=group, n_boot=0
+        ).disparities["value"]
+
+    frame = estimate.copy()
+    frame["truth"] = whole("truly_visited", "selected")
+    frame["covered"] = (frame["low"] <= frame["truth"]) & (frame["truth"] <= frame["high"])
+    frame["truth_recorded"] = whole("visited", "selected")
+    frame["without_bias"] = whole("truly_visited", "selected_without_bias")
+    return frame.loc[[name for name in frame.index if not name.endswith("_to_overall")]]
+
+
+def interval_coverage(
+    world: World,
+    *,
+    sensitive: str = "gender",
+    share: float = 0.3,
+    sample: int = 1_000,
+    repeats: int = 200,
+    n_boot: int = 400,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure how often an audit's intervals hold the true value.
+
+    Samples are drawn with replacement from the world's customers, so that the world is the
+    population and its gap the truth.
+
+    Parameters
+    ----------
+    world : World
+        A world with its truth.
+    sensitive, share, n_boot, confidence, seed
+        As in :func:`audit_beside_truth`.
+    sample : int, default 1,000
+        Customers a sample.
+    repeats : int, default 200
+        Samples.
+
+    Returns
+    -------
+    DataFrame
+        One row a between-groups disparity: ``truth`` (everybody, recorded outcomes),
+        ``coverage`` of the bootstrap interval with ``low`` and ``high`` (Wilson),
+        ``simultaneous_coverage``, and ``mean_value`` (above ``truth`` by the gap's upward
+        lean). Samples in which a gap is undefined do not count.
+
+    Raises
+    ------
+    FairnessInputError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.fairness import interval_coverage
+    >>> table = interval_coverage(make_world(3000), sample=500, repeats=10, n_boot=50)
+    >>> bool(table["coverage"].between(0, 1).all())
+    True
+    """
+    if repeats < 1 or sample < 1:
+        raise FairnessInputError("sample and repeats must be at least 1.")
+    table, group = _with_group(world, sensitive, share)
+    y, p = table["visited"].to_numpy(), table["selected"].to_numpy()
+    truth = audit(y, p, sensitive_features=group, n_boot=0).disparities["value"]
+    names = [name for name in truth.index if not name.endswith("_to_overall")]
+    held, wide, values = [], [], []
+    rng = np.random.default_rng(seed)
+    for i in range(repeats):
+        rows = rng.integers(0, len(table), sample)
+        result = audit(
+            y[rows],
+            p[rows],
+            sensitive_features=group.iloc[rows],
+            n_boot=n_boot,
+            confidence=confidence,
+            seed=seed + i,
+        )
+        for frame, into in ((result.disparities, held), (result.simultaneous, wide)):
+            low, high = frame["low"].reindex(names), frame["high"].reindex(names)
+            inside = (low <= truth[names]) & (truth[names] <= high)
+            into.append(inside.astype(float).where(low.notna()))
+        values.append(result.disparities["value"].reindex(names))
+    hits = pd.DataFrame(held)
+    known = hits.notna().sum()
+    low, high = wilson_bounds(hits.sum(), known)
+    return pd.DataFrame(
+        {
+            "truth": truth[names],
+            "coverage": hits.mean(),
+            "low": low,
+            "high": high,
+            "simultaneous_coverage": pd.DataFrame(wide).mean(),
+            "mean_value": pd.DataFrame(values).mean(),
+        }
+    )
+
+
+def detection_rates(
+    strengths: Sequence[float] = (0.0, 0.1, 0.2, 0.4, 0.8),
+    *,
+    n_worlds: int = 40,
+    n_customers: int = 1_000,
+    sensitive: str = "ethnic_group",
+    metric: str = "selection_rate",
+    share: float = 0.3,
+    alpha: float = 0.05,
+    config: WorldConfig | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure how often an audit finds bias of each strength, and how often none is there.
+
+    For each strength, worlds are drawn afresh and the old rule is audited. Each world is
+    audited a second time with the group labels shuffled among its customers: then no group
+    is treated worse, and whatever is found is a false alarm.
+
+    Parameters
+    ----------
+    strengths : sequence of float, default (0, 0.1, 0.2, 0.4, 0.8)
+        Values of the world's ``label_bias``, from 0 to 1.
+    n_worlds : int, default 40
+        Worlds a strength.
+    n_customers : int, default 1,000
+        Customers a world: what the audit sees.
+    sensitive : str, default "ethnic_group"
+        A column of ``world.customers``.
+    metric : str, default "selection_rate"
+        The rate that is compared: with "selection_rate" demographic parity, with
+        "true_positive_rate" equal opportunity, with "precision_score" predictive parity.
+    share : float, default 0.3
+        Share the old rule selects.
+    alpha : float, default 0.05
+        The false-alarm rate each rule aims at; the four-fifths rule aims at none.
+    config : WorldConfig, optional
+        The other knobs. With the default ones, affluent quarters are favoured and quarters
+        go with groups, so that a gap is there even at strength 0.
+    seed : int, default 0
+        Source of worlds and shuffles.
+
+    Returns
+    -------
+    DataFrame
+        One row a strength and rule. ``label_bias``, ``rule`` ("p_value": the gap is larger
+        than chance makes; "adjusted": some group differs, Benjamini-Hochberg;
+        "simultaneous": conservative bounds exclude 0; "four_fifths"), ``found`` with
+        ``found_low`` and ``found_high``, ``false_alarm`` with ``false_low`` and
+        ``false_high`` (Wilson), ``true_gap`` (by all the strength's customers together).
+
+    Raises
+    ------
+    FairnessInputError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.fairness import detection_rates
+    >>> table = detection_rates([0.0, 0.8], n_worlds=4, n_customers=800)
+    >>> table.query("rule == 'p_value'")["found"].tolist()[-1]
+    1.0
+    """
+    from dataclasses import replace
+
+    from ethicalai_lab.world import WorldConfig, make_world
+
+    families = {
+        "selection_rate": "demographic_parity",
+        "true_positive_rate": "equal_opportunity",
+        "precision_score": "predictive_parity",
+    }
+    if metric not in families:
+        raise FairnessInputError(f"metric {metric!r} is unknown; known: {', '.join(families)}.")
+    if n_worlds < 1:
+        raise FairnessInputError(f"n_worlds is {n_worlds}; at least 1 is needed.")
+    if not 0 < alpha < 1:
+        raise FairnessInputError(f"alpha is {alpha}; it must lie between 0 and 1.")
+    base = WorldConfig() if config is None else config
+    gap = f"{families[metric]}_difference"
+    rows = []
+    for s, strength in enumerate(strengths):
+        knobs = replace(base, label_bias=float(strength))
+        found = dict.fromkeys(_RULES, 0)
+        false = dict.fromkeys(_RULES, 0)
+        everyone = []
+        for i in range(n_worlds):
+            # Neighbouring seeds must not share worlds between strengths.
+            number = int(np.random.SeedSequence([seed, s, i]).generate_state(1)[0] >> 1)
+            world = make_world(n_customers, seed=number, config=knobs)
+            table, group = _with_group(world, sensitive, share)
+            labels = group.astype(str).to_numpy()
+            y, p = table["visited"].to_numpy(), table["selected"].to_numpy()
+            everyone.append(pd.DataFrame({"y": y, "p": p, "g": labels}))
+            shuffled = np.random.default_rng([seed, s, i]).permutation(labels)
+            for counts, g in ((found, labels), (false, shuffled)):
+                for rule, alarm in _alarms(y, p, g, metric, gap, alpha, i).items():
+                    counts[rule] += alarm
+        pooled = pd.concat(everyone)
+        true_gap = audit(pooled["y"], pooled["p"], sensitive_features=pooled["g"], n_boot=0)
+        for rule in _RULES:
+            low, high = wilson_bounds([found[rule], false[rule]], n_worlds)
+            rows.append(
+                {
+                    "label_bias": float(strength),
+                    "rule": rule,
+                    "found": found[rule] / n_worlds,
+                    "found_low": low[0],
+                    "found_high": high[0],
+                    "false_alarm": false[rule] / n_worlds,
+                    "false_low": low[1],
+                    "false_high": high[1],
+                    "true_gap": float(true_gap.disparities.loc[gap, "value"]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _alarms(
+    y: np.ndarray, p: np.ndarray, group: np.ndarray, metric: str, gap: str, alpha: float, seed: int
+) -> dict[str, bool]:
+    result = audit(y, p, sensitive_features=group, n_boot=0, confidence=1 - alpha, seed=seed)
+    ratio = result.disparities.loc[gap.replace("_difference", "_ratio"), "value"]
+    return {
+        "p_value": bool(result.chance.loc[gap, "p_value"] <= alpha),
+        "adjusted": bool(compare_groups(result, metric, alpha=alpha)["flagged"].any()),
+        "simultaneous": bool(result.simultaneous.loc[gap, "low"] > 0),
+        "four_fifths": bool(ratio < 0.8 - 1e-12),
+    }
+
+
+def _with_group(world: Any, sensitive: str, share: float) -> tuple[pd.DataFrame, pd.Series]:
+    customers = world.customers
+    if sensitive not in customers:
+        raise FairnessInputError(
+            f"sensitive {sensitive!r} is not a column of customers; it has "
+            f"{', '.join(customers.columns)}."
+        )
+    table = old_rule(world, share=share)
+    group = customers.set_index("customer_id")[sensitive].reindex(table["customer_id"])
+    return table, group.reset_index(drop=True)
