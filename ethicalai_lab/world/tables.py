@@ -653,7 +653,7 @@ _GUESSES = (
         "identifier",
         r"(?:^|_)(?:id|uuid|guid|email|e_mail|mail_address|phone|mobile|iban|ssn|"
         r"full_?name|last_?name|first_?name|user_?name|street|address)$|^(?:id|uuid|name)$|"
-        r"(?:customer|client|person|user|member)_?(?:number|no|nr|key)$",
+        r"^(?:customer|client|person|user|member|subscriber)(?:_?(?:number|no|nr|key))?$",
     ),
     ("quasi_identifier", r"zip|postal|post_?code|birth|^dob$|^city$|^occupation$|^job$"),
     (
