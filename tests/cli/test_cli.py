@@ -187,23 +187,21 @@ def test_names_in_the_page_are_escaped(capsys, tmp_path):
     reader = HTMLParser()
     reader.handle_starttag = lambda tag, attrs: tags.add(tag)
     reader.feed(text[text.index("<main>") :])
-    assert tags <= set(
-        [
-            "main",
-            "h1",
-            "h2",
-            "div",
-            "p",
-            "strong",
-            "table",
-            "thead",
-            "tbody",
-            "tr",
-            "th",
-            "td",
-            "img",
-        ]
-    )
+    assert tags <= {
+        "main",
+        "h1",
+        "h2",
+        "div",
+        "p",
+        "strong",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "img",
+    }
 
 
 def test_uplift_refuses(capsys, mails, tmp_path):
