@@ -72,13 +72,17 @@ def old_rule(world: World, *, share: float = 0.3) -> pd.DataFrame:
         raise FairnessInputError(
             "world has no legacy_log or no truth about it; use one from make_world."
         ) from error
-    recorded = log.groupby("customer_id", sort=True).agg(
-        score=("score", "first"), visited=("visit", "max")
+    people, score, visited = _per_customer(log)
+    _, score_without_bias, truly_visited = _per_customer(true)
+    table = pd.DataFrame(
+        {
+            "customer_id": people,
+            "score": score,
+            "score_without_bias": score_without_bias,
+            "visited": visited,
+            "truly_visited": truly_visited,
+        }
     )
-    truth = true.groupby("customer_id", sort=True).agg(
-        score_without_bias=("score", "first"), truly_visited=("visit", "max")
-    )
-    table = recorded.join(truth).reset_index()
     k = round(share * len(table))
     for name, score in (
         ("selected", table["score"]),
@@ -371,6 +375,15 @@ def detection_rates(
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _per_customer(log: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return customers, their score, and whether they visited in any week."""
+    customer = log["customer_id"].to_numpy()
+    order = np.argsort(customer, kind="stable")
+    people, first = np.unique(customer[order], return_index=True)
+    visited = np.maximum.reduceat(log["visit"].to_numpy()[order], first)
+    return people, log["score"].to_numpy()[order][first], visited
 
 
 def _alarms(
