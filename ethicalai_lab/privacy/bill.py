@@ -204,7 +204,7 @@ def _learn_and_choose(
         if len(y) == 0 or y.min() == y.max():  # nothing to learn from
             p = np.full(len(Z), float(y.mean()) if len(y) else 0.0)
         else:
-            model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+            model = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky"))
             p = model.fit(X[mine], y).predict_proba(Z)[:, 1]
         scores.append(prices.visit * p - (prices.mail if arm != _CONTROL else 0.0))
     return np.asarray(arms, dtype=object)[np.argmax(np.column_stack(scores), axis=1)]

@@ -22,6 +22,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -228,7 +229,11 @@ def parse_label(text: Any, kind: str = "auto") -> Label:
         return Label(MISSING, "missing", missing=True)
     if isinstance(text, (int, float, np.integer, np.floating)) and not isinstance(text, bool):
         text = number_text(text)
-    text = str(text)
+    return _parse(str(text), kind)
+
+
+@lru_cache(maxsize=1 << 16)
+def _parse(text: str, kind: str) -> Label:
     if kind == "text":
         return _parse_text(text)
     stem, missing = text, False

@@ -317,7 +317,7 @@ def _noise_bound(scale: float, confidence: float) -> int:
     """Smallest m with P(|noise| <= m) >= confidence, for two-sided geometric noise."""
     a = math.exp(-1.0 / scale)
     # P(|Z| > m) = 2 a^(m+1) / (1 + a)
-    m = math.log((1 - confidence) * (1 + a) / 2) / math.log(a) - 1
+    m = -scale * math.log((1 - confidence) * (1 + a) / 2) - 1
     return max(math.ceil(m - 1e-12), 0)
 
 
@@ -611,7 +611,7 @@ def simulate_noise(scale: float, size: int | tuple, seed: int) -> np.ndarray:
     True
     """
     scale = _check_epsilon(scale, "scale")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 2009])  # apart from data drawn with the same seed
     p = -math.expm1(-1.0 / scale)
     return rng.geometric(p, size) - rng.geometric(p, size)
 
@@ -691,7 +691,8 @@ class RandomizedResponse:
             draw = np.array([secrets.randbits(53) for _ in true], np.int64)
             other = np.array([secrets.randbelow(others) for _ in true], np.int64)
         else:
-            rng = np.random.default_rng(seed)
+            # a stream of its own: data drawn with the same seed must not predict the lies
+            rng = np.random.default_rng([seed, 1965])
             draw = rng.integers(0, 2**53, len(true))
             other = rng.integers(0, others, len(true))
         lie = (true + 1 + other) % len(self.categories)
