@@ -26,31 +26,50 @@ SHARE = 0.3
 
 
 @per_world
-def _trial(world: Any) -> Any:
-    """Return the two arms compared, with scores of nobody's own model."""
-    from ethicalai_lab.personalization import TLearner, cross_fit_uplift, response_scores
+def _people(world: Any) -> Any:
+    """Return the two arms compared."""
+    people = world.campaign[world.campaign["arm"] != "sports_mail"].reset_index(drop=True)
+    people["mailed"] = people["arm"] == "fashion_mail"
+    return people
 
-    trial = world.campaign[world.campaign["arm"] != "sports_mail"].reset_index(drop=True)
-    trial["mailed"] = trial["arm"] == "fashion_mail"
-    args = (trial[FEATURES], trial["visit"], trial["mailed"])
-    trial["response"] = response_scores(None, *args)
-    trial["uplift"] = cross_fit_uplift(TLearner(), *args)
-    return trial
+
+@per_world
+def _response(world: Any) -> Any:
+    from ethicalai_lab.personalization import response_scores
+
+    people = _people(world)
+    return response_scores(None, people[FEATURES], people["visit"], people["mailed"])
+
+
+@per_world
+def _trial(world: Any) -> Any:
+    """Return the two arms with both scores, of nobody by a model that saw them."""
+    from ethicalai_lab.personalization import TLearner, cross_fit_uplift
+
+    people = _people(world)
+    uplift = cross_fit_uplift(TLearner(), people[FEATURES], people["visit"], people["mailed"])
+    return people.assign(response=_response(world), uplift=uplift)
+
+
+@per_world
+def _response_list(world: Any) -> Any:
+    from ethicalai_lab.personalization import target_top
+
+    return target_top(_response(world), SHARE)
 
 
 @per_world
 def _lists(world: Any) -> dict[str, Any]:
     from ethicalai_lab.personalization import target_top
 
-    trial = _trial(world)
-    return {name: target_top(trial[name], SHARE) for name in ("response", "uplift")}
+    return {"response": _response_list(world), "uplift": target_top(_trial(world)["uplift"], SHARE)}
 
 
 @per_world
 def _outcomes(world: Any) -> Any:
     """Return the potential outcomes of the people in the trial, in their order."""
     known = world.truth.potential_outcomes.set_index("customer_id")
-    return known.loc[_trial(world)["customer_id"]].reset_index()
+    return known.loc[_people(world)["customer_id"]].reset_index()
 
 
 def _true_profit(chosen: Any, world: Any) -> float:
@@ -90,9 +109,9 @@ def _true_lift(world: Any, chosen: Any = None) -> float:
 
 
 def _p1_facts(world: Any) -> dict[str, float]:
-    everyone, listed = _true_lift(world), _true_lift(world, _lists(world)["response"])
-    trial, chosen = _trial(world), _lists(world)["response"]
-    anyway = trial.loc[chosen & ~trial["mailed"], "visit"].mean()
+    people, chosen = _people(world), _response_list(world)
+    everyone, listed = _true_lift(world), _true_lift(world, chosen)
+    anyway = people.loc[chosen & ~people["mailed"], "visit"].mean()
     return {"everyone": everyone, "listed": listed, "anyway": float(anyway)}
 
 
