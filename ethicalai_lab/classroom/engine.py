@@ -538,7 +538,7 @@ class _BoundChoices(_Bound):
     """A question answered by choosing, by code or (with a kernel) by a widget."""
 
     _how = ""
-    _button = ""
+    _verb = ""
 
     def _react(self, key: str) -> Feedback:
         raise AssertionError(key)
@@ -554,7 +554,7 @@ class _BoundChoices(_Bound):
         from ethicalai_lab.widgets.base import choice_widget, view_of
 
         widget = choice_widget(
-            self._declared.prompt, self._declared.choices, self._button, self._react
+            self._declared.prompt, self._declared.choices, self._react, self._verb
         )
         bundle.update(view_of(widget))
         return bundle
@@ -563,7 +563,7 @@ class _BoundChoices(_Bound):
 class BoundQuiz(_BoundChoices):
     """A quiz: shown, it can be clicked; by code, ``.check("b")``."""
 
-    _button = "Check"
+    _verb = "Choose"
 
     @property
     def _how(self) -> str:
@@ -584,7 +584,7 @@ class BoundQuiz(_BoundChoices):
 class BoundPrediction(_BoundChoices):
     """A prediction: ``.commit("b")`` before the result, ``.compare()`` after it."""
 
-    _button = "Predict"
+    _verb = "Predict"
 
     @property
     def _how(self) -> str:

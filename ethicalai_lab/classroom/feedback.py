@@ -80,8 +80,9 @@ def _css(kind: str) -> str:
     return (
         f"{name}{{background:{light[0]};color:{light[1]};border-left:.35em solid {light[2]};"
         "padding:.6em 1em;margin:.3em 0;max-width:46em;line-height:1.5}"
-        f"{name} p{{margin:.25em 0}}{name} code,{name} pre{{background:transparent;color:inherit;"
-        "font-size:.95em}"
+        # JupyterLab gives code a background of its own
+        f"{name} p{{margin:.25em 0}}{name} code,{name} pre{{background:transparent!important;"
+        "color:inherit!important;font-size:.95em}"
         f"{name} pre{{white-space:pre-wrap;margin:.4em 0;padding:0}}"
         f"{off}{name}{{background:{dark[0]};color:{dark[1]};border-left-color:{dark[2]}}}"
     )

@@ -36,9 +36,12 @@ def view_of(widget: Any) -> dict[str, Any]:
 
 
 def choice_widget(
-    prompt: str, choices: Mapping[str, str], button: str, react: Callable[[str], Any]
+    prompt: str, choices: Mapping[str, str], react: Callable[[str], Any], verb: str = "Choose"
 ) -> Any:
-    """Build a question with radio buttons, a button, and a place for the reply.
+    """Build a question with a button for each option, and a place for the reply.
+
+    Buttons rather than radio buttons: JupyterLab takes the up and down arrows for
+    itself, so that a group of radio buttons cannot be used without a mouse.
 
     Parameters
     ----------
@@ -46,10 +49,10 @@ def choice_widget(
         The question.
     choices : mapping of str to str
         Text of each option by its key.
-    button : str
-        What the button says.
     react : callable
         ``react(key)`` returns the reply, an object with ``_repr_html_``.
+    verb : str, default "Choose"
+        What pressing a button does, for its tooltip.
 
     Returns
     -------
@@ -59,26 +62,32 @@ def choice_widget(
 
     from ethicalai_lab.classroom.feedback import _inline
 
-    radio = widgets.RadioButtons(
-        options=[(f"{key}: {text.replace('`', '')}", key) for key, text in choices.items()],
-        value=None,
-        layout=widgets.Layout(width="max-content", max_width="100%"),
-    )
-    press = widgets.Button(
-        description=button, tooltip=f"{button} the chosen option", button_style="primary"
-    )
     reply = widgets.HTML()
-
-    def pressed(_: Any) -> None:
-        reply.value = (
-            '<p role="status">Choose an option first.</p>'
-            if radio.value is None
-            else react(radio.value)._repr_html_()
+    buttons = {
+        key: widgets.Button(
+            description=key,
+            tooltip=f"{verb} {key}: {text.replace('`', '')}",
+            layout=widgets.Layout(width="4em", flex="0 0 auto"),
         )
+        for key, text in choices.items()
+    }
 
-    press.on_click(pressed)
+    def pressed(button: Any) -> None:
+        for other in buttons.values():
+            other.icon = "check" if other is button else ""
+        reply.value = react(button.description)._repr_html_()
+
+    rows = []
+    for key, button in buttons.items():
+        button.on_click(pressed)
+        text = widgets.HTML(f'<div style="line-height:1.4">{_inline(choices[key])}</div>')
+        rows.append(
+            widgets.HBox(
+                [button, text], layout=widgets.Layout(align_items="center", margin="2px 0")
+            )
+        )
     question = widgets.HTML(f"<p>{_inline(' '.join(prompt.split()))}</p>")
-    return widgets.VBox([question, radio, press, reply])
+    return widgets.VBox([question, *rows, reply])
 
 
 class WhatIf:
@@ -260,9 +269,18 @@ def _control(name: str, spec: Any, label: str, value: Any, live: bool) -> tuple[
             if isinstance(spec, Mapping)
             else [(str(option), option) for option in spec]
         )
-        one = widgets.Dropdown(
-            options=options, value=value, description=label, style=_WIDE, layout=wide
-        )
+        few = len(options) <= 4 and sum(len(text) for text, _ in options) <= 48
+        if few:  # all in sight, and each can be pressed without the arrow keys
+            one = widgets.ToggleButtons(
+                options=options,
+                value=value,
+                description=label,
+                style={**_WIDE, "button_width": "max-content"},
+            )
+        else:
+            one = widgets.Dropdown(
+                options=options, value=value, description=label, style=_WIDE, layout=wide
+            )
         return one, one
     low, high, step = spec[:3]
     whole = all(isinstance(x, numbers.Integral) for x in (low, high, step, value))

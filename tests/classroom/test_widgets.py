@@ -64,10 +64,17 @@ def test_moving_a_slider_changes_the_picture_and_its_alt(shown):
     _parts(widget, ipywidgets.IntSlider)[0].value = 4
     assert "rises by 4." in picture.value
     assert picture.value != before
-    _parts(widget, ipywidgets.Dropdown)[0].value = "fancy"
+    _parts(widget, ipywidgets.ToggleButtons)[0].value = "fancy"
     assert "A fancy line that rises by 4." in picture.value
     _parts(widget, ipywidgets.Checkbox)[0].value = True
     assert DRAWN[-1] == (4, "fancy", True)
+
+
+def test_many_options_are_a_dropdown(shown):
+    many = {f"option number {i}": f"kind {i}" for i in range(6)}
+    widget = what_if(_line, slope=(1, 5, 1), shape=many).widget()
+    _parts(widget, ipywidgets.Dropdown)[0].value = "kind 4"
+    assert "A kind 4 line" in _parts(widget, ipywidgets.HTML)[-1].value
 
 
 def test_slider_and_number_box_stay_equal(shown):
@@ -166,28 +173,30 @@ def test_a_quiz_can_be_read_without_a_kernel(asked):
     assert "<b>" not in bundle["text/html"]
 
 
-def test_a_quiz_can_be_clicked(asked, work):
-    asked.quiz1._repr_mimebundle_()
-    widget = choice_widget("Whom?", QUIZ.choices, "Check", asked.quiz1._react)
-    radio, button = (
-        _parts(widget, ipywidgets.RadioButtons)[0],
-        _parts(widget, ipywidgets.Button)[0],
-    )
-    reply = _parts(widget, ipywidgets.HTML)[-1]
+def _press(widget, key):
+    button = next(b for b in _parts(widget, ipywidgets.Button) if b.description == key)
     button.click()
-    assert "Choose an option first" in reply.value
-    radio.value = "a"
-    button.click()
-    assert "No, not one." in reply.value
-    radio.value = "b"
-    button.click()
-    assert "Yes, two." in reply.value
-    assert 'role="status"' in reply.value
+    return _parts(widget, ipywidgets.HTML)[-1].value
 
 
-def test_a_prediction_clicked_is_remembered(asked, work):
-    widget = choice_widget("More?", PREDICTION.choices, "Predict", asked.p1._react)
-    _parts(widget, ipywidgets.RadioButtons)[0].value = "b"
-    _parts(widget, ipywidgets.Button)[0].click()
-    assert "You expect: No." in _parts(widget, ipywidgets.HTML)[-1].value
+def test_a_quiz_can_be_pressed(asked, work):
+    widget = choice_widget("Whom?", QUIZ.choices, asked.quiz1._react)
+    assert "No, not one." in _press(widget, "a")
+    said = _press(widget, "b")
+    assert "Yes, two." in said
+    assert 'role="status"' in said
+    chosen = [b.description for b in _parts(widget, ipywidgets.Button) if b.icon == "check"]
+    assert chosen == ["b"]
+
+
+def test_every_button_says_what_it_chooses():
+    widget = choice_widget("Whom?", QUIZ.choices, print, "Predict")
+    tips = [button.tooltip for button in _parts(widget, ipywidgets.Button)]
+    assert tips == ["Predict a: One <b>.", "Predict b: Two."]
+    assert not any("<b>" in text.value for text in _parts(widget, ipywidgets.HTML))
+
+
+def test_a_prediction_pressed_is_remembered(asked, work):
+    widget = choice_widget("More?", PREDICTION.choices, asked.p1._react)
+    assert "You expect: No." in _press(widget, "b")
     assert asked.p1.compare().heading == "Another result than you predicted"
