@@ -113,13 +113,15 @@ class Retention:
         period); value (share of the outcome's variance explained on people not learned
         from) with low, high; loss against the longest period with low, high (paired);
         slice_value: what the events between the previous period and this one explain
-        alone, with low, high; and within (the tolerance).
+        alone, with low, high; value_per_1000, that per thousand events of the slice: where
+        it falls with age, data ages; and within (the tolerance).
     loss : Interval
         Longest period minus ``days``, on customers kept apart.
     allowed : float
         What may be lost, on those customers.
     verdict : str
-        "confirmed", "refuted" or "open", as in :class:`Minimization`.
+        "confirmed", "refuted" or "open", as in :class:`Minimization`; "longest" where no
+        shorter period came within the tolerance.
     """
 
     days: int
@@ -252,16 +254,29 @@ def retention(
         alone = mean_interval(rows([i], searched, seed) - nothing, confidence)
         kept = int(sum(counts[: i + 1]))
         within = bool(value.value >= (1 - tolerance) * gain)
-        table.append((windows[i], kept, kept / max(sum(counts), 1), *value, *loss, *alone, within))
+        table.append(
+            (
+                windows[i],
+                kept,
+                kept / max(sum(counts), 1),
+                *value,
+                *loss,
+                *alone,
+                1000 * alone.value / max(counts[i], 1),
+                within,
+            )
+        )
     columns = ["days", "events", "kept_share"]
     for name in ("value", "loss", "slice_value"):
         columns += [name, f"{name}_low", f"{name}_high"]
-    frame = pd.DataFrame(table, columns=[*columns, "within"])
+    frame = pd.DataFrame(table, columns=[*columns, "value_per_1000", "within"])
     chosen = int(np.flatnonzero(frame["within"])[0]) if gain > 0 else 0
     base = rows([], apart, seed + 1)
     everything = rows(steps, apart, seed + 1)
     loss = mean_interval(everything - rows(range(chosen + 1), apart, seed + 1), confidence)
     allowed = tolerance * max(float((everything - base).mean()), 0.0)
+    if chosen == len(windows) - 1:
+        return Retention(windows[chosen], frame, loss, allowed, "longest")
     verdict = "confirmed" if loss.high <= allowed else "refuted" if loss.low > allowed else "open"
     return Retention(windows[chosen], frame, loss, allowed, verdict)
 
@@ -277,8 +292,11 @@ def _slices(
     age = ((as_of - _times(events)) / pd.Timedelta(days=1)).to_numpy(dtype=float)
     row = people.get_indexer(events["customer_id"])
     known = (age > 0) & (age <= windows[-1]) & (row >= 0)
-    label = events[list(by)].astype(str).agg("|".join, axis=1).to_numpy()[known]
-    code = np.unique(label, return_inverse=True)[1].ravel()
+    code = np.zeros(int(known.sum()), dtype=np.int64)
+    for column in by:
+        levels, names = pd.factorize(events[column].astype(object), use_na_sentinel=False)
+        code = code * len(names) + levels[known]
+    code = np.unique(code, return_inverse=True)[1].ravel()
     width = int(code.max()) + 1 if code.size else 0
     piece = np.searchsorted(np.asarray(windows, dtype=float), age[known], side="left")
     result, sizes = [], []

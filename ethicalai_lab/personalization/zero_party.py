@@ -1,0 +1,516 @@
+"""Zero-party data: ask a few good questions instead of inferring.
+
+Answers are data that people hand over knowingly. They are no truth: some refuse, some
+answer falsely, and the more is asked the fewer answer. What they are worth is measured
+against what watching gives, for people of short and of long history apart.
+
+References
+----------
+Hoerl, A. E. and Kennard, R. W. (1970). Ridge regression: biased estimation for
+nonorthogonal problems. Technometrics 12, 55-67.
+
+Schein, A. I., Popescul, A., Ungar, L. H. and Pennock, D. M. (2002). Methods and metrics
+for cold-start recommendations. SIGIR 2002, 253-260.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from ethicalai_lab.errors import InputError
+from ethicalai_lab.stats import mean_interval, proportion_interval
+
+__all__ = ["AskingReport", "answer_quality", "compare_asking", "said", "watched"]
+
+_RIDGE = 30.0
+_PRIOR = 3.0  # events' worth of belief that a customer is like the average
+_EDGES = (0, 2, 5, 10)
+_METHODS = ("nothing", "watching", "asking", "both")
+
+
+def watched(events: pd.DataFrame, products: pd.DataFrame, customers: Iterable[Any]) -> pd.DataFrame:
+    """Count what each customer viewed and bought, by category.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Columns ``customer_id``, ``kind``, ``product_id``.
+    products : DataFrame
+        Columns ``product_id``, ``category``.
+    customers : iterable
+
+    Returns
+    -------
+    DataFrame
+        Indexed by customer, one column a kind and category, such as ``view:home``.
+        Events without a product are left out.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or a customer is named twice.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.personalization.zero_party import watched
+    >>> events = pd.DataFrame({"customer_id": [1, 1], "kind": ["view", "view"],
+    ...                        "product_id": [5, 5]})
+    >>> products = pd.DataFrame({"product_id": [5], "category": ["home"]})
+    >>> watched(events, products, [1, 2])["view:home"].tolist()
+    [2, 0]
+    """
+    _need(events, ["customer_id", "kind", "product_id"], "events")
+    _need(products, ["product_id", "category"], "products")
+    people = _people(customers)
+    category = products.set_index("product_id")["category"].astype(str)
+    place = category.index.get_indexer(events["product_id"])
+    at = people.get_indexer(events["customer_id"])
+    known = (place >= 0) & (at >= 0)
+    levels = sorted(category.unique())
+    code = pd.Index(levels).get_indexer(category.to_numpy()[place[known]])
+    kinds = events["kind"].astype(str).to_numpy()[known]
+    columns = {}
+    for kind in sorted(set(kinds)):
+        here = kinds == kind
+        count = np.bincount(
+            at[known][here] * len(levels) + code[here], minlength=len(people) * len(levels)
+        ).reshape(len(people), len(levels))
+        columns |= {f"{kind}:{level}": count[:, i] for i, level in enumerate(levels)}
+    return pd.DataFrame(columns, index=people)
+
+
+def said(
+    preferences: pd.DataFrame, customers: Iterable[Any], questions: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Lay out each customer's answers as indicators.
+
+    Parameters
+    ----------
+    preferences : DataFrame
+        Columns ``customer_id``, ``question``, ``answer`` (missing where refused).
+    customers : iterable
+    questions : sequence of str, optional
+        Which questions. Default: all.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by customer, one 0/1 column a question and answer, such as
+        ``favourite_category=home``; a refusal is 0 throughout. The latest answer counts
+        where a question was asked twice and the times are known.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or a question was never asked.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.personalization.zero_party import said
+    >>> answers = pd.DataFrame({"customer_id": [1, 2], "question": ["favourite"] * 2,
+    ...                         "answer": ["home", None]})
+    >>> said(answers, [1, 2])["favourite=home"].tolist()
+    [1, 0]
+    """
+    _need(preferences, ["customer_id", "question", "answer"], "preferences")
+    people = _people(customers)
+    asked = preferences["question"].astype(str)
+    if questions is None:
+        questions = list(dict.fromkeys(asked))
+    columns = {}
+    if "time" in preferences.columns:
+        preferences = preferences.sort_values("time", kind="stable")
+    given = preferences[preferences["answer"].notna().to_numpy()]
+    latest = given.astype({"question": str}).drop_duplicates(
+        ["customer_id", "question"], keep="last"
+    )
+    for question in questions:
+        if question not in set(asked):
+            raise InputError(
+                f"questions: {question!r} was never asked; asked were "
+                f"{', '.join(sorted(set(asked)))}."
+            )
+        part = latest[latest["question"] == question]
+        at = people.get_indexer(part["customer_id"])
+        answers = part["answer"].astype(str).to_numpy()
+        for answer in sorted(set(answers)):
+            flags = np.zeros(len(people), dtype=np.int8)
+            flags[at[(answers == answer) & (at >= 0)]] = 1
+            columns[f"{question}={answer}"] = flags
+    return pd.DataFrame(columns, index=people)
+
+
+def answer_quality(
+    preferences: pd.DataFrame,
+    true_answers: pd.DataFrame | None = None,
+    *,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Show how many refuse each question and, where the truth is known, how many lie.
+
+    Parameters
+    ----------
+    preferences : DataFrame
+        Columns ``customer_id``, ``question``, ``answer``; in the order of asking.
+    true_answers : DataFrame, optional
+        ``customer_id``, ``question``, ``answer``: the world's ``truth.answers``.
+    confidence : float, default 0.95
+
+    Returns
+    -------
+    DataFrame
+        One row a question, in the order of asking: asked, refused with low and high
+        (Wilson), and, where the truth is given, false (share of the given answers) with
+        its low and high.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.personalization.zero_party import answer_quality
+    >>> from ethicalai_lab.world import make_world
+    >>> quality = answer_quality(make_world(2_000, seed=1).preferences)
+    >>> bool(quality["refused"].iloc[0] < quality["refused"].iloc[-1])
+    True
+    """
+    _need(preferences, ["customer_id", "question", "answer"], "preferences")
+    table = preferences[["customer_id", "question", "answer"]].astype({"question": str})
+    if true_answers is not None:
+        _need(true_answers, ["customer_id", "question", "answer"], "true_answers")
+        true = true_answers[["customer_id", "question", "answer"]].astype({"question": str})
+        table = table.merge(true, on=["customer_id", "question"], suffixes=("", "_true"))
+    rows = []
+    for question in dict.fromkeys(table["question"]):
+        part = table[table["question"] == question]
+        given = part["answer"].notna()
+        row = [question, len(part)]
+        row += proportion_interval(int((~given).sum()), len(part), confidence)
+        if true_answers is not None:
+            lies = part.loc[given, "answer"].astype(str) != part.loc[given, "answer_true"].astype(
+                str
+            )
+            row += proportion_interval(int(lies.sum()), int(given.sum()), confidence)
+        rows.append(row)
+    columns = ["question", "asked", "refused", "refused_low", "refused_high"]
+    if true_answers is not None:
+        columns += ["false", "false_low", "false_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@dataclass(frozen=True)
+class AskingReport:
+    """What asking gives beside watching.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a method (nothing, watching, asking, both) and measure: value, low, high.
+        ``later``: share of the variance of later behaviour explained for customers not
+        learned from. With the truth also ``interest``: the customer's true interest in
+        the category that the method would offer; and ``rank``: the correlation of its
+        ranking of the categories with the true one.
+    by_history : DataFrame
+        One row a length of history (events watched): customers; interest of watching and
+        of asking; and asking minus watching, paired, with low and high (or the same of
+        ``later`` without the truth).
+    questions : DataFrame
+        One row a question in greedy order: the question that adds most to those before
+        it; gain with low and high, and total, in ``judged_by``.
+    judged_by : str
+        "interest" or "later": what ``by_history`` and ``questions`` measure.
+    customers : int
+        Customers who were asked in time.
+    """
+
+    table: pd.DataFrame
+    by_history: pd.DataFrame
+    questions: pd.DataFrame
+    judged_by: str
+    customers: int
+    offers: pd.DataFrame = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        form = "{:.3f}".format
+        return self.table.to_html(index=False, float_format=form) + self.questions.to_html(
+            index=False, float_format=form
+        )
+
+
+def compare_asking(
+    events: pd.DataFrame,
+    products: pd.DataFrame,
+    preferences: pd.DataFrame,
+    *,
+    at: Any,
+    interests: pd.DataFrame | None = None,
+    questions: Sequence[str] | None = None,
+    n_folds: int = 5,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> AskingReport:
+    """Compare what answers and what behaviour tell about people's interests.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Columns ``customer_id``, ``time``, ``kind``, ``product_id``.
+    products : DataFrame
+        Columns ``product_id``, ``category``.
+    preferences : DataFrame
+        Columns ``customer_id``, ``question``, ``answer``, ``time``. Only customers asked
+        before ``at`` are compared.
+    at : Timestamp or str
+        Events and answers before it are known; events from it on are to be foretold, and
+        teach how far each kind of evidence can be trusted.
+    interests : DataFrame, optional
+        ``customer_id`` and one column a category: the world's ``truth.interests``. It
+        judges only; nothing is learned from it.
+    questions : sequence of str, optional
+        Default: all that were asked.
+    n_folds : int, default 5
+        Customers are judged by models of other customers.
+    seed : int, default 0
+    confidence : float, default 0.95
+
+    Returns
+    -------
+    AskingReport
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a date cannot be used, or too few were asked.
+
+    Notes
+    -----
+    Each category's model is a ridge regression of its share in later behaviour, divided
+    by its average share: offered is what the customer likes *more than others do*, not
+    what everybody buys. The greedy order was chosen on the rows it is shown for; its
+    first gains are a little too high.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.personalization.zero_party import compare_asking
+    >>> from ethicalai_lab.world import make_world
+    >>> world = make_world(3_000, seed=1)
+    >>> report = compare_asking(world.events, world.products, world.preferences,
+    ...                         at="2025-11-01", interests=world.truth.interests)
+    >>> report.questions["question"].iloc[0]
+    'favourite_category'
+    """
+    _need(events, ["customer_id", "time", "kind", "product_id"], "events")
+    _need(preferences, ["customer_id", "question", "answer", "time"], "preferences")
+    _need(products, ["product_id", "category"], "products")
+    try:
+        at = pd.Timestamp(at)
+    except (TypeError, ValueError):
+        raise InputError(f"at is {at!r}; a date such as '2025-11-01' is accepted.") from None
+    before = (events["time"] < at).to_numpy()
+    in_time = preferences[(preferences["time"] < at).to_numpy()]
+    people = pd.Index(np.unique(in_time["customer_id"]))
+    if int(n_folds) != n_folds or n_folds < 2 or len(people) < 20 * n_folds:
+        raise InputError(
+            f"{len(people)} customers were asked before {at:%Y-%m-%d}; {20 * max(n_folds, 2)} "
+            f"are needed for {n_folds} folds (at least 2)."
+        )
+    past = watched(events[before], products, people)
+    later = watched(events[~before], products, people)
+    categories = sorted(products["category"].astype(str).unique())
+    total = _by_category(later, categories)
+    if not total.sum():
+        raise InputError(f"nobody asked did anything from {at:%Y-%m-%d} on; choose earlier.")
+    questions = (
+        list(dict.fromkeys(in_time["question"].astype(str)))
+        if questions is None
+        else list(questions)
+    )
+    blocks = {q: said(in_time, people, [q]).to_numpy(dtype=float) for q in questions}
+    watching = _watching_features(past, categories)
+    truth = None
+    if interests is not None:
+        _need(interests, ["customer_id", *categories], "interests")
+        truth = interests.set_index("customer_id")[categories].reindex(people).to_numpy(float)
+        if np.isnan(truth).any():
+            lost = people[np.isnan(truth).any(axis=1)][0]
+            raise InputError(f"interests lacks customer_id {lost!r}.")
+
+    fold = np.random.default_rng(seed).permutation(len(people)) % int(n_folds)
+    acted = total.sum(axis=1) > 0
+    share = np.divide(
+        total, total.sum(axis=1, keepdims=True), where=acted[:, None], out=np.zeros_like(total)
+    )
+    average = np.maximum(share[acted].mean(axis=0), 1e-6)
+    lift = share / average
+
+    def guess(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _ridge(np.hstack([np.ones((len(people), 1)), *parts]), lift, acted, fold)
+
+    none = np.zeros((len(people), 0))
+    asking = np.hstack([blocks[q] for q in questions])
+    guesses = {
+        "nothing": guess(none),
+        "watching": guess(watching),
+        "asking": guess(asking),
+        "both": guess(watching, asking),
+    }
+
+    def judge(found: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        error = ((lift - found) ** 2).sum(axis=1)
+        spread = ((lift - 1.0)[acted] ** 2).sum(axis=1).mean()
+        result = {"later": np.where(acted, -error / spread, np.nan)}
+        if truth is not None:
+            # without evidence no category stands out: the average over all is then offered
+            best = found >= found.max(axis=1, keepdims=True) - 1e-9
+            result["interest"] = (truth * best).sum(axis=1) / best.sum(axis=1)
+            result["rank"] = _row_correlation(found, truth)
+        return result
+
+    scores = {name: judge(found) for name, found in guesses.items()}
+    rows = []
+    for name in _METHODS:
+        for measure, values in scores[name].items():
+            if measure == "later":
+                values = values - scores["nothing"]["later"]
+            rows.append((name, measure, *mean_interval(values[~np.isnan(values)], confidence)))
+    measure = "interest" if truth is not None else "later"
+    history = past.to_numpy().sum(axis=1)
+    by_history = []
+    for low, high, label in _classes():
+        inside = (history > low) & (history <= high) & ~np.isnan(scores["asking"][measure])
+        if inside.sum() < 2:
+            continue
+        ask, watch = (scores[m][measure][inside] for m in ("asking", "watching"))
+        by_history.append(
+            (
+                label,
+                int(inside.sum()),
+                watch.mean(),
+                ask.mean(),
+                *mean_interval(ask - watch, confidence),
+            )
+        )
+    return AskingReport(
+        table=pd.DataFrame(rows, columns=["method", "measure", "value", "low", "high"]),
+        by_history=pd.DataFrame(
+            by_history,
+            columns=["history", "customers", "watching", "asking", "difference", "low", "high"],
+        ),
+        questions=_greedy(questions, blocks, guess, judge, measure, confidence),
+        judged_by=measure,
+        customers=len(people),
+        offers=pd.DataFrame(
+            {m: np.asarray(categories)[guesses[m].argmax(axis=1)] for m in _METHODS[1:]},
+            index=people,
+        ),
+    )
+
+
+# ------------------------------------------------------------------ helpers
+
+
+def _greedy(
+    questions: Sequence[str],
+    blocks: dict[str, NDArray[np.float64]],
+    guess: Any,
+    judge: Any,
+    measure: str,
+    confidence: float,
+) -> pd.DataFrame:
+    start = judge(guess())[measure]
+    now, chosen, rows = start, [], []
+    left = list(questions)
+    while left:
+        tried = {q: judge(guess(*(blocks[c] for c in (*chosen, q))))[measure] for q in left}
+        best = max(left, key=lambda q: (round(float(np.nanmean(tried[q])), 12), -left.index(q)))
+        gap = tried[best] - now
+        total = float(np.nanmean(tried[best] - start))
+        rows.append((best, *mean_interval(gap[~np.isnan(gap)], confidence), total))
+        now = tried[best]
+        chosen.append(best)
+        left.remove(best)
+    return pd.DataFrame(rows, columns=["question", "gain", "low", "high", "total"])
+
+
+def _watching_features(past: pd.DataFrame, categories: Sequence[str]) -> NDArray[np.float64]:
+    """Return how far each kind's category shares lie from the average, shrunk by evidence."""
+    kinds = sorted({column.split(":")[0] for column in past.columns})
+    parts = []
+    for kind in kinds:
+        count = past[[f"{kind}:{c}" for c in categories]].to_numpy(dtype=float)
+        total = count.sum(axis=1, keepdims=True)
+        average = (count.sum(axis=0) + 1) / (count.sum() + len(categories))
+        parts.append(((count + _PRIOR * average) / (total + _PRIOR) - average) / average)
+    return np.hstack(parts) if parts else np.zeros((len(past), 0))
+
+
+def _by_category(counts: pd.DataFrame, categories: Sequence[str]) -> NDArray[np.float64]:
+    total = np.zeros((len(counts), len(categories)))
+    for i, category in enumerate(categories):
+        columns = [c for c in counts.columns if c.split(":", 1)[1] == category]
+        total[:, i] = counts[columns].sum(axis=1)
+    return total
+
+
+def _ridge(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    learn: NDArray[np.bool_],
+    fold: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return each row's prediction by a model of the other folds' rows."""
+    penalty = np.full(x.shape[1], _RIDGE)
+    penalty[0] = 0.0
+    found = np.empty((len(x), y.shape[1]))
+    for f in np.unique(fold):
+        rows = learn & (fold != f)
+        left = x[rows].T @ x[rows] + np.diag(penalty)
+        found[fold == f] = x[fold == f] @ np.linalg.solve(left, x[rows].T @ y[rows])
+    if x.shape[1] == 1:  # nobody differs: no category stands out for anyone
+        found[:] = 1.0
+    return found
+
+
+def _row_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Spearman's correlation within each row; 0 where a row is constant."""
+    x, y = (rankdata(np.round(m, 9), axis=1) for m in (a, b))
+    x, y = (m - m.mean(axis=1, keepdims=True) for m in (x, y))
+    below = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    return np.divide((x * y).sum(axis=1), below, out=np.zeros(len(x)), where=below > 0)
+
+
+def _classes() -> list[tuple[float, float, str]]:
+    lows = (-1, *_EDGES)
+    highs = (*_EDGES, np.inf)
+    return [
+        (low, high, "0" if high == 0 else f"over {low}" if high == np.inf else f"{low + 1}-{high}")
+        for low, high in zip(lows, highs, strict=True)
+    ]
+
+
+def _people(customers: Iterable[Any]) -> pd.Index:
+    people = pd.Index(list(customers))
+    if not people.is_unique:
+        raise InputError(f"customers: {people[people.duplicated()][0]!r} is named twice.")
+    return people
+
+
+def _need(frame: Any, columns: Iterable[str], name: str) -> None:
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"{name} is a {type(frame).__name__}; a pandas DataFrame is accepted.")
+    for column in columns:
+        if column not in frame.columns:
+            raise InputError(
+                f"{name} lacks the column {column!r}; it has {', '.join(map(str, frame.columns))}."
+            )
