@@ -24,6 +24,7 @@ __all__ = ["TableError", "check_table", "load_table", "roles_of", "suggest_roles
 # these words mean "missing" where they stand without quotes; an empty field always does
 MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
 _MAX_UNPACKED = 8 * 1024**3
+_BLOCK = 16 * 1024**2
 _DELIMITERS = (",", ";", "\t", "|")
 _COMPLETE = ("identifier", "treatment", "outcome")  # roles that may not have gaps
 _CANONICAL_INT = r"^(?:0|-?[1-9][0-9]{0,17})$"
@@ -343,7 +344,7 @@ class _Source:
             table = pv.read_csv(
                 pa.BufferReader(self.raw),
                 read_options=pv.ReadOptions(
-                    column_names=inner, skip_rows=self._header_lines(), block_size=16 * 1024**2
+                    column_names=inner, skip_rows=self._header_lines(), block_size=_BLOCK
                 ),
                 parse_options=pv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
                 convert_options=pv.ConvertOptions(

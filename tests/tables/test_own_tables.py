@@ -139,6 +139,21 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path):
     assert table["n"].tolist() == [-0.5, 3.0]
 
 
+def test_an_identifier_is_never_rounded(tmp_path):
+    path = write(tmp_path, "id\n1e5\n100000\n1E5\n1.0\n1\n")
+    table = load_table(path, Roles({"id": "identifier"}))
+    assert table["id"].tolist() == ["1e5", "100000", "1E5", "1.0", "1"]
+
+
+def test_lines_within_a_field_survive_the_border_of_a_block(tmp_path, monkeypatch):
+    monkeypatch.setattr("ethicalai_lab.world.tables._BLOCK", 64)
+    values = [f"{'x' * (i % 17)}\n\ny{i}" for i in range(60)]
+    path = write(tmp_path, "a,b\n" + "".join(f'{i},"{text}"\n' for i, text in enumerate(values)))
+    table = load_table(path, Roles({"a": "identifier", "b": "feature"}))
+    assert table["a"].tolist() == list(range(60))
+    assert table["b"].tolist() == values
+
+
 def test_missing_values(tmp_path):
     path = write(
         tmp_path,
