@@ -232,6 +232,8 @@ class AskingReport:
         "interest" or "later": what ``by_history`` and ``questions`` measure.
     customers : int
         Customers who were asked in time.
+    offers : DataFrame
+        The category that each method would offer each customer.
     """
 
     table: pd.DataFrame
@@ -296,8 +298,10 @@ def compare_asking(
     Notes
     -----
     Each category's model is a ridge regression of its share in later behaviour, divided
-    by its average share: offered is what the customer likes *more than others do*, not
-    what everybody buys. The greedy order was chosen on the rows it is shown for; its
+    by its average share. The category offered has the highest prediction times the square
+    root of that average: half way between what everybody buys and what this customer
+    likes more than others do. With no evidence that is the most popular category, the
+    method "nothing". The greedy order was chosen on the rows it is shown for; its
     first gains are a little too high.
 
     Examples
@@ -371,10 +375,10 @@ def compare_asking(
         spread = ((lift - 1.0)[acted] ** 2).sum(axis=1).mean()
         result = {"later": np.where(acted, -error / spread, np.nan)}
         if truth is not None:
-            # without evidence no category stands out: the average over all is then offered
-            best = found >= found.max(axis=1, keepdims=True) - 1e-9
-            result["interest"] = (truth * best).sum(axis=1) / best.sum(axis=1)
-            result["rank"] = _row_correlation(found, truth)
+            score = found * np.sqrt(average)
+            best = np.round(score, 9).argmax(axis=1)
+            result["interest"] = truth[np.arange(len(truth)), best]
+            result["rank"] = _row_correlation(score, truth)
         return result
 
     scores = {name: judge(found) for name, found in guesses.items()}
@@ -411,7 +415,10 @@ def compare_asking(
         judged_by=measure,
         customers=len(people),
         offers=pd.DataFrame(
-            {m: np.asarray(categories)[guesses[m].argmax(axis=1)] for m in _METHODS[1:]},
+            {
+                m: np.asarray(categories)[np.round(guesses[m] * np.sqrt(average), 9).argmax(axis=1)]
+                for m in _METHODS
+            },
             index=people,
         ),
     )
