@@ -293,7 +293,7 @@ def _policy_new(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from ethicalai_lab.classroom.doctor import main as doctor
 
-    return int(doctor() or 0)
+    return int(doctor([]) or 0)
 
 
 def _refresh(options: argparse.Namespace) -> int:
