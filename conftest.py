@@ -16,7 +16,8 @@ ALL_LESSONS_SECONDS = 240
 # Before anything imports NumPy: threads are counted once, when it loads. Kernels and other
 # children inherit the same, so a lesson under nbval can neither phone out nor leave files here.
 _work = Path(tempfile.mkdtemp(prefix="ethicalai-lab-test-"))
-os.environ.update(offline.environment(_work))
+os.environ.update(offline.environment(_work), IPYTHONDIR=str(_work / "ipython"))
+(_work / "ipython").mkdir()
 offline.install()
 
 _seconds = pytest.StashKey[dict]()

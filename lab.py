@@ -198,6 +198,7 @@ def make_anew():
     if not worked:
         sys.exit(advice(said) or f"Cannot make {VENV}: close what uses it, delete it, {AGAIN}")
     install()
+    (VENV / "jupyter" / "ipython").mkdir(parents=True, exist_ok=True)
     # JupyterLab would ask about news and look for newer versions
     config = VENV / "etc" / "jupyter" / "labconfig"
     config.mkdir(parents=True, exist_ok=True)

@@ -250,21 +250,20 @@ def test_the_command_is_the_package(repo, pyproject):
 
 
 def lesson_table(readme):
-    """Return [(number, title, path)] of the README's table of lessons."""
-    return re.findall(r"^\| (\d\d) \| \[([^]]+)\]\(([^)]+)\) \|", readme, re.M)
+    """Return [(number, title, path, question)] of the README's table of lessons."""
+    return re.findall(r"^\| (\d\d) \| \[([^]]+)\]\(([^)]+)\) \| (.+?) \|$", readme, re.M)
 
 
 def test_the_readme_lists_the_lessons_that_are_there(repo, readme):
     rows = lesson_table(readme)
     paths = sorted((repo / "notebooks").glob("*.ipynb"))
-    assert [path for _, _, path in rows] == [f"notebooks/{path.name}" for path in paths]
-    for (number, title, _), path in zip(rows, paths, strict=True):
+    assert [path for _, _, path, _ in rows] == [f"notebooks/{path.name}" for path in paths]
+    for (number, title, _, question), path in zip(rows, paths, strict=True):
         assert path.name.startswith(f"{number}_")
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-        heading = re.search(r"^# (.+)$", text, re.M)[1]
-        # the heading may carry the lesson's number, and its question after a colon
-        assert re.sub(r"^(Lesson )?\d+[.:]? ?", "", heading).startswith(title), (heading, title)
+        heading = re.search(r"^# (.+)$", text, re.M)[1].removeprefix(f"Lesson {number} · ")
+        assert heading.lower() == f"{title}: {question}".lower()
 
 
 def test_the_readmes_links_lead_somewhere(repo, readme):
