@@ -27,6 +27,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -468,13 +469,11 @@ class _Reduction(_Mitigation):
         # Selecting someone who does not respond costs the threshold, missing one the rest.
         costs = {"fp": float(self.threshold), "fn": float(1 - self.threshold)}
 
-        class Costed(parity):
-            short_name = parity.short_name
-
-            def default_objective(self):
-                return ErrorRate(costs=costs)
-
-        return Costed(difference_bound=self.tolerance), ErrorRate(costs=costs)
+        moment = parity(difference_bound=self.tolerance)
+        # The grid search asks its constraint for the objective. A partial, unlike a
+        # subclass made here, can be pickled.
+        moment.default_objective = partial(ErrorRate, costs=costs)
+        return moment, ErrorRate(costs=costs)
 
 
 class ExponentiatedGradientReduction(_Reduction):

@@ -15,6 +15,7 @@ two or more correlated receiver operating characteristic curves. Biometrics 44, 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -530,7 +531,9 @@ class _Model:
 
     def fit(self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> _Model:
         # Threads that wait for a busy core make small fits many times slower.
-        with _one_thread():
+        with _one_thread(), warnings.catch_warnings():
+            # Where no column says anything the start is the optimum, and no step improves it.
+            warnings.filterwarnings("ignore", message="Line search of Newton solver")
             self.model.fit(features, y, sample_weight=weight)
         return self
 
