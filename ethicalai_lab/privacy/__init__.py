@@ -21,8 +21,23 @@ _LAZY = {
     "InformationLoss": "loss",
     "information_loss": "loss",
     "KAnonymizer": "anonymizer",
+    "Minimization": "minimization",
+    "Prediction": "minimization",
+    "Targeting": "minimization",
+    "column_values": "minimization",
+    "find_leaks": "minimization",
+    "minimize": "minimization",
+    "set_value": "minimization",
 }
-_MODULES = ("attacks", "bill", "noise", "pseudonymization", "vault")
+_MODULES = (
+    "attacks",
+    "bill",
+    "minimization",
+    "noise",
+    "pseudonymization",
+    "retention",
+    "vault",
+)
 
 __all__ = [
     "Anonymity",
@@ -30,16 +45,25 @@ __all__ = [
     "Hierarchy",
     "InformationLoss",
     "KAnonymizer",
+    "Minimization",
+    "Prediction",
     "PrivacyError",
+    "Targeting",
     "anonymity",
     "attacks",
     "bill",
     "class_sizes",
+    "column_values",
+    "find_leaks",
     "information_loss",
+    "minimization",
+    "minimize",
     "noise",
     "parse_label",
     "parse_release",
     "pseudonymization",
+    "retention",
+    "set_value",
     "vault",
 ]
 
