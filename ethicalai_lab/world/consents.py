@@ -63,8 +63,8 @@ def consent_events(
     )
     regret = np.clip(regret + 0.05 * (fatigue_sensitivity - 0.5), 0.0, 0.95)
     second = granted & (v < regret)
-    # a browser signal opts out of sharing at once in California
-    signal = california & (rng.random(n) < 0.25 * personal_concern + 0.02)
+    # a browser's signal opts out of sharing at once in California; the shop's app sends none
+    signal = california & (device != 1) & (rng.random(n) < 0.25 * personal_concern + 0.02)
     second[3] |= signal
     later_day = first_day * rng.random((4, n)) ** 0.7
     later_day[3][signal] = first_day[signal] - 0.0007

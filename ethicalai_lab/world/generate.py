@@ -17,7 +17,7 @@ from ethicalai_lab.world.arrays import codes_to_category, frame, join, take
 from ethicalai_lab.world.causal import run, stream
 from ethicalai_lab.world.config import ARMS, CATEGORIES, JURISDICTIONS, PURPOSES, WorldConfig
 from ethicalai_lab.world.errors import WorldError
-from ethicalai_lab.world.schema import OUTCOMES
+from ethicalai_lab.world.schema import OUTCOMES, TRUTH_SCHEMA
 from ethicalai_lab.world.worlds import Truth, World
 
 __all__ = ["make_world"]
@@ -27,11 +27,11 @@ MAX_CUSTOMERS = 5_000_000
 
 
 def _past(seconds: np.ndarray) -> np.ndarray:
-    return _AS_OF_US - (seconds * 1_000_000).astype("timedelta64[us]")
+    return _AS_OF_US - (seconds.astype(np.int64) * 1_000_000).astype("timedelta64[us]")
 
 
 def _since_start(seconds: np.ndarray) -> np.ndarray:
-    return shopping.START + (seconds * 1_000_000).astype("timedelta64[us]")
+    return shopping.START + (seconds.astype(np.int64) * 1_000_000).astype("timedelta64[us]")
 
 
 def _day(dates: np.ndarray) -> np.ndarray:
@@ -206,6 +206,7 @@ def make_world(
         hidden = helper.submit(_truth, n, config, values)
         tables, truth = _lay_out(n, seed, config, values, others.result())
         truth = hidden.result() | truth
+    truth = {name: truth[name] for name in TRUTH_SCHEMA}
     return World(tables, Truth(truth), seed=seed, config=config)
 
 

@@ -139,10 +139,10 @@ def _weeks(rng, journeys, rows, score, sports, fashion):
         np.stack(
             [
                 np.full(m, 0.9),
-                0.55 * score + 0.9 * sports - 0.35,
-                0.55 * score + 0.9 * fashion - 0.35,
-                0.30 * score + 0.7 * sports - 1.0,
-                0.30 * score + 0.7 * fashion - 1.0,
+                1.0 * score + 0.9 * sports - 0.45,
+                1.0 * score + 0.9 * fashion - 0.45,
+                0.6 * score + 0.7 * sports - 1.0,
+                0.6 * score + 0.7 * fashion - 1.0,
             ]
         )
     )
