@@ -68,7 +68,7 @@ class Server:
         self.url, self.token, self.folder, self.work = url, token, folder, work
 
     def lab(self, name):
-        return f"{self.url}/lab/tree/{name}?token={self.token}"
+        return f"{self.url}/lab/tree/{name}?token={self.token}&reset"
 
 
 @pytest.fixture(scope="session")
@@ -186,6 +186,7 @@ class Page:
         self.page.wait_for_selector(
             '.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=90_000
         )
+        self.page.locator(".jp-mod-current .lm-TabBar-tabLabel", has_text=name).wait_for()
         self.cells = self.page.locator(".jp-CodeCell").count()
         self.no_prompt()
 
