@@ -159,14 +159,23 @@ class Axis:
         """Level whose labels a cut keeps whole: just below the shared one."""
         return np.maximum(self.top_levels(low, high) - 1, 0)
 
-    def spans(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Normalised width of each partition; 0 where all values agree."""
+    def gains(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Normalised width that a cut in the middle takes away, twice over; 0 where none is left.
+
+        A cut halves what is spread evenly, and removes the gap between its two sides on
+        top: of two values nothing remains, so that a yes/no column gains twice what a fine
+        one of equal width does.
+        """
         if self.tree is not None:
-            width = self.losses[self.top_levels(low, high), low]
-            # equal losses must not hide that values differ
-            return np.where(low == high, 0.0, np.maximum(width, 1e-9))
-        width = self._at[high] - self._at[low]
-        return np.where(low == high, 0.0, np.maximum(width, 1e-9))
+            level = self.top_levels(low, high)
+            below = np.maximum(level - 1, 0)
+            width = self.losses[level, low]
+            steps = self.tree[below, high] - self.tree[below, low]
+        else:
+            width = self._at[high] - self._at[low]
+            steps = high - low
+        # a width that rounds to nothing must not hide that values differ
+        return np.where(low == high, 0.0, np.maximum(width * (1 + 1 / np.maximum(steps, 1)), 1e-9))
 
     # ---- writing -------------------------------------------------------------------
     def describe(
