@@ -157,6 +157,9 @@ def _execute(notebook: Any, path: Path) -> None:
             store_widget_state=False,
             coalesce_streams=True,
         )
+        kernel = client.create_kernel_manager()
+        if kernel.has_trait("transport_encryption"):
+            kernel.transport_encryption = "auto"
         try:
             client.execute(env=env)
         except CellExecutionError as error:
