@@ -478,6 +478,7 @@ def evaluate_ranking(
     uplift: ArrayLike,
     treatment: ArrayLike,
     *,
+    noise: float = 0.0,
     k: float = 0.3,
     confidence: float = 0.95,
     n_boot: int = 1000,
@@ -487,9 +488,13 @@ def evaluate_ranking(
 ) -> RankingEvaluation:
     """Evaluate a ranking: Qini and uplift curves, their areas, uplift at ``k``, intervals.
 
-    Percentile bootstrap within the arms, for the *given* score: how it was learned is
-    held fixed, so score people with a model that has not seen them (see
-    :func:`~ethicalai_lab.personalization.cross_fit_uplift`). Point values are exact. For
+    Percentile bootstrap within the arms, for the *given* score: score people with a model
+    that has not seen them. Scores learned elsewhere are independent of these rows, and
+    the intervals hold as they are. Cross-fitted scores are not quite: each row helps to
+    score the rows of other folds, which adds variance in proportion to the noise in the
+    scores; give the ``noise`` that
+    :func:`~ethicalai_lab.personalization.cross_fit_uplift` returns, and what the ranking
+    adds to a random order is stretched by ``sqrt(1 + noise)``. Point values are exact. For
     the replicates, more than ``max_bins`` distinct scores are gathered into that many
     steps of about equal size, ties kept together; with 0/1 outcomes the replicates are
     multinomial draws over steps x arm x outcome. The interval of each area is shifted by
@@ -499,6 +504,8 @@ def evaluate_ranking(
     ----------
     y_true, uplift, treatment : array-like of shape (n_rows,)
         As for :func:`qini_curve`.
+    noise : float, default 0
+        Share of noise in cross-fitted scores, in [0, 1].
     k : float, default 0.3
         Share for ``uplift_at_k``, in (0, 1).
     confidence : float, default 0.95
@@ -539,6 +546,9 @@ def evaluate_ranking(
     y, u, t = _check(y_true, uplift, treatment)
     if not 0 < k < 1:
         raise InputError(f"k is {k}; a share between 0 and 1 is needed.")
+    if not 0 <= noise <= 1:
+        raise InputError(f"noise is {noise}; a share from 0 to 1 is needed.")
+    stretch = math.sqrt(1 + noise)
     binary = _is_binary(y)
     exact = _cumulate(y, u, t)
     n1, n0 = int(exact.n1[-1]), int(exact.n0[-1])
@@ -548,10 +558,13 @@ def evaluate_ranking(
     draws = _running(*_resample(y, t, steps, n_boot, seed, binary))
     grid = np.linspace(0.0, 1.0, points)
 
-    def interval(value: float, stepped: float, replicates: Floats) -> Interval:
-        shift = value - stepped
-        shifted = replicates + (0.0 if math.isnan(shift) else shift)
-        return percentile_interval(value, shifted, confidence)
+    def interval(value: float, stepped: float, replicates: Floats, base: Any = None) -> Interval:
+        """Stretch what lies above the base (a random order) and move steps to the value."""
+        base_point, base_draws = (0.0, 0.0) if base is None else base
+        centre = value if math.isnan(stepped) else stepped
+        above = replicates - base_draws - (centre - base_point)
+        moved = value + (base_draws - base_point) + stretch * above
+        return percentile_interval(value, moved, confidence)
 
     undefined = Interval(math.nan, math.nan, math.nan, confidence)
     qini_auc = uplift_auc = undefined
@@ -563,6 +576,10 @@ def evaluate_ranking(
     for name, values, heads in (("qini", _qini, n1), ("uplift", _uplift, n1 + n0)):
         line = _on_grid(exact, values(exact) / heads, grid)
         cloud = _on_grid(draws, values(draws) / heads, grid)
+        if noise:
+            above = cloud - cloud[:, -1:] * grid
+            centre = line - line[-1] * grid
+            cloud = cloud + (stretch - 1) * (above - centre)
         low, high = np.quantile(cloud, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
         columns[name] = line
         columns[f"{name}_low"] = np.minimum(low, line)
@@ -583,6 +600,7 @@ def evaluate_ranking(
             uplift_at_k(y, u, t, "overall", k),
             float(_difference_at(point, k)),
             _difference_at(draws, k),
+            base=(float(_difference_at(point, 1.0)), _difference_at(draws, 1.0)),
         ),
         k=k,
         n_boot=n_boot,
@@ -694,7 +712,7 @@ def _qini_auc(c: _Cumulative, negative_effect: bool = True) -> Floats:
         effect = buyers1 - (buyers1 + others1) * _divide(buyers0, buyers0 + others0)
         perfect = effect * effect / 2 + (n - effect) * effect - n * effect / 2
         perfect = np.where(effect < 0, 0.0, perfect)  # below zero there is no such curve
-    return _divide(_above_random(c, _qini(c)), perfect, empty=math.nan)
+    return _share_of(_above_random(c, _qini(c)), perfect, c)
 
 
 def _uplift_auc(c: _Cumulative) -> Floats:
@@ -711,7 +729,13 @@ def _uplift_auc(c: _Cumulative) -> Floats:
         np.stack([zero, zero, np.where(control_first, buyers0, zero), buyers0], -1),
     )
     perfect = _above_random(best, _uplift(best))
-    return _divide(_above_random(c, _uplift(c)), perfect, empty=math.nan)
+    return _share_of(_above_random(c, _uplift(c)), perfect, c)
+
+
+def _share_of(area: Floats, perfect: Floats, c: _Cumulative) -> Floats:
+    """Divide, unless the best area is rounding dust: then no order beats random."""
+    dust = perfect <= 1e-12 * c.n[..., -1] ** 2
+    return _divide(area, np.where(dust, 0.0, perfect), empty=math.nan)
 
 
 def _qini_coefficient(c: _Cumulative) -> Floats:

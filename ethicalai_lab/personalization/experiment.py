@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.personalization.evaluation import RankingEvaluation, evaluate_ranking
-from ethicalai_lab.personalization.rules import lift
+from ethicalai_lab.personalization.rules import _python, lift
 from ethicalai_lab.personalization.uplift import (
     TLearner,
     _folds,
@@ -66,7 +66,7 @@ class UpliftReport:
         :func:`~ethicalai_lab.personalization.lift`.
     rankings : dict of label to RankingEvaluation
         For each arm that could be ranked: how well predicted uplift ranks people, out of
-        fold. Intervals hold the predictions fixed.
+        fold. Intervals allow for the noise in the predictions.
     scores : DataFrame
         Predicted uplift of everybody, out of fold, one column an arm; indexed as the table.
     balance : DataFrame
@@ -324,7 +324,7 @@ def analyse_experiment(
             ready = _rankable(y, arm_of, control, arms, main, cv, warnings)
             if ready:
                 kept = np.isin(arm_of, [control, *ready])
-                scores = _scores(
+                scores, noise = _scores(
                     learner if learner is not None else TLearner(),
                     features,
                     y,
@@ -349,6 +349,7 @@ def analyse_experiment(
                 y[rows],
                 scores[arm].to_numpy()[rows],
                 arm_of[rows] == arm,
+                noise=float(noise[arm]),
                 k=k,
                 confidence=confidence,
                 n_boot=n_boot,
@@ -417,7 +418,7 @@ def _arms(column: pd.Series, control: Any) -> tuple[NDArray[Any], Any, list[Any]
             f"column {name!r} has {int(missing.sum())} missing values (first in row "
             f"{int(np.argmax(missing)) + 1}); everyone's arm must be known."
         )
-    levels = list(column.unique())
+    levels = [_python(level) for level in column.unique()]
     try:
         levels.sort()
     except TypeError:
@@ -568,12 +569,19 @@ def _scores(
     ready: list[Any],
     cv: int,
     seed: int,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.Series]:
     """Score everybody; people of arms too small to rank only receive scores."""
     rows = np.flatnonzero(kept)
     found = pd.DataFrame(np.nan, index=range(y.size), columns=ready)
-    inside = cross_fit_uplift(
-        learner, features.iloc[rows], y[rows], arm_of[rows], cv, seed, control=control
+    inside, noise = cross_fit_uplift(
+        learner,
+        features.iloc[rows],
+        y[rows],
+        arm_of[rows],
+        cv,
+        seed,
+        control=control,
+        return_noise=True,
     )
     found.iloc[rows] = inside[ready].to_numpy()
     if rows.size < y.size:
@@ -585,7 +593,7 @@ def _scores(
             model = clone(learner).fit(features.iloc[train], y[train], arm_of[train] == arm)
             column = found.columns.get_loc(arm)
             found.iloc[others, column] = model.predict_uplift(features.iloc[others])
-    return found
+    return found, noise
 
 
 def _balance(
@@ -613,7 +621,7 @@ def _cross_fitted_auc(
     X: pd.DataFrame, treated: NDArray[np.bool_], seed: int, cv: int = 3
 ) -> tuple[float, float]:
     """Mean AUC over folds, and its standard error if the arm were random."""
-    folds = _folds(treated.astype(np.int64), cv, seed, None)
+    folds = _folds(treated.astype(np.int64), cv, seed)
     aucs, variances = [], []
     for fold in range(cv):
         held = folds == fold

@@ -188,7 +188,8 @@ def lift(
     DataFrame
         One row an arm, columns arm, n, mean, control_n, control_mean, lift, se, low, high.
         The standard error is of two independent means; the interval is Newcombe's for
-        0/1 outcomes and Welch's for amounts.
+        0/1 outcomes and Welch's for amounts. Where few people spend and some spend much,
+        Welch's is somewhat too short unless an arm has many buyers.
 
     Raises
     ------
@@ -649,6 +650,11 @@ def best_rule(
 # -------------------------------------------------------------------------- helpers
 
 
+def _python(label: Any) -> Any:
+    """Return a label as a plain Python value, which reads better and is JSON-ready."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
 def _names(labels: Any) -> str:
     return ", ".join(str(label) for label in labels)
 
@@ -688,7 +694,7 @@ def _arms_of(treatment: ArrayLike, control: Any, n: int) -> tuple[list[Any], Lab
     missing = pd.isna(labels)
     if missing.any():
         raise InputError(f"treatment has a missing value at row {int(np.argmax(missing))}.")
-    levels = list(pd.unique(labels))
+    levels = [_python(level) for level in pd.unique(labels)]
     try:
         levels.sort()
     except TypeError:
@@ -719,7 +725,7 @@ def _decide(targeting: ArrayLike, arms: list[Any], control: Any, n: int) -> Labe
     if not known.all():
         row = int(np.argmin(known))
         raise InputError(
-            f"targeting holds {rule[row]!r} at row {row}; accepted: {_names([control, *arms])}."
+            f"targeting holds {_python(rule[row])!r} at row {row}; accepted: {_names([control, *arms])}."
         )
     return rule.astype(object)
 

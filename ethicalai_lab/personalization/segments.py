@@ -242,11 +242,13 @@ class KMeansSegments(TransformerMixin, ClusterMixin, BaseEstimator):
 
     def predict(self, X: Any) -> NDArray[np.int32]:
         """Return the segment of each row, 0 to ``n_segments - 1``."""
-        return self.kmeans_.predict(self._scaled(X))
+        scaled = self._scaled(X)
+        return self.kmeans_.predict(scaled)
 
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Return distances to each segment's centre, in standardised units."""
-        return self.kmeans_.transform(self._scaled(X))
+        scaled = self._scaled(X)
+        return self.kmeans_.transform(scaled)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of ``transform``'s columns: segment0, segment1, ..."""

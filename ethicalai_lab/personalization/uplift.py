@@ -49,6 +49,7 @@ Floats = NDArray[np.float64]
 
 # As many levels of a category as scikit-learn's boosted trees take.
 _MAX_LEVELS = 254
+_NOISE_ROWS = 5000
 
 
 # ------------------------------------------------------------------------- features
@@ -431,7 +432,9 @@ class XLearner(_UpliftLearner):
         self.propensity_: float | _Response
         if self.propensity is None:
             self.propensity_ = self.treated_share_
-        elif is_classifier(self.propensity):
+        elif hasattr(self.propensity, "fit"):
+            if not is_classifier(self.propensity):
+                raise InputError("propensity must be a number or a classifier.")
             self.propensity_ = _Response(self.propensity, X, treated.astype(float))
         else:
             share = float(self.propensity)
@@ -517,6 +520,7 @@ def cross_fit_uplift(
     *,
     control: Any = None,
     groups: ArrayLike | None = None,
+    return_noise: bool = False,
 ) -> Any:
     """Predict everybody's uplift out of fold: by a model that has not seen them.
 
@@ -531,19 +535,26 @@ def cross_fit_uplift(
     treatment : array-like of shape (n_rows,)
         0/1; or, together with ``control``, the labels of any number of arms.
     cv : int, default 5
-        Folds, at least 2; arms and 0/1 outcomes are spread evenly over them.
+        Folds, at least 2; arms, and outcomes within them, are spread evenly.
     seed : int, default 0
         Source of every draw.
     control : label, optional
         The untreated arm; each other arm is then compared with it.
     groups : array-like of shape (n_rows,), optional
         Rows of one group (say, one person's) always share a fold.
+    return_noise : bool, default False
+        Whether to return the noise share as well.
 
     Returns
     -------
-    ndarray of shape (n_rows,), or DataFrame
+    uplift : ndarray of shape (n_rows,), or DataFrame
         Predicted uplift of the 0/1 treatment; with ``control`` given, a DataFrame with one
         column an arm, indexed like ``X``. Everybody is scored for each arm.
+    noise : float, or Series of float
+        Only with ``return_noise``. Share (0..1) of the scores' variance that is noise of
+        learning, judged by how far the fold models disagree; one value an arm with
+        ``control``. Give it to :func:`~ethicalai_lab.personalization.evaluate_ranking`:
+        the models of different folds share rows, so errors of the folds add up.
 
     Raises
     ------
@@ -572,15 +583,19 @@ def cross_fit_uplift(
         outcome = _check_outcome(X, y)
         arms, labels = _arms_of(treatment, control, outcome.size)
         control_label = control
-    codes = np.unique(labels.astype(str), return_inverse=True)[1].ravel()
     for level in [control_label, *arms]:
         size = int((labels == level).sum())
         if size < cv:
             raise InputError(f"arm {level!r} has {size} rows; {cv} folds need at least {cv}.")
-    strata = codes * 2 + (outcome > 0 if _is_binary(outcome) else 0)
-    folds = _folds(strata, cv, seed, groups)
+    codes = np.unique(labels.astype(str), return_inverse=True)[1].ravel()
+    folds = _folds(codes, cv, seed, groups, outcome)
 
+    # A sample is enough to see how far the models disagree.
+    sample = np.zeros(outcome.size, dtype=bool)
+    sample[np.random.default_rng([seed, 1]).permutation(outcome.size)[:_NOISE_ROWS]] = True
+    sample_X = _take(X, sample) if return_noise else None
     found = np.empty((outcome.size, len(arms)))
+    compared = np.empty((cv, len(arms), int(sample.sum())))
     for fold in range(cv):
         held = folds == fold
         held_X = _take(X, held)
@@ -589,9 +604,32 @@ def cross_fit_uplift(
             model = _seeded(clone(learner), seed + fold)
             model.fit(_take(X, rows), outcome[rows], labels[rows] == arm)
             found[held, j] = model.predict_uplift(held_X)
+            if return_noise:
+                compared[fold, j] = model.predict_uplift(sample_X)
     if control is None:
-        return found[:, 0]
-    return pd.DataFrame(found, columns=arms, index=X.index if hasattr(X, "index") else None)
+        uplift: Any = found[:, 0]
+    else:
+        uplift = pd.DataFrame(found, columns=arms, index=X.index if hasattr(X, "index") else None)
+    if not return_noise:
+        return uplift
+    noise = [_noise_share(compared[:, j]) for j in range(len(arms))]
+    return uplift, noise[0] if control is None else pd.Series(noise, index=arms)
+
+
+def _noise_share(scores: Floats) -> float:
+    """Estimate the share of noise in scores of shape (n_models, n_rows) from fold models.
+
+    Two of ``cv`` fold models differ in 1 of the ``cv - 1`` folds each learned from, so
+    their difference has ``2 / (cv - 1)`` times the variance of one model's noise.
+    """
+    cv = scores.shape[0]
+    total = float(np.mean(np.var(scores, axis=1)))
+    if total == 0:
+        return 1.0
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    # Mean over ordered pairs of the squared difference, from the spread around the mean.
+    difference = 2 * float(np.mean(np.var(centred, axis=0, ddof=1)))
+    return min(1.0, (cv - 1) / 2 * difference / total)
 
 
 def response_scores(
@@ -654,8 +692,7 @@ def response_scores(
         from ethicalai_lab.personalization.rules import _arms_of
 
         learn = _arms_of(treatment, control, outcome.size)[1] != control
-    strata = learn * 2 + (outcome > 0 if _is_binary(outcome) else 0)
-    folds = _folds(strata, cv, seed, groups)
+    folds = _folds(learn.astype(np.int64), cv, seed, groups, outcome)
     estimator = _default_estimator(outcome) if estimator is None else estimator
     found = np.empty(outcome.size)
     for fold in range(cv):
@@ -709,8 +746,17 @@ def _check_fit(X: Any, y: ArrayLike, treatment: ArrayLike) -> tuple[Floats, NDAr
     return outcome, treated == 1
 
 
-def _folds(strata: NDArray[Any], cv: int, seed: int, groups: ArrayLike | None) -> NDArray[np.int64]:
-    """Deal rows, stratum by stratum, to folds; or whole groups where given."""
+def _folds(
+    strata: NDArray[np.int64],
+    cv: int,
+    seed: int,
+    groups: ArrayLike | None = None,
+    outcome: Floats | None = None,
+) -> NDArray[np.int64]:
+    """Deal rows to folds, evenly within strata and by outcome; or whole groups where given.
+
+    Uneven outcomes would make each fold's model err in the direction opposite to the fold.
+    """
     n = strata.size
     if cv < 2 or cv > n:
         raise InputError(f"cv is {cv}; from 2 to {n} folds are possible.")
@@ -724,10 +770,12 @@ def _folds(strata: NDArray[Any], cv: int, seed: int, groups: ArrayLike | None) -
         if count < cv:
             raise InputError(f"groups has {count} levels; {cv} folds need at least {cv}.")
         return (rng.permutation(count) % cv)[codes]
-    order = rng.permutation(n)
-    order = order[np.argsort(strata[order], kind="stable")]
+    value = np.zeros(n) if outcome is None else outcome
+    order = np.lexsort((rng.random(n), value, strata))
+    blocks = -(-n // cv)  # each block of cv neighbours gets every fold once
+    dealt = rng.permuted(np.tile(np.arange(cv), (blocks, 1)), axis=1).ravel()[:n]
     folds = np.empty(n, dtype=np.int64)
-    folds[order] = np.arange(n) % cv
+    folds[order] = dealt
     return folds
 
 
