@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ethicalai_lab.world.config import WorldConfig
+from ethicalai_lab.world.errors import WorldError
 
 __all__ = ["CausalGraph", "Mechanism", "Node", "causal_graph", "mechanism", "run", "stream"]
 
@@ -214,6 +215,53 @@ class CausalGraph:
             Its children, in causal order.
         """
         return tuple(effect for cause, effect in self.edges if cause == name)
+
+    def keep(self, names: Iterable[str]) -> CausalGraph:
+        """Return the graph of some nodes, for a drawing that fits a page.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Nodes to keep.
+
+        Returns
+        -------
+        CausalGraph
+            An edge joins two kept nodes where a directed path led from one to the other
+            through dropped nodes only. A dropped common cause is not shown.
+
+        Raises
+        ------
+        WorldError
+            If a node is unknown.
+
+        Examples
+        --------
+        >>> from ethicalai_lab.world import causal_graph
+        >>> causal_graph().keep(["birth_date", "education"]).edges
+        (('birth_date', 'education'),)
+        """
+        kept = list(names)
+        known = {node.name for node in self.nodes}
+        for name in kept:
+            if name not in known:
+                raise WorldError(f"The causal graph has no node {name}; see its nodes.")
+        below: dict[str, list[str]] = {}
+        for cause, effect in self.edges:
+            below.setdefault(cause, []).append(effect)
+        edges = []
+        for cause in kept:
+            reached: set[str] = set()
+            front = list(below.get(cause, []))
+            while front:
+                node = front.pop()
+                if node not in reached:
+                    reached.add(node)
+                    if node not in kept:
+                        front += below.get(node, [])
+            edges += [(cause, effect) for effect in kept if effect in reached]
+        nodes = tuple(node for node in self.nodes if node.name in kept)
+        return CausalGraph(nodes, tuple(edges))
 
     def to_mermaid(self) -> str:
         """Return the graph as a Mermaid flowchart.

@@ -99,7 +99,8 @@ def _conform_column(values: pd.Series, column: Column, table: str) -> Any:
         return array.astype(np.int8 if column.kind == "flag" else bool)
     low = -np.inf if column.low is None else column.low
     high = np.inf if column.high is None else column.high
-    unfit = ~((array >= low) & (array <= high)) & ~missing.to_numpy()
+    fits = np.isfinite(array) & (array >= low) & (array <= high)
+    unfit = ~fits & ~missing.to_numpy()
     if unfit.any():
         upper = "" if column.high is None else f" to {column.high:g}"
         lower = "finite" if column.low is None else f"from {column.low:g}"
