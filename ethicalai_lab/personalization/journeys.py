@@ -375,14 +375,14 @@ def journey_people(
     own = customers.set_index("customer_id")[["device", "tenure_days"]]
     lost = people.index.difference(own.index)
     if len(lost):
-        raise InputError(f"customers lacks customer_id {lost[0]!r}, which campaign has.")
+        raise InputError(f"customers lacks customer_id {lost[0]}, which campaign has.")
     people = people.join(own)
     if log is not None:
         _need(log, ["customer_id", "score"], "log")
         score = log.groupby("customer_id")["score"].first()
         lost = people.index.difference(score.index)
         if len(lost):
-            raise InputError(f"log lacks customer_id {lost[0]!r}, which campaign has.")
+            raise InputError(f"log lacks customer_id {lost[0]}, which campaign has.")
         people["score"] = score
     return people
 
@@ -462,7 +462,7 @@ def _true_rows(
     order = pd.Index(truth.journeys["customer_id"])
     at = order.get_indexer(people.index)
     if (at < 0).any():
-        raise InputError(f"truth lacks customer_id {people.index[at < 0][0]!r}.")
+        raise InputError(f"truth lacks customer_id {people.index[at < 0][0]}.")
     expected = {name: truth.journey(name)[at] for name in _OUTCOMES}  # (n, 5, 3)
     n = len(people)
     names = ("reward", "contact", *_OUTCOMES, "subscribed")
@@ -935,7 +935,7 @@ def _read_log(log: pd.DataFrame, people: pd.DataFrame, reward: Reward) -> _Log:
     if (filled != 1).any():
         place = int(np.flatnonzero(filled != 1)[0])
         raise InputError(
-            f"log: customer_id {people.index[place % len(people)]!r} has "
+            f"log: customer_id {people.index[place % len(people)]} has "
             f"{filled[place]} rows for week {place // len(people)}; exactly one is needed."
         )
     order = np.argsort(cell)

@@ -489,7 +489,7 @@ def _history(
         raise InputError("events: column 'time' must hold dates; convert with pd.to_datetime.")
     people = pd.Index(list(customers))
     if not people.is_unique:
-        raise InputError(f"customers: {people[people.duplicated()][0]!r} is named twice.")
+        raise InputError(f"customers: {people[people.duplicated()][0]} is named twice.")
     at = people.get_indexer(events["customer_id"])
     age = ((_moment(as_of) - events["time"]) / pd.Timedelta(days=1)).to_numpy(dtype=float)
     return people, at, age, events

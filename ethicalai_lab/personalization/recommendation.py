@@ -156,7 +156,7 @@ def interactions(
         known[known] = levels[position[known]] == seen[known]
         if not known.all():
             raise InputError(
-                f"events: {column} {seen[~known][0]!r} is not among the ids given; "
+                f"events: {column} {seen[~known][0]} is not among the ids given; "
                 "leave such events out or add the id."
             )
         return levels, position
@@ -909,12 +909,12 @@ def value_of_following(
     goods = products.set_index("product_id")
     missing = ~np.isin(data.product_ids, goods.index)
     if missing.any():
-        raise InputError(f"products lacks product_id {data.product_ids[missing][0]!r}.")
+        raise InputError(f"products lacks product_id {data.product_ids[missing][0]}.")
     goods = goods.loc[data.product_ids]
     people = interests.set_index("customer_id")
     missing = ~np.isin(data.customer_ids, people.index)
     if missing.any():
-        raise InputError(f"interests lacks customer_id {data.customer_ids[missing][0]!r}.")
+        raise InputError(f"interests lacks customer_id {data.customer_ids[missing][0]}.")
     category = goods["category"].astype(str)
     unknown = sorted(set(category) - set(map(str, people.columns)))
     if unknown:

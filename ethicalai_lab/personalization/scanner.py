@@ -100,6 +100,9 @@ _WORD = re.compile(_LETTERS)
 _TITLE = r"(?:mr|mrs|ms|miss|mx|dr|prof)\b\.?"
 _CAPITAL = r"(?:(?![a-zß-öø-ÿ])[^\W\d_])(?:[^\W\d_]|['’-](?=[^\W\d_]))+"
 _CAPITALISED = re.compile(rf"(?<![\w\[@.-]){_CAPITAL}(?: {_CAPITAL}){{1,3}}(?![\w\]@])")
+_PARTICLES = re.compile(
+    r"(?:(?:van|von|de|der|den|di|da|la|del|al|bin|ten|ter) )+(?=[^\W\d_])(?![a-z])"
+)
 # What stands before a name, and whether it is strong enough for names without capitals.
 _CUES = (
     (re.compile(r"\bmy\s+(?:full\s+|sur|first\s+|last\s+)?name(?:\s+is|'s|\s*:)\s+", re.I), True),
@@ -620,22 +623,17 @@ def _name_after(text: str, at: int, strong: bool) -> tuple[int, int] | None:
         return None  # the cue ended inside a word
     start = end = at
     words = 0
-    limit = 4
-    while words < limit:
+    while words < 5:
         word = _WORD.match(text, at)
         initial = re.compile(r"[^\W\d_]\.(?=\s)").match(text, at)
         if word is None or word.group().lower() in _NOT_A_NAME:
             break
         capital = word.group()[0].isupper()
-        if not capital and (not strong or words >= 2):
+        # "Zoë van der Berg": particles belong to the name where a capital follows
+        particle = bool(words and _PARTICLES.match(text, at))
+        lower = strong and words < 2 and not (words and text[start].isupper())
+        if not (capital or particle or lower):
             break
-        # "ANNA" may be shouted; a lower-case word after a capitalised one ends the name,
-        # but for particles, which belong to it.
-        if words and not capital and text[start].isupper():
-            rest = _WORD.match(text, word.end() + 1)
-            particle = word.group().lower() in {"van", "von", "de", "der", "den", "la", "del", "al"}
-            if not (particle and rest and rest.group()[0].isupper()):
-                break
         end = (initial or word).end()
         words += 1
         gap = re.compile(r"[ ]").match(text, end)

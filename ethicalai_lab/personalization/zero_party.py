@@ -348,7 +348,7 @@ def compare_asking(
         truth = interests.set_index("customer_id")[categories].reindex(people).to_numpy(float)
         if np.isnan(truth).any():
             lost = people[np.isnan(truth).any(axis=1)][0]
-            raise InputError(f"interests lacks customer_id {lost!r}.")
+            raise InputError(f"interests lacks customer_id {lost}.")
 
     fold = np.random.default_rng(seed).permutation(len(people)) % int(n_folds)
     acted = total.sum(axis=1) > 0
@@ -509,7 +509,7 @@ def _classes() -> list[tuple[float, float, str]]:
 def _people(customers: Iterable[Any]) -> pd.Index:
     people = pd.Index(list(customers))
     if not people.is_unique:
-        raise InputError(f"customers: {people[people.duplicated()][0]!r} is named twice.")
+        raise InputError(f"customers: {people[people.duplicated()][0]} is named twice.")
     return people
 
 

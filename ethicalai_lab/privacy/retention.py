@@ -83,7 +83,7 @@ def behaviour(
         raise PrivacyError(f"start {start} is not before end {end}.")
     people = pd.Index(list(customers))
     if not people.is_unique:
-        raise PrivacyError(f"customers: {people[people.duplicated()][0]!r} is named twice.")
+        raise PrivacyError(f"customers: {people[people.duplicated()][0]} is named twice.")
     levels = sorted(events[by].dropna().astype(str).unique())
     time = _times(events)
     inside = ((time >= start) & (time < end)).to_numpy() & events[by].notna().to_numpy()

@@ -1,0 +1,284 @@
+"""The scanner of personal data: published numbers, properties, and each group of writers."""
+
+import itertools
+import json
+import re
+import string
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ethicalai_lab.errors import InputError
+from ethicalai_lab.personalization.scanner import (
+    KINDS,
+    Span,
+    iban_is_valid,
+    luhn_is_valid,
+    redact,
+    scan,
+    scanner_report,
+)
+
+# Card numbers that payment networks publish for tests.
+CARDS = [
+    "4111111111111111",
+    "5555555555554444",
+    "2223003122003222",
+    "378282246310005",
+    "6011111111111117",
+    "3530111333300000",
+]
+# Examples of the ISO 13616 registry.
+IBANS = [
+    "GB29NWBK60161331926819",
+    "DE89370400440532013000",
+    "FR1420041010050500013M02606",
+    "NL91ABNA0417164300",
+    "NO9386011117947",
+    "MT84MALT011000012345MTLCAST001S",
+    "CH9300762011623852957",
+    "ES9121000418450200051332",
+]
+
+
+def found(text, **options):
+    return [(span.kind, text[span.start : span.end]) for span in scan(text, **options)]
+
+
+@pytest.mark.parametrize("number", CARDS)
+def test_published_cards_are_valid_and_found(number):
+    assert luhn_is_valid(number)
+    grouped = " ".join(re.findall("....|.+", number))
+    for text in (number, grouped, grouped.replace(" ", "-")):
+        assert found(f"refund to {text} please") == [("card", text)]
+        assert redact(f"card {text}.") == "card [CARD]."
+
+
+@pytest.mark.parametrize("number", CARDS)
+def test_one_wrong_digit_is_never_a_card(number):
+    # Luhn's formula notices each single wrong digit
+    for place in range(len(number)):
+        wrong = number[:place] + str((int(number[place]) + 1) % 10) + number[place + 1 :]
+        assert not luhn_is_valid(wrong)
+        assert ("card", wrong) not in found(f"order {wrong}")
+
+
+@pytest.mark.parametrize("code", IBANS)
+def test_published_ibans_are_valid_and_found(code):
+    grouped = " ".join(re.findall("..?.?.?", code))
+    for text in (code, grouped, code.lower()):
+        assert iban_is_valid(text)
+        assert found(f"my account is {text}, thanks") == [("iban", text)]
+
+
+@pytest.mark.parametrize("code", IBANS)
+def test_a_wrong_iban_is_none(code):
+    for place in range(4, len(code)):
+        if code[place].isdigit():
+            wrong = code[:place] + str((int(code[place]) + 1) % 10) + code[place + 1 :]
+            assert not iban_is_valid(wrong)
+    assert not iban_is_valid(code[:-1])
+    assert not iban_is_valid("ZZ" + code[2:])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("write to jo.fox+shop@mail.example.org.", [("email", "jo.fox+shop@mail.example.org")]),
+        ("jo at example dot com", [("email", "jo at example dot com")]),
+        ("jo (at) example.com", [("email", "jo (at) example.com")]),
+        ("call +44 7700 900123 today", [("phone", "+44 7700 900123")]),
+        ("ring me on (555) 010-0123", [("phone", "(555) 010-0123")]),
+        ("my number is 0170 5550123", [("phone", "0170 5550123")]),
+        ("order 20251204-77 of 2025-12-04", []),
+        ("invoice 4471120953", []),
+        ("it costs 49.90 or 1.249,00", []),
+        ("My name is Ada Byron and I wait", [("name", "Ada Byron")]),
+        ("my name is ada byron, thanks", [("name", "ada byron")]),
+        ("Dear Mrs. O'Hara-Smith, hello", [("name", "O'Hara-Smith")]),
+        ("Kind regards, Zoë van der Berg", [("name", "Zoë van der Berg")]),
+        ("This is urgent. Thanks, team", []),
+        ("Thank you sincerely. Respectfully, Ann Lee", [("name", "Ann Lee")]),
+        ("see you at home", []),
+    ],
+)
+def test_what_is_found(text, expected):
+    assert found(text) == expected
+
+
+def test_known_names_are_found_anywhere_in_any_case():
+    text = "spoke to ada byron and Bob"
+    assert found(text) == []
+    assert found(text, known_names=["Ada Byron"]) == [("name", "ada byron")]
+    assert found("Adamant", known_names=["Ada"]) == []
+
+
+def test_eager_takes_two_capitalised_words():
+    text = "I spoke with Ada Byron yesterday."
+    assert found(text) == []
+    assert found(text, eager=True) == [("name", "Ada Byron")]
+
+
+def test_a_card_is_no_phone_even_where_only_phones_are_sought():
+    assert scan("call 4111 1111 1111 1111", kinds="phone") == []
+
+
+# independent, simpler detectors: what must be gone after redaction
+def _valid_cards(text):
+    for run in re.findall(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])", text):
+        digits = re.sub("[ -]", "", run)
+        total = sum(sum(divmod(int(d) * (1 + i % 2), 10)) for i, d in enumerate(reversed(digits)))
+        if total % 10 == 0 and digits[0] in "3456" and 13 <= len(digits) <= 19:
+            yield run
+
+
+def _valid_ibans(text):
+    for run in re.findall(r"\b[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}\b", text):
+        value = "".join(str(int(c, 36)) for c in run[4:] + run[:4])
+        if int(value) % 97 == 1 and iban_is_valid(run):
+            yield run
+
+
+_EMAIL = re.compile(r"[a-z0-9]+@[a-z0-9]+\.[a-z]{2,}")
+
+_piece = st.one_of(
+    st.sampled_from(
+        [
+            *CARDS,
+            *IBANS,
+            *("a@b.example", "jo.fox@example.com", "+1 202 555 0143", "my name is "),
+            *("Ada Byron", "thanks, ", "regards ", " ", " ", "\n", ", ", ". ", "@", "-", "4"),
+            *("[EMAIL]", "4111 1111 1111 1111", "GB29 NWBK 6016 1331 9268 19"),
+        ]
+    ),
+    st.text(alphabet=string.ascii_letters + string.digits + " .,@+-()[]ÄéЖ\n", max_size=8),
+)
+
+
+@given(st.lists(_piece, max_size=12).map("".join))
+@settings(max_examples=300)
+def test_redaction_leaves_nothing_valid_and_spans_lie_within(text):
+    spans = scan(text)
+    assert spans == sorted(spans)
+    for span in spans:
+        assert 0 <= span.start < span.end <= len(text)
+        assert span.kind in KINDS
+    for left, right in itertools.pairwise(spans):
+        assert left.end <= right.start
+    clean = redact(text)
+    assert scan(clean) == []
+    assert not list(_valid_cards(clean))
+    assert not list(_valid_ibans(clean))
+    assert not _EMAIL.search(clean)
+    assert redact(clean) == clean
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=200)
+def test_any_text_is_scanned(text):
+    for span in scan(text, eager=True):
+        assert text[span.start : span.end].strip()
+
+
+# ------------------------------------------------------------------ planted spans
+
+
+@pytest.fixture(scope="module")
+def report(world):
+    return scanner_report(world.messages)
+
+
+def test_checked_kinds_are_found_nearly_always(report):
+    table = report.by_kind.set_index("kind")
+    for kind in ("email", "phone", "card", "iban"):
+        assert table.loc[kind, "recall"] > 0.95, kind
+        assert table.loc[kind, "precision"] > 0.98, kind
+
+
+def test_names_are_missed_more_for_casual_writers(report, world):
+    names = report.by_group[report.by_group["kind"] == "name"].set_index("language_style")
+    assert names.loc["terse", "recall_high"] < names.loc["formal", "recall_low"]
+    # guessing at capitals serves those who write as the rule expects, and only them
+    eager = scanner_report(world.messages, found=[scan(t, eager=True) for t in world.messages.text])
+    leaks = eager.leaks.set_index("language_style")
+    assert leaks.loc["formal", "high"] < leaks.loc["informal", "low"]
+
+
+def test_knowing_the_senders_name_helps_the_sender_not_the_third_party(world):
+    own = world.customers.set_index("customer_id")["full_name"]
+    messages = world.messages
+    names = own.loc[messages["customer_id"]]
+    spans = [
+        scan(text, known_names=[name, *name.split(" ")])
+        for text, name in zip(messages["text"], names, strict=True)
+    ]
+    kept = {True: [], False: []}
+    for text, name, raw, seen in zip(
+        messages["text"], names, messages["spans"], spans, strict=True
+    ):
+        for s in json.loads(raw):
+            if s["kind"] == "name":
+                planted = text[s["start"] : s["end"]]
+                hit = any(f.start <= s["start"] and s["end"] <= f.end for f in seen)
+                kept[planted in name].append(hit)
+    assert sum(kept[True]) / len(kept[True]) > 0.95
+    assert sum(kept[False]) / len(kept[False]) < 0.8
+
+
+def test_report_counts_by_hand():
+    messages = pd.DataFrame(
+        {
+            "text": ["mail a@b.example", "I met Ada", "thanks, Bob Roe"],
+            "spans": [
+                '[{"start": 5, "end": 16, "kind": "email"}]',
+                '[{"start": 6, "end": 9, "kind": "name"}]',
+                "[]",
+            ],
+            "language_style": ["plain", "plain", "terse"],
+        }
+    )
+    report = scanner_report(messages)
+    names = report.by_kind.set_index("kind").loc["name"]
+    assert (names["planted"], names["found"], names["true_positives"]) == (1, 1, 0)
+    assert (names["precision"], names["recall"]) == (0, 0)
+    leaks = report.leaks.set_index("language_style")
+    assert leaks.loc["all", ["messages", "value"]].tolist() == [2, 0.5]
+    assert leaks.loc["terse", "messages"] == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        (lambda: scan(5), "int"),
+        (lambda: scan("x", kinds=["face"]), "face"),
+        (lambda: scanner_report(pd.DataFrame({"text": ["x"]})), "spans"),
+        (
+            lambda: scanner_report(pd.DataFrame({"text": ["x"], "spans": ["{"]}), by=None),
+            "row 0",
+        ),
+        (
+            lambda: scanner_report(
+                pd.DataFrame(
+                    {"text": ["x"], "spans": ['[{"start": 0, "end": 5, "kind": "name"}]']}
+                ),
+                by=None,
+            ),
+            "5",
+        ),
+        (
+            lambda: scanner_report(
+                pd.DataFrame({"text": ["x"], "spans": ["[]"]}), by=None, found=[[], []]
+            ),
+            "2 lists",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, word):
+    with pytest.raises(InputError, match=word):
+        call()
+
+
+def test_span_orders_by_place():
+    assert sorted([Span(4, 5, "name"), Span(1, 2, "card")])[0].kind == "card"
