@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from ethicalai_lab import make_world
 from ethicalai_lab.privacy import Hierarchy, KAnonymizer, PrivacyError, anonymity, attacks
+from ethicalai_lab.privacy.attacks._matching import Matcher
+from ethicalai_lab.privacy.attacks._risk import risk_of
 from ethicalai_lab.privacy.labels import parse_label
 
 ON = ["postcode", "birth_date", "gender"]
@@ -74,7 +76,7 @@ def test_k_anonymity_stops_the_claims_and_bounds_the_guesses(release, register, 
 def test_candidates_are_the_rows_whose_labels_cover_the_target(rows, method):
     table = pd.DataFrame(rows, columns=["n", "v"])
     made = KAnonymizer(2, method=method).fit_transform(table)
-    matcher = attacks._Matcher(made, ["n", "v"], table, None)
+    matcher = Matcher(made, ["n", "v"], table, None)
     fits = matcher.fits(np.arange(len(table)))
     for j, (n, v) in enumerate(rows):
         want = [
@@ -93,7 +95,7 @@ def test_candidates_through_a_written_hierarchy_and_gaps():
     made = table.assign(
         job=["service", "service", "craft", "craft"], age=["30–39", "*", "40", "40"]
     )
-    matcher = attacks._Matcher(made, ["job", "age"], table, {"job": jobs})
+    matcher = Matcher(made, ["job", "age"], table, {"job": jobs})
     # the cook's age is not known to the attacker, so any age fits
     want = [
         [True, True, False, False],
@@ -177,10 +179,10 @@ def test_inference_of_numbers_with_tolerance(raw):
 
 
 def test_risk_is_zero_where_the_baseline_does_as_well():
-    risk = attacks._risk("x", 50, 100, 60, 100, 0.95)
+    risk = risk_of("x", 50, 100, 60, 100, 0.95)
     assert risk.risk.value == 0.0
     assert risk.risk.low == 0.0
-    assert attacks._risk("x", 75, 100, 50, 100, 0.95).risk.value == pytest.approx(0.5)
+    assert risk_of("x", 75, 100, 50, 100, 0.95).risk.value == pytest.approx(0.5)
     assert "x: 100 attempts" in risk._repr_html_()
 
 
