@@ -216,13 +216,16 @@ class CausalGraph:
         """
         return tuple(effect for cause, effect in self.edges if cause == name)
 
-    def keep(self, names: Iterable[str]) -> CausalGraph:
+    def keep(self, names: Iterable[str], reduced: bool = False) -> CausalGraph:
         """Return the graph of some nodes, for a drawing that fits a page.
 
         Parameters
         ----------
         names : iterable of str
             Nodes to keep.
+        reduced : bool, default False
+            Whether to leave out edges that a chain of other edges implies. The paths
+            stay, but direct causes may go: for an overview only.
 
         Returns
         -------
@@ -260,6 +263,18 @@ class CausalGraph:
                     if node not in kept:
                         front += below.get(node, [])
             edges += [(cause, effect) for effect in kept if effect in reached]
+        if reduced:
+            after = {name: {effect for cause, effect in edges if cause == name} for name in kept}
+            # edges join each node with all that a path reaches through dropped nodes, so
+            # closing over the kept ones gives all descendants
+            place = {node.name: number for number, node in enumerate(self.nodes)}
+            for name in sorted(kept, key=place.__getitem__, reverse=True):
+                after[name] = after[name].union(*(after[effect] for effect in after[name]))
+            edges = [
+                (cause, effect)
+                for cause, effect in edges
+                if not any(effect in after[between] for other, between in edges if other == cause)
+            ]
         nodes = tuple(node for node in self.nodes if node.name in kept)
         return CausalGraph(nodes, tuple(edges))
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from pathlib import Path
 
 from ethicalai_lab.world.campaign import PUBLISHED, UNSUBSCRIBE
 from ethicalai_lab.world.causal import causal_graph
+from ethicalai_lab.world.config import WorldConfig
 from ethicalai_lab.world.schema import data_dictionary
 
 __all__ = ["OVERVIEW", "world_page"]
@@ -74,6 +76,20 @@ def _nodes() -> str:
     return text
 
 
+def _knobs() -> str:
+    """Return the knobs as a list, from the docstring that documents them."""
+    section = (inspect.getdoc(WorldConfig) or "").split("Parameters\n----------\n")[1]
+    section = section.split("\n\nRaises")[0]
+    text = ""
+    for line in section.split("\n"):
+        if line.startswith(" "):
+            text += " " + line.strip()
+        else:
+            name, kind = line.split(" : ", 1)
+            text += f"\n- **`{name}`** ({kind}):"
+    return text.replace("``", "`").strip() + "\n"
+
+
 def _figures() -> str:
     text = _row("arm", "visit", "conversion", "spend (euros)", "unsubscribed (ours)")
     text += _row("---", *["---:"] * 4)
@@ -121,11 +137,12 @@ test compares.
   (`world.as_of`); its outcomes are those of the two weeks after.
 
 ## The causal graph in short
-Edges stand for direct causes or chains through nodes left out here. Boxes are observed,
-rounded boxes are known only to `world.truth`.
+Boxes are observed, rounded boxes are known only to `world.truth`. Many nodes are left
+out here: an edge may stand for a chain through them, and an edge that a chain of drawn
+edges implies is not drawn. All nodes with all their direct causes stand further below.
 
 ```mermaid
-{graph.keep(OVERVIEW).to_mermaid()}```
+{graph.keep(OVERVIEW, reduced=True).to_mermaid()}```
 
 What to notice:
 - `ethnic_group` acts on nothing but where people live and what they are called (as far as
@@ -135,6 +152,8 @@ What to notice:
 - `arm` has no cause but the lot. `legacy_log` has many: its naive contrasts are confounded.
 - `label_bias` enters `legacy_score` and what `legacy_log` records, and nothing else.
 
+## The knobs
+{_knobs()}
 ## The mail experiment
 Averages are those of Hillstrom's e-mail experiment (2008; 64,000 customers): its men's
 mail is our sports mail, its women's mail our fashion mail. Expected means over the

@@ -27,7 +27,7 @@ BLOCK = 1 << 15
 LOSS = 0.5  # share of the responses lost for a disfavoured group at label_bias = 1
 
 
-@mechanism("observed")
+@mechanism("latent")
 def disfavoured(rng, n, *, ethnic_group, gender, age):
     """Whether the old rule was prejudiced against the person: groups C and D, women from 55."""
     del rng
