@@ -117,12 +117,28 @@ __all__ = [
     "worst_group",
 ]
 
+_MODULES = (
+    "attributes",
+    "auditing",
+    "exposure",
+    "impossibility",
+    "mitigation",
+    "population",
+    "power",
+    "proxies",
+    "reporting",
+    "search",
+    "truth",
+)
+
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

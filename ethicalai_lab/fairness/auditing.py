@@ -171,17 +171,26 @@ class Audit:
 
     @cached_property
     def simultaneous(self) -> pd.DataFrame:
-        """Conservative bounds of each between-groups disparity, whatever the number of groups.
+        """Bounds of each between-groups disparity that hold however many groups there are.
 
-        Every group's rate gets Wilson's interval at ``1 - (1 - confidence) / m``, ``m`` being
-        the number of rates compared (Bonferroni); the bounds are the smallest and largest gap
-        those intervals allow.
+        Every pair of groups gets Newcombe's interval (for ratios, the same on the log
+        scale) at ``1 - (1 - confidence) / m``, ``m`` being the number of pairs (Bonferroni);
+        the bounds are the largest gap, or smallest ratio, that those intervals allow. They
+        are wider than those of :attr:`disparities`, and reach 0 where there may be no gap.
 
         Returns
         -------
         DataFrame
-            Rows as in :attr:`disparities`, without those to overall; columns ``value``,
-            ``low``, ``high``.
+            Rows as in :attr:`disparities`, without those to overall and of scores; columns
+            ``value``, ``low``, ``high``.
+
+        References
+        ----------
+        Newcombe, R. G. (1998). Interval estimation for the difference between independent
+        proportions: comparison of eleven methods. Statistics in Medicine 17, 873-890.
+
+        Zou, G. Y. and Donner, A. (2008). Construction of confidence limits about effect
+        measures: a general approach. Statistics in Medicine 27, 1693-1702.
         """
         return self._table.simultaneous(self.disparities, self.confidence)
 
@@ -832,21 +841,20 @@ class _Table:
         for key, groups in zip(keys, self.strata, strict=True):
             for family, members in self.families.items():
                 bounds: dict[str, list[tuple[float, float]]] = {"difference": [], "ratio": []}
-                m = len(members) * len(groups)
+                known = []
                 for name in members:
                     n = sizes[name][groups]
                     rate = self.metric(name, self.sums[groups], None)
                     kept = (n > 0) & ~np.isnan(rate)
-                    if kept.sum() < 2:
-                        bounds = {k: [(math.nan, math.nan)] for k in bounds}
+                    known.append((n[kept], rate[kept]))
+                pairs = sum(len(n) * (len(n) - 1) // 2 for n, _ in known)
+                for n, rate in known:
+                    if any(len(other) < 2 for other, _ in known):
+                        bounds = {kind: [(math.nan, math.nan)] for kind in bounds}
                         break
-                    n, rate = n[kept], rate[kept]
-                    low, high = wilson_bounds(np.minimum(rate * n, n), n, 1 - (1 - confidence) / m)
-                    bounds["difference"].append(
-                        (max(0.0, low.max() - high.min()), float(high.max() - low.min()))
-                    )
-                    top = min(1.0, high.min() / low.max()) if low.max() > 0 else 1.0
-                    bounds["ratio"].append((float(low.min() / high.max()), float(top)))
+                    difference, ratio = _pairwise(n, rate, 1 - (1 - confidence) / pairs)
+                    bounds["difference"].append(difference)
+                    bounds["ratio"].append(ratio)
                 for kind, pick in (("difference", max), ("ratio", min)):
                     name = f"{family}_{kind}"
                     at = (
@@ -1010,6 +1018,30 @@ def _add(cells: NDArray[np.float64], positions: tuple[int, ...]) -> NDArray[np.f
     for position in positions[1:]:
         total = total + cells[..., position]
     return total
+
+
+def _pairwise(
+    n: NDArray[np.float64], rate: NDArray[np.float64], confidence: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return bounds of the largest difference and smallest ratio, from those of each pair."""
+    low, high = wilson_bounds(np.minimum(rate * n, n), n, confidence)
+    down, up = rate - low, high - rate
+    difference, ratio = [0.0, 0.0], [1.0, 1.0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log, log_down, log_up = np.log(rate), np.log(rate / low), np.log(high / rate)
+        for i in range(len(n)):
+            gap = rate[i] - rate  # of i over each other group
+            difference[0] = max(difference[0], float(np.max(gap - np.hypot(down[i], up))))
+            difference[1] = max(difference[1], float(np.max(gap + np.hypot(up[i], down))))
+            below = np.exp(log[i] - log - np.hypot(log_down[i], log_up))
+            above = np.exp(log[i] - log + np.hypot(log_up[i], log_down))
+            # A rate of 0 has no logarithm: its bounds are those of the corners.
+            below = np.where(np.isnan(below), low[i] / high, below)
+            above = np.where(np.isfinite(above), above, high[i] / low)
+            below[i] = above[i] = 1.0
+            ratio[0] = min(ratio[0], float(np.nanmin(below)))
+            ratio[1] = min(ratio[1], float(np.nanmin(above)))
+    return (difference[0], min(1.0, difference[1])), (ratio[0], ratio[1])
 
 
 def _bounds(

@@ -150,13 +150,13 @@ def test_cli_text_says_what_was_read_and_found():
     assert "arm other than none" in cli_audit(frame, arm)
 
 
-def test_cli_reads_roles_from_an_object():
-    class Roles:
-        columns = {"sex": "protected", "sent": "decision"}  # noqa: RUF012
-        outcome = None
-        positive = None
+def test_cli_reads_the_roles_of_a_roles_file():
+    from ethicalai_lab.world.roles import Roles
 
-    assert "By sex" in cli_audit(table(), Roles())
+    roles = Roles({"sex": "protected", "age": ("feature", "protected"), "sent": "decision"})
+    text = cli_audit(table(), roles)
+    assert "By sex" in text
+    assert "By sex and age" in text
 
 
 @pytest.mark.parametrize(
