@@ -1,0 +1,115 @@
+"""Asking against watching, judged by the world's truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ethicalai_lab.errors import InputError
+from ethicalai_lab.personalization.zero_party import answer_quality, compare_asking, said, watched
+from ethicalai_lab.world import WorldConfig, make_world
+
+
+@pytest.fixture(scope="module")
+def report(world):
+    return compare_asking(
+        world.events,
+        world.products,
+        world.preferences,
+        at="2025-11-01",
+        interests=world.truth.interests,
+    )
+
+
+def test_both_sources_beat_neither_and_asking_beats_watching(report):
+    table = report.table[report.table["measure"] == "interest"].set_index("method")
+    assert table.loc["watching", "low"] > table.loc["nothing", "high"]
+    assert table.loc["asking", "low"] > table.loc["watching", "high"]
+    assert table.loc["both", "value"] > table.loc["watching", "value"]
+
+
+def test_asking_pays_most_where_there_is_no_history(report):
+    table = report.by_history.set_index("history")
+    assert table.loc["0", "low"] > 0
+    assert table.loc["0", "difference"] > table.loc["6-10", "high"]
+    assert table["customers"].sum() == report.customers
+
+
+def test_few_questions_carry_nearly_all(report):
+    first = report.questions.iloc[0]
+    assert first["question"] == "favourite_category"
+    assert first["low"] > 0
+    total = report.questions["total"]
+    assert total.iloc[1] > 0.9 * total.max()
+    # questions about other things add nothing to knowing interests
+    tail = report.questions.set_index("question").loc[["contact_frequency", "shops_for"]]
+    assert (tail["low"] < 0.005).all()
+    np.testing.assert_allclose(report.questions["gain"].cumsum(), total, atol=1e-12)
+
+
+def test_without_truth_later_behaviour_judges(world):
+    found = compare_asking(world.events, world.products, world.preferences, at="2025-11-01")
+    assert found.judged_by == "later"
+    assert found.questions["question"].iloc[0] == "favourite_category"
+    table = found.table.set_index("method")
+    assert table.loc["asking", "low"] > 0
+    assert table.loc["nothing", "value"] == 0
+
+
+def test_lies_and_refusals_are_counted(world):
+    quality = answer_quality(world.preferences, world.truth.answers)
+    assert quality["refused"].is_monotonic_increasing
+    truth = world.truth.answers.astype({"question": str}).merge(
+        world.preferences.astype({"question": str}),
+        on=["customer_id", "question"],
+        suffixes=("", "_said"),
+    )
+    given = truth[truth["answer_said"].notna()]
+    assert quality["false"].mean() == pytest.approx(1 - given["truthful"].mean(), abs=0.01)
+
+
+def test_worry_makes_answers_rarer_and_less_true():
+    calm, wary = (
+        answer_quality(w.preferences, w.truth.answers)
+        for w in (make_world(6_000, config=WorldConfig(privacy_concern=c)) for c in (0.2, 0.8))
+    )
+    assert (wary["refused_low"] > calm["refused_high"]).all()
+    assert (wary["false"] > calm["false"]).all()
+
+
+def test_tables_by_hand():
+    events = pd.DataFrame(
+        {
+            "customer_id": [1, 1, 2, 9],
+            "kind": ["view", "view", "purchase", "view"],
+            "product_id": [5, 6, 5, 5],
+        }
+    )
+    products = pd.DataFrame({"product_id": [5, 6], "category": ["home", "beauty"]})
+    table = watched(events, products, [1, 2, 3])
+    assert table["view:home"].tolist() == [1, 0, 0]
+    assert table["purchase:home"].tolist() == [0, 1, 0]
+    answers = pd.DataFrame(
+        {
+            "customer_id": [1, 1, 2],
+            "question": ["q", "q", "q"],
+            "answer": ["old", "new", None],
+            "time": pd.to_datetime(["2025-01-01", "2025-02-01", "2025-01-01"]),
+        }
+    )
+    assert said(answers, [1, 2]).sum(axis=1).tolist() == [1, 0]
+    assert said(answers, [1, 2])["q=new"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"at": "never"}, "never"),
+        ({"at": "2020-01-01"}, "0 customers"),
+        ({"questions": ["shoe_size"]}, "shoe_size"),
+        ({"n_folds": 1}, "at least 2"),
+    ],
+)
+def test_bad_input_is_named(world, change, word):
+    options = {"at": "2025-11-01"} | change
+    with pytest.raises(InputError, match=word):
+        compare_asking(world.events, world.products, world.preferences, **options)
