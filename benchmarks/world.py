@@ -40,11 +40,15 @@ warnings.filterwarnings("ignore")
 import pandas as pd
 from sdv.metadata import Metadata
 from sdv.single_table import GaussianCopulaSynthesizer
-table = pd.read_parquet(sys.argv[1])
-metadata = Metadata.detect_from_dataframe(table)
+table = pd.read_csv(sys.argv[1])
+if hasattr(Metadata, "detect_from_dataframe"):  # sdv 1
+    data, metadata = table, Metadata.detect_from_dataframe(table)
+else:  # sdv 2 takes tables by name
+    data = {"customers": table}
+    metadata = Metadata.detect_from_dataframes(data)
 synthesizer = GaussianCopulaSynthesizer(metadata)
 start = time.perf_counter()
-synthesizer.fit(table)
+synthesizer.fit(data)
 fitted = time.perf_counter()
 synthesizer.sample(len(table))
 done = time.perf_counter()
@@ -102,13 +106,13 @@ def main() -> None:
     if size not in best:
         best[size] = measure(sys.executable, OURS, size)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "customers.parquet"
+        path = Path(folder) / "customers.csv"
         columns = ["age", "gender", "region", "household_income", "education", "occupation"]
         columns += ["marital_status", "household_size", "disability", "tenure_days", "device"]
         columns += ["loyalty_tier", "health_interest", "financial_stress"]
         table = make_world(size, seed=7).customers[columns]
         table = table.astype(dict.fromkeys(table.select_dtypes("category").columns, str))
-        table.to_parquet(path)
+        table.to_csv(path, index=False)
         found = measure(peer, PEER, path)
     ours = best[size]["seconds"] / best[size]["rows"]
     fit_and_sample = (found["fit"] + found["sample"]) / found["rows"]
