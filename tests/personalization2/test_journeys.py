@@ -149,7 +149,7 @@ def test_importance_weights_by_hand():
 @pytest.fixture(scope="module")
 def study():
     policy = ContactPolicy(weeks=(0, 3), exploration=0.5)
-    return off_policy_study(policy, VISITS, n_worlds=60, n_customers=2_000, seed=100).set_index(
+    return off_policy_study(policy, VISITS, n_worlds=40, n_customers=1_500, seed=100).set_index(
         "estimator"
     )
 
@@ -169,7 +169,7 @@ def test_trusting_the_model_or_the_match_does_not_cover(study):
 def test_lost_responses_bias_every_estimator():
     policy = ContactPolicy(weeks=(0, 3), exploration=0.5)
     study = off_policy_study(
-        policy, VISITS, n_worlds=12, n_customers=3_000, config=WorldConfig(label_bias=1.0)
+        policy, VISITS, n_worlds=8, n_customers=3_000, config=WorldConfig(label_bias=1.0)
     ).set_index("estimator")
     for name in ("ips", "snips", "dr", "sndr"):
         assert study.loc[name, "bias"] < -3 * study.loc[name, "bias_se"]
