@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,29 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["choose", "codes_to_category", "frame", "join", "logistic", "standardize", "take"]
+__all__ = [
+    "blocks",
+    "choose",
+    "codes_to_category",
+    "frame",
+    "join",
+    "logistic",
+    "standardize",
+    "take",
+]
+
+
+BLOCK = 1 << 15
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Yield slices of people small enough for the processor's cache.
+
+    Mechanisms that draw block by block have the block's size in their definition: another
+    size gives another world.
+    """
+    for start in range(0, n, BLOCK):
+        yield slice(start, min(start + BLOCK, n))
 
 
 def logistic(x: np.ndarray) -> np.ndarray:

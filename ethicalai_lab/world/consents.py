@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ethicalai_lab.world.arrays import logistic
+from ethicalai_lab.world.arrays import blocks, logistic
 from ethicalai_lab.world.causal import mechanism
-from ethicalai_lab.world.config import CONSENT_DEFAULTS
 
 __all__: list[str] = []
 
@@ -26,7 +25,11 @@ def accepted_purposes(rng, n, *, personal_concern, trust, age):
     """Purposes the person truly accepts, one row a purpose."""
     base = np.array([0.75, 0.10, 0.25, -1.60])[:, None]
     lean = -3.6 * (personal_concern - 0.5) + 2.0 * (trust - 0.5) - 0.006 * (age - 45)
-    return rng.random((4, n)) < logistic(base + lean)
+    accepted = np.empty((4, n), dtype=bool)
+    for rows in blocks(n):
+        part = lean[rows]
+        accepted[:, rows] = rng.random((4, part.size)) < logistic(base + part)
+    return accepted
 
 
 @mechanism("observed")
@@ -43,13 +46,29 @@ def consent_events(
     consent_default,
 ):
     """Grants, refusals, withdrawals and objections, sorted by customer and time."""
-    if consent_default not in CONSENT_DEFAULTS:
-        raise LookupError(consent_default)
     push = DEFAULT_PUSH[consent_default]
+    given = (
+        accepted_purposes,
+        jurisdiction,
+        personal_concern,
+        fatigue_sensitivity,
+        tenure_days,
+        device,
+    )
+    parts = [
+        _block(rng, rows.start, push, *(values[..., rows] for values in given))
+        for rows in blocks(n)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _block(rng, start, push, accepted, jurisdiction, concern, fatigue, tenure_days, device):
+    """Return the consent events of one block of people."""
+    n = jurisdiction.size
     u = rng.random((4, n))
     # the first answer follows the true will, bent by the default; some answer by mistake
-    will = np.where(accepted_purposes, 2.4, -2.4)
-    bent = will + push - 0.7 * (personal_concern - 0.5)
+    will = np.where(accepted, 2.4, -2.4)
+    bent = will + push - 0.7 * (concern - 0.5)
     opted_in = u < logistic(bent)
     opt_in_law = jurisdiction == 0
     california = jurisdiction == 1
@@ -58,13 +77,11 @@ def consent_events(
     first_day = np.maximum(first_day, 2.0)
     # second thoughts: the unwilling who stand as granted withdraw or object, some willing too
     v = rng.random((4, n))
-    regret = np.where(
-        accepted_purposes, 0.02, np.where(opt_in_law, 0.16, 0.22) + 0.30 * (personal_concern - 0.3)
-    )
-    regret = np.clip(regret + 0.05 * (fatigue_sensitivity - 0.5), 0.0, 0.95)
+    regret = np.where(accepted, 0.02, np.where(opt_in_law, 0.16, 0.22) + 0.30 * (concern - 0.3))
+    regret = np.clip(regret + 0.05 * (fatigue - 0.5), 0.0, 0.95)
     second = granted & (v < regret)
     # a browser's signal opts out of sharing at once in California; the shop's app sends none
-    signal = california & (device != 1) & (rng.random(n) < 0.25 * personal_concern + 0.02)
+    signal = california & (device != 1) & (rng.random(n) < 0.25 * concern + 0.02)
     second[3] |= signal
     later_day = first_day * rng.random((4, n)) ** 0.7
     later_day[3][signal] = first_day[signal] - 0.0007
@@ -82,7 +99,7 @@ def consent_events(
     source[:, 5] = np.where(rng.random(n) < 0.7, 2, 1)
     source[:, 7][signal] = 3
     person, slot = np.nonzero(keep)
-    second_past = (day[person, slot] * 86_400).astype(np.int64)
+    second_past = np.maximum((day[person, slot] * 86_400).astype(np.int64), 1)
     order = (person.astype(np.int64) << 30) | (((1 << 27) - second_past) << 3) | slot
     order.sort()
     person = order >> 30
@@ -91,7 +108,7 @@ def consent_events(
     age_days = second_past // 86_400
     notice = 2 - np.searchsorted([377, 742], age_days, side="right")
     return {
-        "person": person,
+        "person": person + start,
         "purpose": (slot & 3).astype(np.int8),
         "action": action[person, slot],
         "second_past": second_past,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ethicalai_lab.world import pools
+from ethicalai_lab.world.arrays import blocks
 from ethicalai_lab.world.campaign import draw_outcomes
 from ethicalai_lab.world.causal import mechanism
 
@@ -23,7 +24,6 @@ SCORE_SD = 1.0
 RESTFUL = np.array([1.0, 1.6, 2.6])  # the rule rests more after recent contacts
 REACH = np.array([0.75, 1.15, 0.15, 0.40])  # a push needs a phone: by device
 PUSH_RISK = 1.4  # a push annoys more than an e-mail
-BLOCK = 1 << 15
 LOSS = 0.5  # share of the responses lost for a disfavoured group at label_bias = 1
 
 
@@ -120,9 +120,7 @@ def legacy_log(rng, n, *, journeys, legacy_score, history, disfavoured, label_bi
     """Six weeks of logged decisions, with propensities and recorded outcomes."""
     kinds = (np.int8, float, np.int8, np.int8, np.int8, float, np.int8, bool)
     log = [np.empty((n, WEEKS), dtype=kind) for kind in kinds]
-    # blocks of people fit the processor's cache; their size is part of the definition
-    for start in range(0, n, BLOCK):
-        rows = slice(start, min(start + BLOCK, n))
+    for rows in blocks(n):
         people = (legacy_score[rows], history["sports"][rows], history["fashion"][rows])
         shunned = disfavoured[rows]
         for week, parts in enumerate(_weeks(rng, journeys, rows, *people)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from ethicalai_lab.world import pools
-from ethicalai_lab.world.arrays import choose, logistic
+from ethicalai_lab.world.arrays import blocks, choose, logistic
 
 __all__: list[str] = []
 
@@ -294,21 +294,27 @@ def price_sensitivity(rng, n, *, financial_strain):
 @mechanism("latent")
 def interests(rng, n, *, age, gender, household_size, health_burden):
     """Interest in each category, 0 to 1."""
-    woman = np.array([1.0, 0.0, 0.5])[gender]
+    woman = np.array([0.5, -0.5, 0.0])[gender]
     decades = (age - 45.0) / 10.0
-    noise = rng.standard_normal((6, n))
-    # fashion and beauty go together, and so do home and garden
-    noise[4] = 0.55 * noise[1] + 0.84 * noise[4]
-    noise[3] = 0.50 * noise[2] + 0.87 * noise[3]
-    level = (
-        0.35 - 0.9 * (woman - 0.5) - 0.22 * decades,
-        0.35 + 1.1 * (woman - 0.5) - 0.16 * decades,
-        -0.15 + 0.18 * (household_size - 2.3) + 0.05 * decades,
-        -0.75 + 0.24 * decades + 0.10 * (household_size - 2.3),
-        -0.55 + 1.2 * (woman - 0.5) - 0.10 * decades,
-        -0.55 + 0.45 * (woman - 0.5) + 0.50 * health_burden,
-    )
-    return np.stack([np.round(logistic(part + 1.1 * noise[k]), 6) for k, part in enumerate(level)])
+    crowd = household_size - 2.3
+    result = np.empty((6, n))
+    for rows in blocks(n):
+        w, d, c = woman[rows], decades[rows], crowd[rows]
+        noise = rng.standard_normal((6, w.size))
+        # fashion and beauty go together, and so do home and garden
+        noise[4] = 0.55 * noise[1] + 0.84 * noise[4]
+        noise[3] = 0.50 * noise[2] + 0.87 * noise[3]
+        level = (
+            0.35 - 0.9 * w - 0.22 * d,
+            0.35 + 1.1 * w - 0.16 * d,
+            -0.15 + 0.18 * c + 0.05 * d,
+            -0.75 + 0.24 * d + 0.10 * c,
+            -0.55 + 1.2 * w - 0.10 * d,
+            -0.55 + 0.45 * w + 0.50 * health_burden[rows],
+        )
+        for k, part in enumerate(level):
+            result[k, rows] = np.round(logistic(part + 1.1 * noise[k]), 6)
+    return result
 
 
 @mechanism("observed")

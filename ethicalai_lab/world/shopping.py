@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ethicalai_lab.world import pools
-from ethicalai_lab.world.arrays import frame, logistic
+from ethicalai_lab.world.arrays import blocks, frame, logistic
 from ethicalai_lab.world.causal import mechanism, stream
 from ethicalai_lab.world.config import CATEGORIES
 
@@ -28,7 +28,6 @@ AS_OF_SECOND = np.int64(
 )
 YEAR_SECONDS = 365 * 86_400
 PER_CATEGORY = 30
-BLOCK = 1 << 15
 # how much the whole market likes each category
 APPEAL = np.array([2.4, 2.6, 0.8, 0.55, 0.7, 0.5])
 # share of the year's shopping done up to the end of each month: December is the peak
@@ -143,15 +142,15 @@ def events(
     joined = np.clip((AS_OF_SECOND - tenure_days * 86_400) / YEAR_SECONDS, 0.0, 0.96)
     first = np.interp(joined, MONTH_ENDS, SEASON)
     span = (1.0 - first) * active_share
-    blocks = []
-    # blocks of people fit the processor's cache; their size is part of the definition
-    for start in range(0, n, BLOCK):
-        rows = slice(start, min(start + BLOCK, n))
+    parts = []
+    for rows in blocks(n):
         counts = {kind: value[rows] for kind, value in mean.items()}
-        blocks.append(
-            _block(rng, start, counts, first[rows], span[rows], pull[:, rows], favoured_line[rows])
+        parts.append(
+            _block(
+                rng, rows.start, counts, first[rows], span[rows], pull[:, rows], favoured_line[rows]
+            )
         )
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _block(rng, start, mean, first, span, pull, line):
