@@ -48,6 +48,16 @@ def _whole(low: int, high: int) -> Any:
     return read
 
 
+def _finite(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f'"{text[:40]}" is not accepted, a number is')
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ethicalai-lab",
@@ -84,6 +94,24 @@ def _parser() -> argparse.ArgumentParser:
         help="also compare predicted with observed lift in each group of these columns",
     )
     uplift.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
+
+    bias = verb(
+        "audit-bias",
+        _audit_bias,
+        "Audit the decisions in a table of your own: rates by group, gaps, intervals.",
+        "DATA needs a protected column, and a decision, score or treatment column.",
+    )
+    bias.add_argument("data", metavar="DATA", help="CSV (also .gz) or Parquet file")
+    bias.add_argument("--roles", required=True, help="roles.yaml with the role of each column")
+    bias.add_argument("--json", action="store_true", help="print JSON instead of text")
+    bias.add_argument("--html", metavar="OUT", help="also write a web page that needs no other")
+    bias.add_argument(
+        "--threshold",
+        metavar="T",
+        type=_finite,
+        help="the score from which a person counts as selected, without a decision column",
+    )
+    bias.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
 
     roles = verb(
         "roles",
@@ -217,6 +245,40 @@ def _uplift_page(title: str, report: Any, groups: Any, by: list[str]) -> str:
         parts.append(f"<h2>Predicted and observed lift by {html.escape(', '.join(by))}</h2>")
         parts.append(groups.round(6).to_html(index=False))
     return _page(title, "\n".join(parts))
+
+
+def _audit_bias(options: argparse.Namespace) -> int:
+    from ethicalai_lab.world.roles import TableError, load_roles
+    from ethicalai_lab.world.tables import load_table, roles_of
+
+    roles = load_roles(options.roles)
+    if not roles.of("protected"):
+        raise TableError(
+            f"{options.roles}: no column has the role protected; an audit compares the groups "
+            "of at least one such column."
+        )
+    if not any(roles.of(role) for role in ("decision", "score", "treatment")):
+        raise TableError(
+            f"{options.roles}: no column has the role decision, score or treatment; an audit "
+            "needs to know who was chosen."
+        )
+    if options.html:
+        _writable(Path(options.html))
+    with _stage(f"reading {options.data}"):
+        table = load_table(options.data, roles)
+    with _stage(f"auditing {len(table):,} rows"):
+        from ethicalai_lab.fairness import cli_audit
+
+        text = cli_audit(
+            table,
+            roles_of(table),
+            html=options.html,
+            json=options.json,
+            seed=options.seed,
+            threshold=options.threshold,
+        )
+    print(text)
+    return 0
 
 
 def _roles(options: argparse.Namespace) -> int:

@@ -225,7 +225,7 @@ def cli_audit(
     for heading, result in audits.items():
         lines += ["", f"By {heading}: {result.n_rows:,} rows, {len(result.by_group):,} groups"]
         lines += _sentences(result)
-    return "\n".join(lines).lstrip("\n")
+    return "\n".join([*lines, "", FOUR_FIFTHS_NOTE]).lstrip("\n")
 
 
 # --------------------------------------------------------------------- reading roles
@@ -375,6 +375,13 @@ def _number(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits}f}"
 
 
+def _some(groups: Any, at_most: int = 8) -> str:
+    """Return the groups' names, the rest of a long list as a count (JSON has them all)."""
+    names = [_name(group) for group in groups]
+    more = f"; and {len(names) - at_most} more" if len(names) > at_most else ""
+    return "; ".join(names[:at_most]) + more
+
+
 def _sentences(result: Audit) -> list[str]:
     lines = []
     chance = result.chance
@@ -390,16 +397,13 @@ def _sentences(result: Audit) -> list[str]:
         lines.append(text)
     below = result.four_fifths.index[result.four_fifths["below"]]
     if len(below):
-        lines.append(
-            f"Below four fifths of the highest selection rate: {'; '.join(map(_name, below))}."
-        )
+        lines.append(f"Below four fifths of the highest selection rate: {_some(below)}.")
     else:
         lines.append("No group is below four fifths of the highest selection rate.")
-    lines.append(FOUR_FIFTHS_NOTE)
     if result.small_groups:
         lines.append(
             f"Groups of fewer than {result.small} rows, whose rates are unsteady: "
-            f"{'; '.join(map(_name, result.small_groups[:20]))}."
+            f"{_some(result.small_groups)}."
         )
     if result.undefined:
         lines.append(
