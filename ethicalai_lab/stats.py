@@ -529,7 +529,7 @@ def bootstrap_counts(
         raise InputError(f"fixed names axis {axes}, but counts has {table.ndim} dimensions.")
     axes = tuple(sorted({int(axis) % table.ndim for axis in axes}))
     free = tuple(axis for axis in range(table.ndim) if axis not in axes)
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
 
     # One row a fixed stratum, one column a cell within it.
     moved = table.transpose(axes + free)
@@ -590,7 +590,7 @@ def bootstrap_rows(
     n_boot = _check_n_boot(n_boot)
     if n_rows < 1:
         raise InputError(f"n_rows is {n_rows}; at least one row is needed.")
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     groups = None
     if strata is not None:
         labels = np.asarray(strata)
@@ -701,6 +701,13 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 # -------------------------------------------------------------------------- helpers
+
+
+def _generator(seed: int | np.random.SeedSequence | np.random.Generator) -> np.random.Generator:
+    """Return a stream of our own, unlike the one a caller drew the data from."""
+    if isinstance(seed, (int, np.integer)):
+        return np.random.default_rng([int(seed), 0x5747])
+    return np.random.default_rng(seed)
 
 
 def _finite_or_none(number: float) -> float | None:

@@ -776,7 +776,7 @@ def _resample(
         draws = bootstrap_counts(table, n_boot, seed, fixed=1).astype(float)
         people, buyers = draws.sum(axis=3), draws[..., 1]
         return people[..., 1], people[..., 0], buyers[..., 1], buyers[..., 0]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 0x0E1])
     found: list[Floats] = []
     for arm in (1, 0):
         arm_y, arm_steps = y[t == arm], steps[t == arm]

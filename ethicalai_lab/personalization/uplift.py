@@ -760,7 +760,8 @@ def _folds(
     n = strata.size
     if cv < 2 or cv > n:
         raise InputError(f"cv is {cv}; from 2 to {n} folds are possible.")
-    rng = np.random.default_rng(seed)
+    # A stream of our own: features drawn from the same seed must not tell the folds.
+    rng = np.random.default_rng([seed, 0xF01D])
     if groups is not None:
         labels = np.asarray(groups)
         if labels.shape != (n,):

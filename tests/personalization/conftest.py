@@ -7,6 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Hundreds of small fits: two threads that wait for each other cost ten times more."""
+    import sklearn.ensemble  # noqa: F401  (loads the libraries whose threads are limited)
+
+    with threadpool_limits(limits=1):
+        yield
 
 
 @dataclass

@@ -32,6 +32,8 @@ def test_random_rule_is_seeded_and_blind():
     assert (a != c).any()
     assert a.sum() == 1000
     assert a[:2000].sum() == pytest.approx(500, abs=60)
+    people = np.random.default_rng(1).random(4000)  # drawn from the very same seed
+    assert abs(np.corrcoef(people, a)[0, 1]) < 0.06
 
 
 def test_best_arm_needs_to_pay_for_itself():

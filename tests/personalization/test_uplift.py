@@ -224,7 +224,7 @@ def test_noise_share_falls_with_signal(study):
         learner = room.TLearner(LinearRegression())
         shares.append(room.cross_fit_uplift(learner, s.X, s.y, s.t, return_noise=True)[1])
     assert 1 >= shares[0] > shares[1] > shares[2] > 0
-    assert shares[2] < 0.01
+    assert shares[2] < 0.05
 
 
 def test_rows_of_one_person_share_a_fold(study):
