@@ -144,7 +144,9 @@ class Page:
     """A page with a lesson in it, and all that it asked for."""
 
     def __init__(self, page, server):
-        self.page, self.server = page, server
+        from playwright.sync_api import TimeoutError
+
+        self.page, self.server, self.timeout = page, server, TimeoutError
         self.outside, self.failed, self.errors = [], [], []
         page.on("request", self._asked)
         page.on("requestfailed", self._broke)
@@ -204,8 +206,17 @@ class Page:
             ).first.click()
 
     def run_all(self, timeout=240):
-        self.menu("Run", "Run All Cells")
-        self.page.wait_for_timeout(500)
+        marked = (
+            "() => [...document.querySelectorAll('.jp-InputPrompt')]"
+            ".some(prompt => prompt.textContent.includes('[*]'))"
+        )
+        for attempt in range(3):  # while its kernel connects, JupyterLab drops the command
+            self.menu("Run", "Run All Cells")
+            try:
+                self.page.wait_for_function(marked, timeout=15_000)
+                break
+            except self.timeout:
+                assert attempt < 2, "no cell starts to run"
         self.idle(timeout)
 
     def idle(self, timeout=120):
