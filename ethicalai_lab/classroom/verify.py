@@ -59,7 +59,7 @@ def _exercise(item: Exercise, setup: str, world: Any) -> Iterator[str]:
         if said.mistake != mistake.id:
             got = f"mistake {said.mistake!r}" if said.mistake else f"{said.kind}: {said.message}"
             yield f"the example of mistake {mistake.id!r} gets {got}"
-    for odd in (None, "", "0.3", object(), float("nan"), [], {}, [[1], [2]], print):
+    for odd in (None, "", "0.3", object(), float("nan"), [], {}, [[1], [2]], len):
         said = item.judge(odd, world=world)
         if said.passed:
             yield f"the answer {odd!r} passes"
