@@ -55,7 +55,7 @@ def phrased(world):
 
 
 def test_random_folds_flatter(world, phrased):
-    options = {"n_boot": 50, "n_folds": 3}
+    options = {"n_boot": 30, "n_folds": 2}
     memory = classify_messages(world.messages, **options).overall.set_index("measure")
     honest = classify_messages(world.messages, groups=phrased, **options).overall.set_index(
         "measure"
