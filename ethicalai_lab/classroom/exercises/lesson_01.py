@@ -202,8 +202,8 @@ Q1 = Exercise(
         'answer = trial.visit[trial["mailed"]].mean() - trial.visit[~trial["mailed"]].mean()'
     ),
     why=(
-        "{mailed:.1%} came after the mail and {without:.1%} without it. The difference, "
-        "{expected:.1%}, is what the mail did. Only chance made the two groups, so nothing "
+        "{mailed:.2%} came after the mail and {without:.2%} without it. The difference, "
+        "{expected:.2%}, is what the mail did. Only chance made the two groups, so nothing "
         "else explains it."
     ),
 )
