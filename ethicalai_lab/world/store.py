@@ -72,7 +72,9 @@ def _conform_column(values: pd.Series, column: Column, table: str) -> Any:
         unfit = ~values.map(lambda value: isinstance(value, str)).astype(bool) & ~missing
         if unfit.any():
             raise wrong(_first(unfit), wanted_words)
-        return values.astype(_text_dtype()).where(~missing)
+        # pandas 2 keeps text as objects, and Arrow marks what is missing with None
+        text = values.astype(_text_dtype())
+        return text.where(~missing, None) if text.dtype == object else text
     if column.kind in ("date", "time"):
         try:
             times = pd.to_datetime(values)
