@@ -12,6 +12,7 @@ from ethicalai_lab.classroom import offline
 
 LESSON_SECONDS = 20  # one lesson, its kernel's start included
 ALL_LESSONS_SECONDS = 240
+SANITIZE = "tests/nbval_sanitize.cfg"
 
 # Before anything imports NumPy: threads are counted once, when it loads. Kernels and other
 # children inherit the same, so a lesson under nbval can neither phone out nor leave files here.
@@ -27,6 +28,9 @@ def pytest_configure(config):
     config.stash[_seconds] = {}
     if config.option.nbval:
         os.environ.pop("MPLBACKEND", None)  # figures show as they do in JupyterLab
+        # pictures are packed differently on each system: their text alternatives are compared
+        if not config.option.nbval_sanitize_with:
+            config.option.nbval_sanitize_with = str(Path(__file__).parent / SANITIZE)
     else:
         os.environ["MPLBACKEND"] = "Agg"
 

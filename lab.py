@@ -204,6 +204,9 @@ def make_anew():
     config.mkdir(parents=True, exist_ok=True)
     quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (config / "page_config.json").write_text(json.dumps(quiet), encoding="utf-8")
+    # and a lesson that the reader saved would show errors for its widgets when reopened
+    keep = {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True}}
+    (config / "default_setting_overrides.json").write_text(json.dumps(keep), encoding="utf-8")
     version = "%d.%d" % sys.version_info[:2]  # noqa: UP031
     STAMP.write_text(f"{fingerprint()} {version}\n", encoding="utf-8")
     print(f"The lab is set up ({time.monotonic() - start:.0f} s).", flush=True)
