@@ -269,7 +269,7 @@ def _lay_out(
             "text": text,
             "language_style": cat(drawn["style"], letters.STYLES),
             "intent": cat(drawn["intent"], letters.INTENTS),
-            "sentiment": cat(letters.TEMPLATES["sentiment"][drawn["template"]], letters.SENTIMENTS),
+            "sentiment": cat(drawn["sentiment"], letters.SENTIMENTS),
             "spans": spans,
         }
     )

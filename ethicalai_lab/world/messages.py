@@ -171,7 +171,9 @@ _FILLERS = {
         ". Otherwise all good.",
     ),
 }
-FILLER_SHARE = 0.45
+ADDITION_SHARE = 0.5
+# share of the messages whose intent and whose tone the annotator misread
+MISREAD = {"intent": 0.03, "sentiment": 0.05}
 # share of the messages typed with slips, by style
 _TYPO_SHARE = np.array([0.15, 0.60, 0.03, 0.35])
 _VARIANTS = 8  # the first is clean, the others have slips of their own
@@ -223,6 +225,28 @@ def _parse() -> dict[str, np.ndarray | list[str]]:
 
 
 TEMPLATES = _parse()
+
+
+def _asides() -> dict[str, tuple[str, ...]]:
+    """Return, by style, sentences that ask for something else: the first matter counts."""
+    opening = {
+        "plain": " Also, ",
+        "informal": " .. and ",
+        "formal": " Furthermore, ",
+        "terse": ". ",
+    }
+    made: dict[str, tuple[str, ...]] = {}
+    for number, style in enumerate(STYLES):
+        texts = []
+        for row in np.flatnonzero((TEMPLATES["style"] == number) & (TEMPLATES["kind"] < 0)):
+            place, at = TEMPLATES["place"][row], row * _VARIANTS
+            body = TEMPLATES["a1"][at] + ("other thing" if place == 0 else "")
+            texts.append(opening[style] + body + TEMPLATES["a2"][at])
+        made[style] = _FILLERS[style] + tuple(texts)
+    return made
+
+
+_ADDITIONS = _asides()
 _CLOSINGS = {
     "plain": (" Thanks, ", " Best wishes, ", " Kind regards, "),
     "informal": (" cheers, ", " thx ", " xo "),
@@ -273,7 +297,10 @@ def messages(rng, n, *, age, activity, education, trust, accepted_purposes, even
     return {
         "person": person,
         "style": style.astype(np.int8),
-        "intent": intent.astype(np.int8),
+        "intent": _misread(rng, intent, len(INTENTS), MISREAD["intent"]),
+        "sentiment": _misread(
+            rng, TEMPLATES["sentiment"][template], len(SENTIMENTS), MISREAD["sentiment"]
+        ),
         "template": template,
         "product": product,
         "second": second,
@@ -285,11 +312,17 @@ def messages(rng, n, *, age, activity, education, trust, accepted_purposes, even
             1 + (rng.random(m) * (_VARIANTS - 1)).astype(np.int64),
             0,
         ),
-        "adds": rng.random(m) < FILLER_SHARE,
+        "adds": rng.random(m) < ADDITION_SHARE,
         "filler": rng.random(m),
         "value": rng.random(m),
         "friend": rng.random(m),
     }
+
+
+def _misread(rng, codes, size, share):
+    """Return the labels with a share of them replaced by another one."""
+    other = (codes + 1 + (rng.random(codes.size) * (size - 1)).astype(np.int64)) % size
+    return np.where(rng.random(codes.size) < share, other, codes).astype(np.int8)
 
 
 def write(drawn, first, full_name, email, phone, product_names):
@@ -356,7 +389,7 @@ def write(drawn, first, full_name, email, phone, product_names):
         take(TEMPLATES["b1"], typed),
         pc.if_else(pa.array(place == 1), product, blank),
         take(TEMPLATES["b2"], typed),
-        pc.if_else(pa.array(drawn["adds"]), by_style(_FILLERS, drawn["filler"]), blank),
+        pc.if_else(pa.array(drawn["adds"]), by_style(_ADDITIONS, drawn["filler"]), blank),
     )
     signs = pa.array(drawn["signs"])
     closing = pc.if_else(signs, by_style(_CLOSINGS, drawn["closing"]), blank)

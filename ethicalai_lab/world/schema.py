@@ -173,9 +173,14 @@ SCHEMA: dict[str, tuple[Column, ...]] = {
                 "unsubscribe_request",
                 "data_request",
             ),
-            "What the customer wants",
+            "What the customer wants first, as an annotator read it",
         ),
-        _cat("sentiment", "feature", ("negative", "neutral", "positive"), "Tone of the text"),
+        _cat(
+            "sentiment",
+            "feature",
+            ("negative", "neutral", "positive"),
+            "Tone of the text, as an annotator read it",
+        ),
         Column(
             "spans",
             "text",

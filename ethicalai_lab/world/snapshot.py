@@ -135,8 +135,9 @@ more as wanted.
 share in `truth.bias` of groups that no knob thins.
 
 **Errors and noise?** On purpose: inferred traits are noisy, some register entries are
-outdated, some answers are false, messages have typing slips, and the old programme lost
-part of the responses of groups C and D and of women from 55.
+outdated, some answers are false, messages have typing slips, their labels are an
+annotator's with some misread, and the old programme lost part of the responses of groups
+C and D and of women from 55.
 
 **Does it hold confidential or personal data?** No. Names are invented, e-mail domains
 reserved (RFC 2606), phone numbers from ranges kept for fiction, card numbers and IBANs
