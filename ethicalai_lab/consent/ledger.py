@@ -1,0 +1,1116 @@
+"""The consent ledger: what people said, kept as evidence, and what it permits.
+
+Events are only ever added. Each is written under a pseudonym, a keyed hash of the person's
+number with a key of that person's own; key and number stand in a table apart. An erasure
+destroys the key, so that what remains of the events can no longer be tied to anyone, and
+keeps, where the person had said no, a keyed hash that lets the house recognise and respect
+that no (a suppression list).
+
+References
+----------
+GDPR Arts 7(1), 7(3), 17 and 21; ISO/IEC TS 27560 (records and receipts of consent).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ethicalai_lab.consent import _index
+from ethicalai_lab.consent.errors import LedgerError
+from ethicalai_lab.consent.events import ACTIONS, SOURCES, Batch, check, microseconds
+from ethicalai_lab.consent.events import persons as _persons
+from ethicalai_lab.consent.purposes import REGIMES, Purposes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Acknowledgement", "ConsentLedger", "Erasure", "LedgerReader"]
+
+FORMAT = 1
+_JURISDICTIONS = {"EU": "gdpr", "California": "ccpa", "other": "other"}
+_SCHEMA = """
+CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+CREATE TABLE events (
+    seq BIGINT NOT NULL, subject BIGINT NOT NULL, purpose VARCHAR NOT NULL,
+    action VARCHAR NOT NULL, time TIMESTAMP NOT NULL, notice_version VARCHAR NOT NULL,
+    source VARCHAR NOT NULL, regime VARCHAR NOT NULL, recorded_at TIMESTAMP NOT NULL);
+CREATE TABLE people (person BIGINT NOT NULL, subject BIGINT NOT NULL, key BLOB NOT NULL);
+CREATE TABLE registered (person BIGINT NOT NULL, regime VARCHAR NOT NULL, birth_date DATE);
+CREATE TABLE suppressed (token BLOB NOT NULL, purpose VARCHAR NOT NULL);
+CREATE TABLE erasures (time TIMESTAMP NOT NULL, events BIGINT NOT NULL);
+CREATE TABLE notices (version VARCHAR NOT NULL, language VARCHAR NOT NULL, text VARCHAR NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Proof that events are kept: how many, and their numbers in the ledger.
+
+    Attributes
+    ----------
+    count : int
+    first, last : int or None
+        Sequence numbers; None where no event was handed in.
+    """
+
+    count: int
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What an erasure removed and what it kept, with the reason.
+
+    Attributes
+    ----------
+    known : bool
+        Whether the ledger knew the person.
+    unlinked_events : int
+        Events that stay as evidence without anyone they could be tied to.
+    suppressed : tuple of str
+        Purposes for which a keyed hash of the number is kept, so that the no is respected.
+    kept : str
+        Why anything is kept.
+    """
+
+    known: bool
+    unlinked_events: int
+    suppressed: tuple[str, ...]
+    kept: str
+
+
+class LedgerReader:
+    """A view of a ledger that can look and never write.
+
+    What only needs to know, a gate or an assistant, gets this view: it has no means to
+    record an event.
+    """
+
+    __slots__ = ("__ledger",)
+
+    def __init__(self, ledger: ConsentLedger) -> None:
+        self.__ledger = ledger
+
+    @property
+    def purposes(self) -> Purposes:
+        """The purposes of the ledger."""
+        return self.__ledger.purposes
+
+    def permitted(
+        self, people: ArrayLike, purpose: Any, at: Any, *, regime: str | None = None
+    ) -> NDArray[np.bool_]:
+        """See :meth:`ConsentLedger.permitted`."""
+        return self.__ledger.permitted(people, purpose, at, regime=regime)
+
+    def choices(self, person: int, at: Any = None) -> pd.DataFrame:
+        """See :meth:`ConsentLedger.choices`."""
+        return self.__ledger.choices(person, at)
+
+    def last_event(self, people: ArrayLike, purpose: str, at: Any) -> pd.DataFrame:
+        """See :meth:`ConsentLedger.last_event`."""
+        return self.__ledger.last_event(people, purpose, at)
+
+    def history(self, person: int) -> pd.DataFrame:
+        """See :meth:`ConsentLedger.history`."""
+        return self.__ledger.history(person)
+
+
+class ConsentLedger:
+    """Append-only consent events in one embedded database file.
+
+    Parameters
+    ----------
+    path : path-like or None
+        The file, made where there is none; None keeps the ledger in memory.
+    purposes : Purposes, optional
+        What may be asked about; the lab's own by default.
+    now : time or callable, optional
+        The clock. A time stands still (for a world with a calendar of its own); by
+        default the computer's clock, in UTC.
+    default_regime : {"gdpr", "ccpa", "other"}, default "gdpr"
+        For people of whom nothing is known. Under "gdpr" nothing is permitted unasked.
+    child_age : int, default 16
+        Age from which people consent alone; the GDPR lets states choose 13 to 16.
+
+    Raises
+    ------
+    LedgerError
+        If the file is none of ours, is in use, or a parameter is out of range.
+
+    Notes
+    -----
+    ``record`` returns only after the database has committed, so what it acknowledged
+    survives a killed process. Questions are answered from a sorted index in memory, which
+    is built when it is first needed and dropped whenever something is recorded.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.consent import ConsentLedger
+    >>> with ConsentLedger(None, now="2026-01-12") as ledger:
+    ...     said = {"person": 7, "purpose": "analytics", "notice_version": "2025-1",
+    ...             "source": "banner", "regime": "gdpr"}
+    ...     _ = ledger.record({**said, "action": "grant", "time": "2025-03-01"})
+    ...     _ = ledger.record({**said, "action": "withdraw", "time": "2025-06-01"})
+    ...     ledger.permitted([7, 7], "analytics", ["2025-05-01", "2025-07-01"]).tolist()
+    [True, False]
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        *,
+        purposes: Purposes | None = None,
+        now: Any | Callable[[], Any] = None,
+        default_regime: str = "gdpr",
+        child_age: int = 16,
+    ) -> None:
+        self.path = None if path is None else Path(path)
+        self.purposes = Purposes.default() if purposes is None else purposes
+        if not isinstance(self.purposes, Purposes):
+            raise LedgerError(
+                f"purposes is a {type(purposes).__name__}; Purposes.load(...) gives what is needed."
+            )
+        self._default = _code(default_regime, REGIMES, "default_regime")
+        if (
+            not isinstance(child_age, int)
+            or isinstance(child_age, bool)
+            or not 13 <= child_age <= 21
+        ):
+            raise LedgerError(
+                f"child_age is {child_age!r}; whole years from 13 to 21 are accepted."
+            )
+        self.child_age = child_age
+        self._clock = now
+        if now is not None and not callable(now):
+            microseconds([now], "now")
+        self._base = None
+        self._indexes: dict[int | None, _index.Index] = {}
+        self._events: dict[str, NDArray[Any]] | None = None
+        self._suppressed: dict[str, set[bytes]] | None = None
+        self._open()
+
+    # ------------------------------------------------------------------ the file
+
+    def _open(self) -> None:
+        import duckdb
+
+        if self.path is not None and not self.path.parent.is_dir():
+            raise LedgerError(f"{self.path}: the folder {self.path.parent} does not exist.")
+        if self.path is not None and self.path.is_dir():
+            raise LedgerError(f"{self.path} is a folder; give the name of the ledger file.")
+        try:
+            self._base = duckdb.connect(
+                ":memory:" if self.path is None else str(self.path),
+                config={
+                    # nothing is ever fetched: the engine is what the package brings
+                    "autoinstall_known_extensions": "false",
+                    "autoload_known_extensions": "false",
+                    "threads": "2",
+                },
+            )
+            tables = {row[0] for row in self._base.execute("SHOW TABLES").fetchall()}
+        except duckdb.Error as problem:
+            first = str(problem).splitlines()[0][:200]
+            if "lock" in str(problem).lower():
+                raise LedgerError(
+                    f"{self.path} is open in another process; a ledger has one writer at a time."
+                ) from None
+            raise LedgerError(f"{self.path} cannot be opened as a ledger ({first}).") from None
+        if not tables:
+            self._base.execute("BEGIN")
+            self._base.execute(_SCHEMA)
+            self._base.executemany(
+                "INSERT INTO meta VALUES (?, ?)",
+                [("format", str(FORMAT)), ("suppression_key", secrets.token_hex(32))],
+            )
+            self._base.execute("COMMIT")
+        elif "meta" not in tables or "events" not in tables:
+            self._base.close()
+            raise LedgerError(f"{self.path} is a database, but no consent ledger.")
+        meta = dict(self._base.execute("SELECT name, value FROM meta").fetchall())
+        if meta.get("format") != str(FORMAT):
+            self._base.close()
+            raise LedgerError(
+                f"{self.path} has ledger format {meta.get('format')}; this version reads {FORMAT}."
+            )
+        self._secret = bytes.fromhex(meta["suppression_key"])
+
+    def close(self) -> None:
+        """Close the file; what was acknowledged is in it."""
+        if self._base is not None:
+            self._base.close()
+            self._base = None
+
+    def __enter__(self) -> ConsentLedger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return int(self._one("SELECT count(*) FROM events")[0])
+
+    def __repr__(self) -> str:
+        where = "memory" if self.path is None else str(self.path)
+        return (
+            f"ConsentLedger({where}, closed)"
+            if self._base is None
+            else (f"ConsentLedger({where}, {len(self)} events)")
+        )
+
+    @property
+    def _db(self) -> Any:
+        if self._base is None:
+            raise LedgerError("This ledger is closed; open it again with ConsentLedger(path).")
+        return self._base
+
+    def _one(self, query: str, values: list[Any] | None = None) -> Any:
+        """Return the first row or None; the result is read to its end, as newer engines ask."""
+        rows = self._db.execute(query, values or []).fetchall()
+        return rows[0] if rows else None
+
+    @property
+    def reader(self) -> LedgerReader:
+        """A view that cannot record."""
+        return LedgerReader(self)
+
+    def now(self) -> int:
+        """Return the clock's time in microseconds since 1970, UTC."""
+        clock = self._clock() if callable(self._clock) else self._clock
+        if clock is None:
+            import datetime
+
+            clock = datetime.datetime.now(datetime.UTC)
+        return int(microseconds([clock], "now")[0])
+
+    # ------------------------------------------------------------------ writing
+
+    def record(self, events: Any) -> Acknowledgement:
+        """Add events: all of them, or none.
+
+        Parameters
+        ----------
+        events : DataFrame, dict or list of dict
+            Columns person (or customer_id), purpose, action, time, notice_version,
+            source, regime; actions grant, refuse, withdraw, object, opt_out. Times without
+            a zone count as UTC. They may arrive in any order.
+
+        Returns
+        -------
+        Acknowledgement
+            Given only after the commit.
+
+        Raises
+        ------
+        LedgerError
+            One sentence with the row: an unknown purpose, action, source or regime; a time
+            out of range or in the future; a grant without the notice that was shown; a
+            signal or an import that would grant against a no.
+        """
+        now = self.now()
+        batch = check(events, self.purposes, now)
+        if not len(batch):
+            return Acknowledgement(0, None, None)
+        self._respect_suppression(batch)
+        first = int(self._one("SELECT coalesce(max(seq), 0) + 1 FROM events")[0])
+        self._in_transaction(lambda: self._insert(batch, first, now))
+        if self._events is not None:
+            new = _columns(batch)
+            self._events = {k: np.concatenate([v, new[k]]) for k, v in self._events.items()}
+        self._indexes.clear()
+        return Acknowledgement(len(batch), first, first + len(batch) - 1)
+
+    def register(self, people: Any) -> int:
+        """Say under which regime people live and when they were born.
+
+        Parameters
+        ----------
+        people : DataFrame
+            Columns person (or customer_id), regime (or jurisdiction: EU, California,
+            other) and optionally birth_date. Who is registered already is replaced.
+
+        Returns
+        -------
+        int
+            How many people were registered.
+
+        Raises
+        ------
+        LedgerError
+            If a column is missing or a value is not accepted.
+        """
+        import pandas as pd
+        import pyarrow as pa
+
+        if not isinstance(people, pd.DataFrame):
+            raise LedgerError(f"people is a {type(people).__name__}; a DataFrame is accepted.")
+        column = "person" if "person" in people.columns else "customer_id"
+        if column not in people.columns:
+            raise LedgerError('people lacks the column "person" (or "customer_id").')
+        person = _persons(people[column], column)
+        unique = np.unique(person)
+        if unique.size < person.size:
+            raise LedgerError("people names a person twice; one row each is accepted.")
+        if "regime" in people.columns:
+            regime = people["regime"].astype(object).to_numpy()
+        elif "jurisdiction" in people.columns:
+            place = people["jurisdiction"].astype(object)
+            regime = place.map(_JURISDICTIONS).fillna(place).to_numpy()
+        else:
+            raise LedgerError('people lacks the column "regime" (or "jurisdiction").')
+        for word in pd.unique(regime):
+            _code(word, REGIMES, "regime")
+        born: list[Any] = [None] * person.size
+        if "birth_date" in people.columns:
+            given = people["birth_date"]
+            missing = given.isna().to_numpy()
+            times = microseconds(given[~missing], "birth_date") if (~missing).any() else []
+            dates = np.full(person.size, np.datetime64("NaT", "D"))
+            dates[~missing] = np.asarray(times, dtype=np.int64).view("M8[us]").astype("M8[D]")
+            if (dates[~missing] > np.datetime64(self.now(), "us")).any():
+                raise LedgerError("birth_date lies in the future; a date of the past is accepted.")
+            born = [
+                None if gone else day for gone, day in zip(missing, dates.tolist(), strict=True)
+            ]
+        incoming = pa.table(
+            {
+                "person": pa.array(person),
+                "regime": pa.array(list(regime), pa.string()),
+                "birth_date": pa.array(born, pa.date32()),
+            }
+        )
+
+        def write() -> None:
+            self._db.execute("DELETE FROM registered WHERE person IN (SELECT person FROM incoming)")
+            self._db.execute("INSERT INTO registered SELECT * FROM incoming")
+
+        self._with_table("incoming", incoming, lambda: self._in_transaction(write))
+        self._indexes.clear()
+        return int(person.size)
+
+    def add_notice(self, version: str, text: str, *, language: str = "en") -> str:
+        """Keep the wording of a notice, so that it can be shown what people agreed to.
+
+        Parameters
+        ----------
+        version : str
+            As in the events' notice_version.
+        text : str
+            The full wording.
+        language : str, default "en"
+
+        Returns
+        -------
+        str
+            SHA-256 of the text, in hexadecimal digits.
+
+        Raises
+        ------
+        LedgerError
+            If the version is there with another wording: a notice is never rewritten.
+        """
+        if not isinstance(text, str) or not text.strip() or not isinstance(version, str):
+            raise LedgerError("A notice needs a version and its text.")
+        row = self._one(
+            "SELECT text FROM notices WHERE version = ? AND language = ?", [version, language]
+        )
+        if row is not None and row[0] != text:
+            raise LedgerError(
+                f'notice "{version}" ({language}) is there with another wording; '
+                "a changed notice needs a version of its own."
+            )
+        if row is None:
+            self._in_transaction(
+                lambda: self._db.execute(
+                    "INSERT INTO notices VALUES (?, ?, ?)", [version, language, text]
+                )
+            )
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def erase(self, person: int, at: Any = None) -> Erasure:
+        """Forget who a person is, and keep as evidence only what ties to nobody.
+
+        Parameters
+        ----------
+        person : int
+        at : time, optional
+            When the request is carried out; the clock's time by default. Standing refusals
+            of that moment are kept as a suppression.
+
+        Returns
+        -------
+        Erasure
+
+        Notes
+        -----
+        The file is rewritten, so that the destroyed key is not left in a freed block. Copies
+        made elsewhere (backups, receipts sent out) are beyond this file's reach.
+        """
+        number = int(_persons(np.array([person]), "person")[0])
+        moment = self.now() if at is None else int(microseconds([at], "at")[0])
+        row = self._one("SELECT subject FROM people WHERE person = ?", [number])
+        registered = self._one("SELECT count(*) FROM registered WHERE person = ?", [number])[0]
+        if row is None and not registered:
+            return Erasure(False, 0, (), "The ledger holds nothing on this person.")
+        denied = []
+        index = self._index()
+        one = np.array([number])
+        if index.time.size:
+            code = index.locate(one)
+            for p, name in enumerate(self.purposes.names):
+                entry, found = index.last(code, p, moment)
+                if found[0] and index.allowed[entry[0]] == 0:
+                    denied.append(name)
+        token = self._token(number)
+        count = 0
+        if row is not None:
+            count = self._one("SELECT count(*) FROM events WHERE subject = ?", [row[0]])[0]
+
+        def write() -> None:
+            self._db.execute("DELETE FROM people WHERE person = ?", [number])
+            self._db.execute("DELETE FROM registered WHERE person = ?", [number])
+            self._db.execute("DELETE FROM suppressed WHERE token = ?", [token])
+            for name in denied:
+                self._db.execute("INSERT INTO suppressed VALUES (?, ?)", [token, name])
+            self._db.execute("INSERT INTO erasures VALUES (make_timestamp(?), ?)", [moment, count])
+
+        self._in_transaction(write)
+        self._forget_cache()
+        self._rewrite()
+        kept = (
+            "A keyed hash of the number, so that the refusal is respected on a new import "
+            "(suppression list), and events that can no longer be tied to anyone."
+            if denied
+            else "Events that can no longer be tied to anyone, as the log's record of its own past."
+        )
+        return Erasure(True, int(count), tuple(denied), kept)
+
+    def _insert(self, batch: Batch, first: int, now: int) -> None:
+        import pyarrow as pa
+
+        people, inverse = np.unique(batch.person, return_inverse=True)
+        subject = self._subjects(people)[inverse]
+        n = len(batch)
+        text = pa.string()
+
+        def words(codes: NDArray[np.int8], names: tuple[str, ...]) -> Any:
+            return pa.DictionaryArray.from_arrays(
+                pa.array(codes.astype(np.int32)), pa.array(list(names), text)
+            ).cast(text)
+
+        stamp = pa.timestamp("us")
+        table = pa.table(
+            {
+                "seq": pa.array(np.arange(first, first + n)),
+                "subject": pa.array(subject),
+                "purpose": words(batch.purpose, self.purposes.names),
+                "action": words(batch.action, ACTIONS),
+                "time": pa.array(batch.time).cast(stamp),
+                "notice_version": pa.array(list(batch.notice), text),
+                "source": words(batch.source, SOURCES),
+                "regime": words(batch.regime, REGIMES),
+                "recorded_at": pa.array(np.full(n, now)).cast(stamp),
+            }
+        )
+        self._with_table(
+            "incoming", table, lambda: self._db.execute("INSERT INTO events SELECT * FROM incoming")
+        )
+
+    def _subjects(self, people: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return pseudonyms, making a key for who is new."""
+        import pyarrow as pa
+
+        wanted = pa.table({"person": pa.array(people)})
+        known = self._with_table(
+            "wanted",
+            wanted,
+            lambda: self._db.execute(
+                "SELECT person, subject FROM people WHERE person IN (SELECT person FROM wanted)"
+            ).fetchnumpy(),
+        )
+        subject = np.zeros(people.size, dtype=np.int64)
+        have = np.zeros(people.size, dtype=bool)
+        place = np.searchsorted(people, known["person"])
+        subject[place] = known["subject"]
+        have[place] = True
+        new = np.flatnonzero(~have)
+        if new.size:
+            keys = secrets.token_bytes(16 * new.size)
+            made = []
+            for i, row in enumerate(new):
+                key = keys[16 * i : 16 * i + 16]
+                made.append(key)
+                subject[row] = _pseudonym(key, int(people[row]))
+            table = pa.table(
+                {
+                    "person": pa.array(people[new]),
+                    "subject": pa.array(subject[new]),
+                    "key": pa.array(made, pa.binary()),
+                }
+            )
+            self._with_table(
+                "fresh", table, lambda: self._db.execute("INSERT INTO people SELECT * FROM fresh")
+            )
+        return subject
+
+    def _in_transaction(self, work: Callable[[], Any]) -> None:
+        import duckdb
+
+        try:
+            self._db.execute("BEGIN")
+            work()
+            self._db.execute("COMMIT")
+        except duckdb.Error as problem:
+            self._roll_back()
+            first = str(problem).splitlines()[0][:200]
+            raise LedgerError(f"Nothing was recorded: the database refused ({first}).") from None
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        import contextlib
+
+        import duckdb
+
+        with contextlib.suppress(duckdb.Error):
+            self._db.execute("ROLLBACK")
+
+    def _with_table(self, name: str, table: Any, work: Callable[[], Any]) -> Any:
+        self._db.register(name, table)
+        try:
+            return work()
+        finally:
+            self._db.unregister(name)
+
+    def _rewrite(self) -> None:
+        """Copy what is left into a new file, so that no freed block holds what was erased."""
+        if self.path is None:
+            self._db.execute("CHECKPOINT")
+            return
+        import duckdb
+
+        path = str(self.path)
+        copy = f"{path}.{secrets.token_hex(4)}.part"
+        try:
+            self._db.execute(f"ATTACH {_quoted(copy)} AS fresh")
+            source = self._one("SELECT current_database()")[0]
+            self._db.execute(f'COPY FROM DATABASE "{source}" TO fresh')
+            self._db.execute("DETACH fresh")
+        except duckdb.Error as problem:
+            Path(copy).unlink(missing_ok=True)
+            first = str(problem).splitlines()[0][:200]
+            raise LedgerError(
+                f"The person is erased, but the file could not be rewritten ({first}); freed "
+                "blocks may still hold the old bytes."
+            ) from None
+        self.close()
+        os.replace(copy, path)
+        Path(f"{path}.wal").unlink(missing_ok=True)
+        self._open()
+
+    def _token(self, person: int) -> bytes:
+        return hmac.digest(self._secret, str(person).encode(), "sha256")[:16]
+
+    def _suppressions(self) -> dict[str, set[bytes]]:
+        if self._suppressed is None:
+            found: dict[str, set[bytes]] = {}
+            for token, purpose in self._db.execute("SELECT * FROM suppressed").fetchall():
+                found.setdefault(purpose, set()).add(bytes(token))
+            self._suppressed = found
+        return self._suppressed
+
+    def _respect_suppression(self, batch: Batch) -> None:
+        """Refuse an import that would bring back, as a yes, who had said no before erasure."""
+        suppressed = self._suppressions()
+        if not suppressed:
+            return
+        imported = (batch.action == 0) & (batch.source == SOURCES.index("import"))
+        for row in np.flatnonzero(imported):
+            name = self.purposes.names[batch.purpose[row]]
+            if self._token(int(batch.person[row])) in suppressed.get(name, ()):
+                raise LedgerError(
+                    f"row {int(row)}: this person refused {name} before erasure; an import cannot "
+                    "grant it again, only the person can."
+                )
+
+    # ------------------------------------------------------------------ deciding
+
+    def permitted(
+        self, people: ArrayLike, purpose: Any, at: Any, *, regime: str | None = None
+    ) -> NDArray[np.bool_]:
+        """Say for each person whether data may be used for a purpose at a moment.
+
+        Parameters
+        ----------
+        people : array-like of int, shape (n,)
+        purpose : str or array-like of str, shape (n,)
+        at : time or array-like of times, shape (n,)
+        regime : {"gdpr", "ccpa", "other"}, optional
+            A regime for everyone, in place of each person's own: "what if the strictest
+            rule held for all?"
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+
+        Raises
+        ------
+        LedgerError, ConsentError
+            If a purpose, time, regime or length is not accepted.
+
+        Notes
+        -----
+        The last decisive event at or before the moment holds. Under the GDPR a yes needs
+        an affirmative act, a purpose with sensitive data an explicit one; an objection to
+        direct marketing ends the profiling that serves it as well, until the person says
+        yes again. In California, and elsewhere under an opt-out rule, what was never
+        answered is permitted for adults; children need a yes. Answers of children below
+        the age of consent count when they come through a parent. Of two events with one
+        stamp the stricter holds.
+        """
+        person = _persons(people, "people")
+        index = self._index(None if regime is None else _code(regime, REGIMES, "regime"))
+        code = self._purpose_codes(purpose, person.size)
+        moment = self._moments(at, person.size)
+        answer = index.permitted(person, code, moment)
+        suppressed = self._suppressions()
+        if suppressed:
+            self._suppress(answer, person, code, index, suppressed, moment)
+        return answer
+
+    def _suppress(
+        self,
+        answer: NDArray[np.bool_],
+        person: NDArray[np.int64],
+        code: Any,
+        index: _index.Index,
+        suppressed: dict[str, set[bytes]],
+        moment: Any,
+    ) -> None:
+        purposes = code if isinstance(code, np.ndarray) else np.full(person.size, code)
+        yes = np.flatnonzero(answer)
+        if not yes.size:
+            return
+        found = np.zeros(yes.size, dtype=bool)
+        if index.time.size:
+            at = moment[yes] if isinstance(moment, np.ndarray) else moment
+            found = index.decided(*index.last(index.locate(person[yes]), purposes[yes], at))
+        # an answer given after the erasure speaks for itself; a mere presumption does not
+        for row in yes[~found]:
+            name = self.purposes.names[purposes[row]]
+            if name in suppressed and self._token(int(person[row])) in suppressed[name]:
+                answer[row] = False
+
+    def choices(self, person: int, at: Any = None, *, regime: str | None = None) -> pd.DataFrame:
+        """Return one row a purpose: what holds for a person, since when, and why.
+
+        Parameters
+        ----------
+        person : int
+        at : time, optional
+            The clock's time by default.
+        regime : str, optional
+            As in :meth:`permitted`.
+
+        Returns
+        -------
+        DataFrame
+            Columns purpose, title, permitted, asked (whether the person may say no),
+            action, since, notice_version and because (a sentence).
+        """
+        import pandas as pd
+
+        number = _persons(np.array([person]), "person")
+        moment = self.now() if at is None else int(microseconds([at], "at")[0])
+        index = self._index(None if regime is None else _code(regime, REGIMES, "regime"))
+        code = index.locate(number)
+        home = int(index.regime[code[0]]) if code[0] >= 0 else index.default_regime
+        when = np.datetime64(moment, "us")
+        rows = []
+        for p, name in enumerate(self.purposes.names):
+            purpose = self.purposes[name]
+            permitted = bool(self.permitted(number, name, when, regime=regime)[0])
+            action, since, notice = None, pd.NaT, None
+            source, through = "", name
+            found = False
+            if index.time.size:
+                entry, has = index.last(code, p, moment)
+                found = bool(has[0])
+            if found:
+                event = int(index.row[entry[0]])
+                action = ACTIONS[self._loaded()["action"][event]]
+                since = pd.Timestamp(int(index.time[entry[0]]), unit="us")
+                notice = str(self._loaded()["notice"][event])
+                through = self.purposes.names[self._loaded()["purpose"][event]]
+                source = SOURCES[self._loaded()["source"][event]]
+            rows.append(
+                {
+                    "purpose": name,
+                    "title": purpose.title,
+                    "permitted": permitted,
+                    "asked": purpose.asked(REGIMES[home]),
+                    "action": action,
+                    "since": since,
+                    "notice_version": notice,
+                    "because": _because(
+                        purpose, REGIMES[home], permitted, action, through, since, source
+                    ),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def last_event(self, people: ArrayLike, purpose: str, at: Any) -> pd.DataFrame:
+        """Return for each person the last event on a purpose up to a moment.
+
+        Returns
+        -------
+        DataFrame
+            Columns person, action (None where there is none) and time, in the given order.
+        """
+        import pandas as pd
+
+        person = _persons(people, "people")
+        index = self._index()
+        action = np.full(person.size, None, dtype=object)
+        time = np.full(person.size, np.datetime64("NaT"), dtype="M8[us]")
+        code = self._purpose_codes(purpose, person.size)
+        moment = self._moments(at, person.size)
+        if index.time.size and person.size:
+            entry, found = index.last(index.locate(person), code, moment)
+            which = np.flatnonzero(found)
+            names = np.array(ACTIONS, dtype=object)
+            action[which] = names[self._loaded()["action"][index.row[entry[which]]]]
+            time[which] = index.time[entry[which]].view("M8[us]")
+        return pd.DataFrame({"person": person, "action": action, "time": time})
+
+    def _purpose_codes(self, purpose: Any, size: int) -> Any:
+        if isinstance(purpose, str):
+            return self.purposes.names.index(self.purposes[purpose].name)
+        import pandas as pd
+
+        if isinstance(purpose, pd.Series) and isinstance(purpose.dtype, pd.CategoricalDtype):
+            words, position = list(purpose.cat.categories), purpose.cat.codes.to_numpy()
+        else:
+            position, uniques = pd.factorize(np.asarray(purpose, dtype=object))
+            words = list(uniques)
+        if position.size != size:
+            raise LedgerError(f"purpose has {position.size} entries and people {size}; one each.")
+        if (position < 0).any():
+            raise LedgerError(f"purpose, row {int((position < 0).argmax())}: a name is missing.")
+        used = np.unique(position)
+        table = np.zeros(len(words), dtype=np.int64)
+        for i in used:
+            table[i] = self.purposes.names.index(self.purposes[words[i]].name)
+        return table[position] if words else np.empty(0, dtype=np.int64)
+
+    def _moments(self, at: Any, size: int) -> Any:
+        import pandas as pd
+
+        if isinstance(at, str) or np.ndim(at) == 0:
+            return int(microseconds(pd.Series([at]), "at")[0])
+        moment = microseconds(at, "at")
+        if moment.size != size:
+            raise LedgerError(f"at has {moment.size} times and people {size}; one each, or one.")
+        return moment
+
+    def _forget_cache(self) -> None:
+        self._indexes.clear()
+        self._events = None
+        self._suppressed = None
+
+    def _loaded(self) -> dict[str, NDArray[Any]]:
+        """Return the events of everyone who is still known, as arrays."""
+        if self._events is None:
+            rows = self._db.sql(
+                "SELECT p.person, e.purpose, e.action, epoch_us(e.time) AS time, e.notice_version,"
+                " e.source, e.regime FROM events e JOIN people p USING (subject) ORDER BY e.seq"
+            ).to_arrow_table()
+            words = {
+                "purpose": self.purposes.names,
+                "action": ACTIONS,
+                "source": SOURCES,
+                "regime": REGIMES,
+            }
+            self._events = {
+                "person": rows["person"].to_numpy().astype(np.int64),
+                "time": rows["time"].to_numpy().astype(np.int64),
+                "notice": np.asarray(rows["notice_version"].to_pylist(), dtype=object),
+                **{name: self._decode(rows[name], names, name) for name, names in words.items()},
+            }
+        return self._events
+
+    def _decode(self, column: Any, names: tuple[str, ...], what: str) -> NDArray[np.int8]:
+        coded = column.combine_chunks().dictionary_encode()
+        lookup = {name: code for code, name in enumerate(names)}
+        table = []
+        for word in coded.dictionary.to_pylist():
+            if word not in lookup:
+                raise LedgerError(
+                    f'The ledger holds events on the {what} "{word}", which the purposes given do '
+                    "not name; open it with the purposes it was written with."
+                )
+            table.append(lookup[word])
+        codes = coded.indices.to_numpy(zero_copy_only=False)
+        return np.array([*table, 0], dtype=np.int8)[codes]
+
+    def _index(self, override: int | None = None) -> _index.Index:
+        if override not in self._indexes:
+            self._indexes[override] = _index.build(
+                self._loaded(),
+                self._known(),
+                self.purposes,
+                default_regime=self._default,
+                override=override,
+            )
+        return self._indexes[override]
+
+    def _known(self) -> _index.Register:
+        rows = self._db.sql(
+            "SELECT person, regime, birth_date FROM registered ORDER BY person"
+        ).to_arrow_table()
+        born = rows["birth_date"].combine_chunks().to_numpy(zero_copy_only=False)
+        born = born.astype("M8[D]")
+        return _index.Register(
+            rows["person"].to_numpy().astype(np.int64),
+            self._decode(rows["regime"], REGIMES, "regime"),
+            _birthday(born, 13),
+            _birthday(born, self.child_age),
+        )
+
+    # ------------------------------------------------------------------ evidence
+
+    def history(self, person: int) -> pd.DataFrame:
+        """Return every event of a person in order of time, as recorded.
+
+        Returns
+        -------
+        DataFrame
+            Columns seq, purpose, action, time, notice_version, source, regime and
+            recorded_at; empty for who is unknown.
+        """
+        number = int(_persons(np.array([person]), "person")[0])
+        return self._db.execute(
+            "SELECT e.seq, e.purpose, e.action, e.time, e.notice_version, e.source, e.regime,"
+            " e.recorded_at FROM events e JOIN people p USING (subject) WHERE p.person = ?"
+            " ORDER BY e.time, e.seq",
+            [number],
+        ).df()
+
+    def evidence(self, person: int, purpose: str) -> dict[str, Any]:
+        """Return what shows that a person consented: who, when, how, and what was shown.
+
+        Returns
+        -------
+        dict
+            person, purpose, verified (the pseudonym follows from person and key), grants
+            (list of dict with time, source, notice_version and the notice's text and
+            hash where they are kept) and withdrawn (time or None).
+
+        References
+        ----------
+        GDPR Art 7(1).
+        """
+        number = int(_persons(np.array([person]), "person")[0])
+        name = self.purposes[purpose].name
+        row = self._one("SELECT subject, key FROM people WHERE person = ?", [number])
+        verified = row is not None and _pseudonym(bytes(row[1]), number) == row[0]
+        past = self.history(number)
+        past = past[past["purpose"] == name]
+        grants = []
+        for event in past[past["action"] == "grant"].itertuples():
+            text = self._notice(event.notice_version)
+            grants.append(
+                {
+                    "time": event.time.isoformat(),
+                    "source": event.source,
+                    "notice_version": event.notice_version,
+                    "notice_text": text,
+                    "notice_sha256": text and hashlib.sha256(text.encode()).hexdigest(),
+                }
+            )
+        ended = past[past["action"] != "grant"]["time"]
+        if grants:
+            ended = ended[ended >= past[past["action"] == "grant"]["time"].max()]
+        return {
+            "person": number,
+            "purpose": name,
+            "verified": verified,
+            "grants": grants,
+            "withdrawn": ended.max().isoformat() if len(ended) else None,
+        }
+
+    def _notice(self, version: str) -> str | None:
+        row = self._one("SELECT text FROM notices WHERE version = ? ORDER BY language", [version])
+        return None if row is None else row[0]
+
+    def receipt(self, person: int, at: Any = None, *, controller: str = "shop") -> dict[str, Any]:
+        """Return a consent receipt for a person, in the terms of ISO/IEC TS 27560.
+
+        Parameters
+        ----------
+        person : int
+        at : time, optional
+            State as of this moment; the clock's time by default.
+        controller : str, default "shop"
+
+        Returns
+        -------
+        dict
+            Plain values (it goes into JSON as it is): a header, pii_processing with one
+            entry a purpose that was ever answered, party_identification, and events.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger holds nothing on the person.
+
+        Notes
+        -----
+        The record stays with the controller, the receipt goes to the person. The
+        specification names fields and no way of exchange.
+        """
+        moment = self.now() if at is None else int(microseconds([at], "at")[0])
+        stamp = np.datetime64(moment, "us")
+        past = self.history(person)
+        past = past[past["time"] <= stamp]
+        if past.empty:
+            raise LedgerError(f"The ledger holds no event on person {person} up to then.")
+        state = self.choices(person, stamp).set_index("purpose")
+        processing = []
+        for name in self.purposes.names:
+            events = past[past["purpose"] == name]
+            if events.empty:
+                continue
+            purpose = self.purposes[name]
+            regime = events["regime"].iloc[-1]
+            version = events["notice_version"].iloc[-1]
+            text = self._notice(version)
+            processing.append(
+                {
+                    "privacy_notice": version,
+                    "privacy_notice_sha256": text and hashlib.sha256(text.encode()).hexdigest(),
+                    "purpose": purpose.title,
+                    "purpose_type": purpose.dpv_iri,
+                    "lawful_basis": purpose.basis[regime],
+                    "pii_information": [
+                        {
+                            "pii_type": category,
+                            "sensitive_pii_category": self.purposes.categories[category].sensitive,
+                        }
+                        for category in purpose.data
+                    ],
+                    "collection_method": events["source"].iloc[-1],
+                    "retention_period": f"P{purpose.retention_days}D",
+                    "recipient_third_parties": [r for r in purpose.recipients if r != controller],
+                    "withdrawal_method": "preference_centre",
+                    "privacy_rights": ["access", "erasure", "portability", "object", "withdraw"],
+                    "jurisdiction": regime,
+                    "event": [
+                        {
+                            "event_time": event.time.isoformat() + "Z",
+                            "event_type": event.action,
+                            "event_state": "given" if event.action == "grant" else "refused",
+                            "entity_id": "pii_principal",
+                        }
+                        for event in events.itertuples()
+                    ],
+                    "permitted_now": bool(state.loc[name, "permitted"]),
+                }
+            )
+        body = {
+            "schema_version": "ISO/IEC TS 27560:2023",
+            "record_id": f"consent-{int(past['seq'].iloc[0])}-{int(past['seq'].max())}",
+            "pii_principal_id": int(person),
+            "issued": str(stamp.astype("datetime64[s]")) + "Z",
+            "pii_processing": processing,
+            "party_identification": [
+                {"party_id": controller, "party_type": "pii_controller"},
+                {"party_id": "pii_principal", "party_type": "pii_principal"},
+            ],
+        }
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+        return {**body, "sha256": hashlib.sha256(canonical).hexdigest()}
+
+
+def _columns(batch: Batch) -> dict[str, NDArray[Any]]:
+    return {
+        "person": batch.person,
+        "purpose": batch.purpose,
+        "action": batch.action,
+        "time": batch.time,
+        "notice": np.asarray(batch.notice, dtype=object),
+        "source": batch.source,
+        "regime": batch.regime,
+    }
+
+
+def _pseudonym(key: bytes, person: int) -> int:
+    digest = hmac.digest(key, str(person).encode(), "sha256")
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def _birthday(born: NDArray[Any], years: int) -> NDArray[np.int64]:
+    """Return the moment of a birthday in microseconds; before all time where unknown."""
+    month = born.astype("M8[M]")
+    day = (born - month.astype("M8[D]")).astype(np.int64)
+    then = (month + 12 * years).astype("M8[D]") + day
+    out = then.astype("M8[us]").astype(np.int64)
+    out[np.isnat(born)] = _index.NEVER
+    return out
+
+
+def _code(word: Any, accepted: tuple[str, ...], name: str) -> int:
+    if word not in accepted:
+        raise LedgerError(f"{name} is {word!r}; accepted are {', '.join(accepted)}.")
+    return accepted.index(word)
+
+
+def _quoted(path: str) -> str:
+    return "'" + path.replace("'", "''") + "'"
+
+
+def _because(
+    purpose: Any,
+    regime: str,
+    permitted: bool,
+    action: str | None,
+    through: str,
+    since: Any,
+    source: str,
+) -> str:
+    basis = purpose.basis[regime].replace("_", " ")
+    if not purpose.asked(regime):
+        return f"It rests on {basis} and is not a matter of choice."
+    rule = f"the rule is {basis}: " + (
+        "it may be used until you say no." if permitted else "nothing without a yes."
+    )
+    if action is None:
+        return f"Nothing was answered, and {rule}"
+    day = since.date().isoformat()
+    if action == "grant" and source in ("terms", "pre_ticked", "inactivity", "import"):
+        return f"A yes by {source.replace('_', ' ')} of {day} is no answer of yours; {rule}"
+    verb = {
+        "grant": "You said yes",
+        "refuse": "You said no",
+        "withdraw": "You withdrew",
+        "object": "You objected",
+        "opt_out": "You opted out",
+    }[action]
+    if through != purpose.name:
+        return f"{verb} to {through} on {day}, which ends the profiling that serves it."
+    if action == "grant" and not permitted:
+        return f"A yes of {day} has no force: it was no explicit act of someone of age."
+    return f"{verb} on {day}."
