@@ -337,7 +337,8 @@ def dropping_effect(
     DataFrame
         Rows "with the column", "without it" and, with ``also_drop``, "without it and its
         proxies"; columns ``gap`` (demographic parity difference), ``gap_low``,
-        ``gap_high``, ``auc``, ``auc_low``, ``auc_high``.
+        ``gap_high``, ``by_chance`` (the gap to expect if all groups were selected alike, see
+        :attr:`Audit.chance`), ``auc``, ``auc_low``, ``auc_high``.
 
     Raises
     ------
@@ -390,17 +391,19 @@ def dropping_effect(
         order = np.lexsort((noise, -score))
         chosen = np.zeros(score.size, dtype=int)
         chosen[order[: max(1, round(share * score.size))]] = 1
-        gap = audit(
+        found = audit(
             y[test],
             chosen,
             sensitive_features=table.loc[test, protected],
             n_boot=n_boot,
             confidence=confidence,
             seed=seed,
-        ).disparities.loc["demographic_parity_difference"]
+        )
+        gap = found.disparities.loc["demographic_parity_difference"]
+        by_chance = found.chance.loc["demographic_parity_difference", "by_chance"]
         auc = roc_auc(y[test], score, confidence)
-        rows[label] = (gap["value"], gap["low"], gap["high"], *auc)
-    columns_ = ["gap", "gap_low", "gap_high", "auc", "auc_low", "auc_high"]
+        rows[label] = (gap["value"], gap["low"], gap["high"], by_chance, *auc)
+    columns_ = ["gap", "gap_low", "gap_high", "by_chance", "auc", "auc_low", "auc_high"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns_)
 
 

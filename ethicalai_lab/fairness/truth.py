@@ -29,7 +29,14 @@ from ethicalai_lab.stats import wilson_bounds
 if TYPE_CHECKING:
     from ethicalai_lab.world import World, WorldConfig
 
-__all__ = ["audit_beside_truth", "detection_rates", "interval_coverage", "old_rule"]
+__all__ = [
+    "alarm_rates",
+    "audit_beside_truth",
+    "detection_rates",
+    "interval_coverage",
+    "old_rule",
+    "select_at_strength",
+]
 
 _RULES = ("p_value", "adjusted", "simultaneous", "four_fifths")
 
@@ -83,18 +90,60 @@ def old_rule(world: World, *, share: float = 0.3) -> pd.DataFrame:
             "truly_visited": truly_visited,
         }
     )
-    k = round(share * len(table))
-    for name, score in (
-        ("selected", table["score"]),
-        ("selected_without_bias", table["score_without_bias"]),
-    ):
-        # Ties go to the lower customer number, so that the share is exact.
-        order = np.lexsort((table["customer_id"], -score.to_numpy()))
-        chosen = np.zeros(len(table), dtype=np.int8)
-        chosen[order[:k]] = 1
-        table[name] = chosen
+    table["selected"] = select_at_strength(table, 1.0, share=share)
+    table["selected_without_bias"] = select_at_strength(table, 0.0, share=share)
     names = ["customer_id", "score", "score_without_bias", "selected", "selected_without_bias"]
     return table[[*names, "visited", "truly_visited"]]
+
+
+def select_at_strength(
+    table: pd.DataFrame, strength: float = 1.0, *, share: float = 0.3
+) -> np.ndarray:
+    """Return whom the old rule would select, were its prejudice weaker or stronger.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What :func:`old_rule` returns, or a part of its rows.
+    strength : float, default 1.0
+        Multiple of the prejudice in the table's world; 0 is none.
+    share : float, default 0.3
+        Share of the rows selected: those with the highest score.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), int8
+        1 where selected. Ties go to the lower customer number.
+
+    Raises
+    ------
+    FairnessInputError
+        If a column is missing or a number is out of range.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.fairness import old_rule, select_at_strength
+    >>> table = old_rule(make_world(500))
+    >>> bool((select_at_strength(table) == table["selected"]).all())
+    True
+    >>> bool((select_at_strength(table, 0) == table["selected_without_bias"]).all())
+    True
+    """
+    for name in ("customer_id", "score", "score_without_bias"):
+        if name not in table:
+            raise FairnessInputError(f"table lacks column {name!r}; use one from old_rule.")
+    if not (np.isfinite(strength) and strength >= 0):
+        raise FairnessInputError(f"strength is {strength}; it must be at least 0.")
+    if not 0 < share < 1:
+        raise FairnessInputError(f"share is {share}; it must lie between 0 and 1.")
+    plain = table["score_without_bias"].to_numpy(dtype=float)
+    # Scores are logged with four decimals; so is what is made of them.
+    score = np.round(plain + strength * (table["score"].to_numpy(dtype=float) - plain), 4)
+    order = np.lexsort((table["customer_id"], -score))
+    chosen = np.zeros(len(table), dtype=np.int8)
+    chosen[order[: round(share * len(table))]] = 1
+    return chosen
 
 
 def audit_beside_truth(
@@ -359,22 +408,117 @@ def detection_rates(
                     counts[rule] += alarm
         pooled = pd.concat(everyone)
         true_gap = audit(pooled["y"], pooled["p"], sensitive_features=pooled["g"], n_boot=0)
-        for rule in _RULES:
-            low, high = wilson_bounds([found[rule], false[rule]], n_worlds)
-            rows.append(
-                {
-                    "label_bias": float(strength),
-                    "rule": rule,
-                    "found": found[rule] / n_worlds,
-                    "found_low": low[0],
-                    "found_high": high[0],
-                    "false_alarm": false[rule] / n_worlds,
-                    "false_low": low[1],
-                    "false_high": high[1],
-                    "true_gap": float(true_gap.disparities.loc[gap, "value"]),
-                }
-            )
+        rows += _rates_by_rule(
+            "label_bias",
+            strength,
+            found,
+            false,
+            n_worlds,
+            float(true_gap.disparities.loc[gap, "value"]),
+        )
     return pd.DataFrame(rows)
+
+
+def alarm_rates(
+    world: World,
+    strengths: Sequence[float] = (0.0, 0.5, 1.0),
+    *,
+    sensitive: str = "ethnic_group",
+    sample: int = 1_000,
+    repeats: int = 100,
+    share: float = 0.3,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure how often an audit of a sample finds a selection gap, and how often one by chance.
+
+    The quick form of :func:`detection_rates`: one world, and samples drawn from it with
+    replacement, so that its customers are the population and their gap is the truth. Each
+    sample is audited twice, the second time with the group labels shuffled: then no group is
+    selected less, and whatever is found is a false alarm.
+
+    Parameters
+    ----------
+    world : World
+        A world with its truth.
+    strengths : sequence of float, default (0, 0.5, 1)
+        Multiples of the prejudice in this world, as in :func:`select_at_strength`.
+    sensitive, share
+        As in :func:`audit_beside_truth`.
+    sample : int, default 1,000
+        Customers an audit sees.
+    repeats : int, default 100
+        Samples a strength.
+    alpha : float, default 0.05
+        The false-alarm rate each rule aims at; the four-fifths rule aims at none.
+    seed : int, default 0
+        Source of samples and shuffles.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`detection_rates` returns, with ``strength`` in place of ``label_bias``.
+
+    Raises
+    ------
+    FairnessInputError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.fairness import alarm_rates
+    >>> table = alarm_rates(make_world(2000), [2.0], sample=1500, repeats=4)
+    >>> table.set_index("rule").loc["simultaneous", "found"].item()
+    1.0
+    """
+    if repeats < 1 or sample < 1:
+        raise FairnessInputError("sample and repeats must be at least 1.")
+    if not 0 < alpha < 1:
+        raise FairnessInputError(f"alpha is {alpha}; it must lie between 0 and 1.")
+    table, group = _with_group(world, sensitive, share)
+    labels = group.astype(str).to_numpy()
+    gap = "demographic_parity_difference"
+    results = []
+    for s, strength in enumerate(strengths):
+        chosen = select_at_strength(table, strength, share=share)
+        truth = audit(None, chosen, sensitive_features=labels, n_boot=0).disparities
+        found, false = dict.fromkeys(_RULES, 0), dict.fromkeys(_RULES, 0)
+        for i in range(repeats):
+            rng = np.random.default_rng([seed, s, i])
+            rows = rng.integers(0, len(table), sample)
+            drawn = labels[rows]
+            for counts, g in ((found, drawn), (false, rng.permutation(drawn))):
+                alarms = _alarms(None, chosen[rows], g, "selection_rate", gap, alpha, i)
+                for rule, alarm in alarms.items():
+                    counts[rule] += alarm
+        results += _rates_by_rule(
+            "strength", strength, found, false, repeats, float(truth.loc[gap, "value"])
+        )
+    return pd.DataFrame(results)
+
+
+def _rates_by_rule(
+    name: str, strength: float, found: dict, false: dict, repeats: int, true_gap: float
+) -> list[dict[str, Any]]:
+    """Return one row a rule: how often it found something, and how often falsely."""
+    rows = []
+    for rule in _RULES:
+        low, high = wilson_bounds([found[rule], false[rule]], repeats)
+        rows.append(
+            {
+                name: float(strength),
+                "rule": rule,
+                "found": found[rule] / repeats,
+                "found_low": low[0],
+                "found_high": high[0],
+                "false_alarm": false[rule] / repeats,
+                "false_low": low[1],
+                "false_high": high[1],
+                "true_gap": true_gap,
+            }
+        )
+    return rows
 
 
 def _per_customer(log: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -387,7 +531,13 @@ def _per_customer(log: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def _alarms(
-    y: np.ndarray, p: np.ndarray, group: np.ndarray, metric: str, gap: str, alpha: float, seed: int
+    y: np.ndarray | None,
+    p: np.ndarray,
+    group: np.ndarray,
+    metric: str,
+    gap: str,
+    alpha: float,
+    seed: int,
 ) -> dict[str, bool]:
     result = audit(y, p, sensitive_features=group, n_boot=0, confidence=1 - alpha, seed=seed)
     ratio = result.disparities.loc[gap.replace("_difference", "_ratio"), "value"]

@@ -5,11 +5,13 @@ import pytest
 
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.fairness import (
+    alarm_rates,
     audit,
     audit_beside_truth,
     detection_rates,
     interval_coverage,
     old_rule,
+    select_at_strength,
 )
 from ethicalai_lab.world import WorldConfig, make_world
 
@@ -127,3 +129,40 @@ def test_bad_input_gets_one_clear_sentence(call, words, small_world):
     with pytest.raises(InputError, match=words) as error:
         call(small_world)
     assert "\n" not in str(error.value)
+
+
+def test_a_stronger_prejudice_selects_fewer_of_those_it_is_against(world):
+    table = old_rule(world)
+    against = world.truth.people["disfavoured"].to_numpy()
+    chosen = [select_at_strength(table, s)[against].mean() for s in (0.0, 0.5, 1.0, 2.0)]
+    assert chosen == sorted(chosen, reverse=True)
+    assert chosen[0] > chosen[-1]
+    assert (select_at_strength(table, 1.0) == table["selected"]).all()
+    assert (select_at_strength(table, 0.0) == table["selected_without_bias"]).all()
+
+
+def test_alarms_of_samples_agree_with_alarms_of_worlds(world):
+    sampled = alarm_rates(world, [2.0], sample=1_000, repeats=30).set_index("rule")
+    # half as strong a world knob, doubled: the same prejudice as label_bias = 1
+    fresh = detection_rates([1.0], n_worlds=12, n_customers=1_000).set_index("rule")
+    assert (sampled["found"] - fresh["found"]).abs().max() < 0.1
+    assert sampled["true_gap"].iloc[0] == pytest.approx(fresh["true_gap"].iloc[0], abs=0.05)
+    for name in ("p_value", "adjusted", "simultaneous"):
+        assert sampled.loc[name, "false_low"] <= 0.05
+    assert sampled.loc["four_fifths", "false_alarm"] > 0.3
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda w: select_at_strength(old_rule(w), -1), "strength"),
+        (lambda w: select_at_strength(old_rule(w), share=1), "share"),
+        (lambda w: select_at_strength(old_rule(w)[["score"]]), "customer_id"),
+        (lambda w: alarm_rates(w, repeats=0), "repeats"),
+        (lambda w: alarm_rates(w, alpha=1), "alpha"),
+        (lambda w: alarm_rates(w, sensitive="colour"), "colour"),
+    ],
+)
+def test_alarm_rates_name_what_is_wrong(world, call, says):
+    with pytest.raises(InputError, match=says):
+        call(world)
