@@ -189,7 +189,6 @@ class Page:
             '.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=90_000
         )
         self.page.locator(".jp-mod-current .lm-TabBar-tabLabel", has_text=name).wait_for()
-        self.cells = self.page.locator(".jp-CodeCell").count()
         self.no_prompt()
 
     def no_prompt(self):
