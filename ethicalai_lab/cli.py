@@ -76,16 +76,20 @@ def _parser() -> argparse.ArgumentParser:
 
     seed = _whole(0, 2**32 - 1)
 
+    def own_table(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("data", metavar="DATA", help="CSV (also .gz) or Parquet file")
+        parser.add_argument("--roles", required=True, help="roles.yaml: the role of each column")
+        parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+        parser.add_argument("--html", metavar="OUT", help="also write a self-contained web page")
+        parser.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
+
     uplift = verb(
         "uplift",
         _uplift,
         "Analyse a randomised experiment of your own: the lift of each arm, whom it moves.",
         "DATA needs a treatment and an outcome column; docs/own_table.md has an example.",
     )
-    uplift.add_argument("data", metavar="DATA", help="CSV (also .gz) or Parquet file")
-    uplift.add_argument("--roles", required=True, help="roles.yaml with the role of each column")
-    uplift.add_argument("--json", action="store_true", help="print JSON instead of text")
-    uplift.add_argument("--html", metavar="OUT", help="also write a web page that needs no other")
+    own_table(uplift)
     uplift.add_argument(
         "--by",
         metavar="COLUMN",
@@ -93,7 +97,6 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="also compare predicted with observed lift in each group of these columns",
     )
-    uplift.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
 
     bias = verb(
         "audit-bias",
@@ -101,17 +104,13 @@ def _parser() -> argparse.ArgumentParser:
         "Audit the decisions in a table of your own: rates by group, gaps, intervals.",
         "DATA needs a protected column, and a decision, score or treatment column.",
     )
-    bias.add_argument("data", metavar="DATA", help="CSV (also .gz) or Parquet file")
-    bias.add_argument("--roles", required=True, help="roles.yaml with the role of each column")
-    bias.add_argument("--json", action="store_true", help="print JSON instead of text")
-    bias.add_argument("--html", metavar="OUT", help="also write a web page that needs no other")
+    own_table(bias)
     bias.add_argument(
         "--threshold",
         metavar="T",
         type=_finite,
         help="the score from which a person counts as selected, without a decision column",
     )
-    bias.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
 
     roles = verb(
         "roles",
@@ -162,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _uplift(options: argparse.Namespace) -> int:
     from ethicalai_lab.world.roles import TableError, load_roles
-    from ethicalai_lab.world.tables import load_table, roles_of
+    from ethicalai_lab.world.tables import roles_of
 
     roles = load_roles(options.roles)
     for role in ("treatment", "outcome"):
@@ -171,10 +170,7 @@ def _uplift(options: argparse.Namespace) -> int:
                 f"{options.roles}: no column has the role {role}; an experiment needs a treatment "
                 "(what was done) and an outcome (what was measured)."
             )
-    if options.html:
-        _writable(Path(options.html))
-    with _stage(f"reading {options.data}"):
-        table = load_table(options.data, roles)
+    table = _read(options, roles)
     with _stage(f"analysing {len(table):,} rows"):
         from ethicalai_lab.personalization.experiment import analyse_experiment
 
@@ -197,6 +193,16 @@ def _uplift(options: argparse.Namespace) -> int:
         print(f"\nPredicted and observed lift by {', '.join(options.by)}")
         print(groups.round(6).to_string(index=False))
     return 0
+
+
+def _read(options: argparse.Namespace, roles: Any) -> Any:
+    """Return one's own table, once the page that is asked for can be written."""
+    from ethicalai_lab.world.tables import load_table
+
+    if options.html:
+        _writable(Path(options.html))
+    with _stage(f"reading {options.data}"):
+        return load_table(options.data, roles)
 
 
 def _groups(table: Any, columns: list[str]) -> Any:
@@ -250,7 +256,7 @@ def _uplift_page(title: str, report: Any, groups: Any, by: list[str]) -> str:
 
 def _audit_bias(options: argparse.Namespace) -> int:
     from ethicalai_lab.world.roles import TableError, load_roles
-    from ethicalai_lab.world.tables import load_table, roles_of
+    from ethicalai_lab.world.tables import roles_of
 
     roles = load_roles(options.roles)
     if not roles.of("protected"):
@@ -263,10 +269,7 @@ def _audit_bias(options: argparse.Namespace) -> int:
             f"{options.roles}: no column has the role decision, score or treatment; an audit "
             "needs to know who was chosen."
         )
-    if options.html:
-        _writable(Path(options.html))
-    with _stage(f"reading {options.data}"):
-        table = load_table(options.data, roles)
+    table = _read(options, roles)
     with _stage(f"auditing {len(table):,} rows"):
         from ethicalai_lab.fairness import cli_audit
 
