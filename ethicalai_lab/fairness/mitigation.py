@@ -251,6 +251,23 @@ class Unmitigated(_Mitigation):
     [0, 1]
     """
 
+    def predict_proba(self, X):
+        """Return the model's chances, before the threshold.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_rows, n_columns)
+            As in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, 2)
+            Chance of no response and of a response.
+        """
+        check_is_fitted(self, "encoder_")
+        table, _ = self._split(X, None, len(X))
+        return self.estimator_.predict_proba(self.encoder_.transform(table))
+
 
 class Reweighing(_Mitigation):
     """Weigh rows so that outcome and group are independent, then fit.
@@ -757,9 +774,10 @@ class MitigationComparison:
         ``responders_gained`` and ``responders_lost`` (those among them with the outcome),
         and ``value_change`` per 1,000 people of the group with bounds.
     decisions : DataFrame
-        One row a held-out person, one 0/1 column a method.
+        One row a held-out person, under the label it has in ``X`` (its position, where ``X``
+        is an array); one 0/1 column a method.
     group : Series
-        Their groups.
+        Their groups, under the same labels.
     constraint : str
         The gap that was compared.
     """
@@ -902,7 +920,8 @@ def compare_mitigations(
             "randomised": bool(getattr(fitted, "is_randomised", False)),
             "seconds": seconds,
         }
-    frame = pd.DataFrame(decisions)
+    people = (X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n))[test]
+    frame = pd.DataFrame(decisions, index=people)
     payers = _who_pays(
         frame, group[test], labels, outcome[test], response[test] * value - cost, confidence
     )
@@ -910,7 +929,7 @@ def compare_mitigations(
         table=pd.DataFrame.from_dict(rows, orient="index").rename_axis("method"),
         who_pays=payers,
         decisions=frame,
-        group=pd.Series(group[test], name="group"),
+        group=pd.Series(group[test], index=people, name="group"),
         constraint=constraint,
     )
 

@@ -230,6 +230,9 @@ def test_comparison_is_measured_on_held_out_rows_and_adds_up():
         n_boot=100,
     )
     assert len(result.decisions) == 2_000
+    # under their own labels, so that more can be asked of the same people
+    assert (X.loc[result.group.index, "group"] == result.group).all()
+    assert result.decisions.index.equals(result.group.index)
     assert (result.table["value_low"] <= result.table["value"]).all()
     assert result.table.loc["plain", "value_change"] == 0
     assert result.table.loc["profit", "gap"] < result.table.loc["plain", "gap"]
@@ -401,3 +404,11 @@ def test_public_face_is_complete_and_lazy():
     assert run.stdout.strip() == "False"
     with pytest.raises(AttributeError, match="nothing_here"):
         fairness.nothing_here  # noqa: B018
+
+
+def test_chances_of_the_plain_model_are_what_its_threshold_cuts():
+    X, y = data(800)
+    model = Unmitigated(sensitive="group", threshold=0.4).fit(X, y)
+    chance = model.predict_proba(X)
+    np.testing.assert_allclose(chance.sum(axis=1), 1)
+    assert ((chance[:, 1] >= 0.4) == model.predict(X).astype(bool)).all()
