@@ -1,0 +1,308 @@
+"""The gate, recipients downstream, retention, rights and the clocks of the law."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ethicalai_lab.consent import (
+    ConsentError,
+    ConsentLedger,
+    Gate,
+    Purposes,
+    Recipients,
+    RightsDesk,
+    due,
+)
+from ethicalai_lab.consent.deadlines import DEADLINES
+from ethicalai_lab.consent.downstream import Delay
+
+NOW = pd.Timestamp("2026-01-12")
+PURPOSES = Purposes.default()
+
+
+@pytest.fixture(scope="module")
+def world_ledger(small_world):
+    with ConsentLedger(None, now=small_world.as_of) as ledger:
+        ledger.register(small_world.customers[["customer_id", "jurisdiction", "birth_date"]])
+        ledger.record(small_world.consent_events)
+        yield ledger
+
+
+@pytest.mark.parametrize("purpose", list(PURPOSES))
+@pytest.mark.parametrize("name", ["customers", "campaign", "messages", "preferences"])
+def test_no_row_and_no_column_leaves_that_is_not_permitted(
+    small_world, world_ledger, purpose, name
+):
+    table = getattr(small_world, name)
+    gate = Gate(world_ledger)
+    out = gate.read(table, purpose, NOW)
+    allowed = world_ledger.permitted(table["customer_id"], purpose, NOW)
+    assert out.index.equals(table.index[allowed])
+    assert set(out.columns) <= set(PURPOSES.columns(purpose)) | {"customer_id"}
+    assert {c for c in table.columns if c in PURPOSES.columns(purpose)} <= set(out.columns)
+    last = gate.log.iloc[-1]
+    assert last["released"] == len(out)
+    assert last["rows"] == len(out) + last["no_permission"] + last["too_old"]
+    assert set(last["withheld"]) == set(table.columns) - set(out.columns)
+
+
+@settings(max_examples=15)
+@given(
+    seed=st.integers(0, 10**6),
+    purpose=st.sampled_from(PURPOSES.asked("ccpa")),
+    day=st.integers(-30, 130),
+)
+def test_the_gate_never_lets_anyone_through_who_said_no(seed, purpose, day, many_events):
+    events = many_events(seed)
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {"customer_id": rng.integers(1, 15, 100), "history": 1.0, "email": "x", "age": 30}
+    )
+    at = pd.Timestamp("2025-06-01") + pd.Timedelta(days=day)
+    with ConsentLedger(None, now=NOW) as ledger:
+        ledger.record(events)
+        out = Gate(ledger).read(table, purpose, at)
+        assert ledger.permitted(out["customer_id"], purpose, at).all()
+        left = table.drop(out.index)
+        assert not ledger.permitted(left["customer_id"], purpose, at).any()
+
+
+def test_asking_for_a_column_that_may_not_be_used_is_an_error(small_world, world_ledger):
+    gate = Gate(world_ledger)
+    with pytest.raises(ConsentError, match='"health_interest" is health data'):
+        gate.read(small_world.customers, "personalization", NOW, columns=["health_interest"])
+    with pytest.raises(ConsentError, match="no column"):
+        gate.read(small_world.customers, "personalization", NOW, columns=["weather"])
+    with pytest.raises(ConsentError, match='"customer_id"'):
+        gate.read(small_world.products, "analytics", NOW)
+    with pytest.raises(ConsentError, match="DataFrame"):
+        gate.read([1, 2], "analytics", NOW)
+    strange = small_world.campaign[["customer_id"]].assign(shoe_size=42)
+    assert "shoe_size" not in gate.read(strange, "analytics", NOW)
+    with pytest.raises(ConsentError, match="no data category"):
+        gate.read(strange, "analytics", NOW, columns="shoe_size")
+
+
+def test_what_left_is_a_copy(small_world, world_ledger):
+    before = small_world.campaign["history"].copy()
+    out = Gate(world_ledger).read(small_world.campaign, "analytics", NOW)
+    out["history"] = -1.0
+    pd.testing.assert_series_equal(small_world.campaign["history"], before)
+
+
+def test_old_rows_stay_behind_and_retention_deletes(event):
+    days = [10, 399, 400, 401, 900]
+    table = pd.DataFrame(
+        {
+            "customer_id": 1,
+            "kind": "view",
+            "time": [NOW - pd.Timedelta(days=d) for d in days],
+        }
+    )
+    with ConsentLedger(None, now=NOW) as ledger:
+        ledger.record(event(1))
+        gate = Gate(ledger)
+        out = gate.read(table, "analytics", NOW, time="time")
+        assert len(out) == 3  # 400 days, the last day included
+        assert gate.log["too_old"].tolist() == [2]
+        # fraud prevention needs no consent and keeps 365 days
+        both = gate.expire(table, NOW, time="time")
+        assert (both.deleted, len(both.table)) == (2, 3)
+        assert both.held_for.tolist() == ["analytics"] * 3
+        ledger.record(event(1, action="withdraw", time="2026-01-01"))
+        after = gate.expire(table, NOW, time="time")
+        assert after.held_for.tolist() == ["fraud_prevention"]
+        assert after.deleted == 4
+        assert gate.read(table, "analytics", NOW, time="time").empty
+        with pytest.raises(ConsentError, match="No purpose uses"):
+            gate.expire(table[["customer_id", "time"]], NOW, time="time")
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), purpose=st.sampled_from(PURPOSES.asked("ccpa")))
+def test_a_no_never_lengthens_what_is_held(seed, purpose, many_events, event):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "customer_id": rng.integers(1, 15, 120),
+            "kind": "view",
+            "history": 1.0,
+            "time": NOW - pd.to_timedelta(rng.integers(0, 900, 120), unit="D"),
+        }
+    )
+    with ConsentLedger(None, now=NOW) as ledger:
+        ledger.record(many_events(seed))
+        gate = Gate(ledger)
+        before = set(gate.expire(table, NOW, time="time").table.index)
+        ledger.record(event(3, purpose=purpose, action="withdraw", time=NOW))
+        after = set(gate.expire(table, NOW, time="time").table.index)
+    assert after <= before
+
+
+# ---------------------------------------------------------------- clocks
+
+
+@pytest.mark.parametrize(
+    ("regime", "request_", "received", "last_day"),
+    [
+        ("gdpr", "access", "2026-01-12", "2026-02-12"),
+        ("gdpr", "erasure", "2026-01-31", "2026-02-28"),  # a month, not 30 days
+        ("gdpr", "access", "2024-01-31", "2024-02-29"),
+        ("ccpa", "erasure", "2026-01-12", "2026-02-26"),
+        ("ccpa", "confirmation", "2026-01-12", "2026-01-26"),  # a Monday, ten business days
+        ("ccpa", "opt_out", "2026-01-12", "2026-02-02"),
+        ("ccpa", "opt_out", "2026-01-10", "2026-01-30"),  # a Saturday counts as Friday
+    ],
+)
+def test_deadlines(regime, request_, received, last_day):
+    end = due(regime, request_, received)[0]
+    assert end == pd.Timestamp(last_day) + pd.Timedelta(days=1)
+
+
+def test_holidays_are_no_business_days():
+    one = due("ccpa", "opt_out", "2026-01-12", holidays=["2026-01-19"])[0]
+    assert one == due("ccpa", "opt_out", "2026-01-12")[0] + pd.Timedelta(days=1)
+
+
+def test_where_the_law_names_no_number_none_is_made_up():
+    with pytest.raises(ConsentError, match="no number of days"):
+        due("gdpr", "withdrawal", NOW)
+    assert all(clock.text for clock in DEADLINES.values())
+    assert DEADLINES["gdpr", "access"].text == "1 month"
+
+
+# ---------------------------------------------------------------- downstream
+
+
+def no_events(event, n=400, regime="ccpa"):
+    people = range(1, n + 1)
+    opt_out = {"purpose": "third_party_sharing", "action": "opt_out", "regime": regime}
+    return pd.DataFrame([event(p, time="2025-06-02 09:00", **opt_out) for p in people])
+
+
+def test_notices_reach_recipients_and_the_late_ones_are_counted(ledger, event):
+    events = no_events(event)
+    ledger.register(pd.DataFrame({"person": range(1, 401), "regime": "ccpa"}))
+    ledger.record(events)
+    slow = Recipients(ledger, {"ad_platform": Delay(30, 0.3), "data_partner": Delay(2, 0.3)})
+    sent = slow.deliver(events, seed=1)
+    assert len(sent.table) == 800
+    late = sent.table.groupby("recipient")["late"].mean()
+    # the clock ends 15 business days on, 21.6 days after the word; the delay is log-normal
+    from scipy.stats import norm
+
+    end = due("ccpa", "opt_out", "2025-06-02 09:00")[0] - pd.Timestamp("2025-06-02 09:00")
+    days = end / pd.Timedelta(days=1)
+    expected = 1 - norm.cdf(np.log(days / 30) / 0.3)
+    assert late["ad_platform"] == pytest.approx(expected, abs=0.06)
+    assert late["data_partner"] == 0
+    assert sent.on_time.low < 1 - sent.table["late"].mean() < sent.on_time.high
+    assert sent.exposed_days() > 400 * 20
+    pd.testing.assert_frame_equal(slow.deliver(events, seed=1).table, sent.table)
+
+
+def test_lost_notices_are_late_and_the_house_may_set_its_own_clock(ledger, event):
+    people = pd.DataFrame({"person": range(1, 201), "regime": "gdpr"})
+    ledger.register(people)
+    yes = [event(p, purpose="third_party_sharing") for p in people["person"]]
+    ledger.record(yes)
+    events = no_events(event, 200, "gdpr").assign(action="withdraw")
+    ledger.record(events)
+    open_end = Recipients(ledger, {"ad_platform": Delay(3, 0.2)}).deliver(events)
+    assert open_end.table["due"].isna().all()
+    assert not open_end.table["late"].any()
+    sent = Recipients(ledger, {"ad_platform": Delay(0.01, 0, lost=0.25)}, house_days=2).deliver(
+        events, seed=3
+    )
+    assert sent.table["late"].mean() == pytest.approx(0.25, abs=0.1)
+    assert (sent.table["late"] == sent.table["acted"].isna()).all()
+
+
+def test_who_never_agreed_had_nothing_sent(ledger, event):
+    never = no_events(event, 50, "gdpr").assign(action="refuse")
+    ledger.record(never)
+    sent = Recipients(ledger, {"ad_platform": Delay(1)}).deliver(never)
+    assert sent.table.empty
+
+
+def test_wrong_recipients_and_delays_are_refused(ledger):
+    with pytest.raises(ConsentError, match="known are"):
+        Recipients(ledger, {"broker": Delay(1)})
+    with pytest.raises(ConsentError, match="a Delay"):
+        Recipients(ledger, {"ad_platform": 3})
+    for wrong in (
+        {"median_days": 0},
+        {"median_days": 1, "spread": -1},
+        {"median_days": 1, "lost": 2},
+    ):
+        with pytest.raises(ConsentError):
+            Delay(**wrong)
+
+
+# ---------------------------------------------------------------- rights
+
+
+@pytest.fixture
+def desk(small_world):
+    with ConsentLedger(None, now=small_world.as_of) as ledger:
+        ledger.register(small_world.customers[["customer_id", "jurisdiction", "birth_date"]])
+        ledger.record(small_world.consent_events)
+        names = ("customers", "events", "messages", "campaign", "preferences")
+        yield RightsDesk(ledger, {name: getattr(small_world, name) for name in names})
+
+
+def test_access_gives_every_row_and_column(desk, small_world):
+    answer = desk.access(7)
+    for name, table in answer.tables.items():
+        original = getattr(small_world, name)
+        pd.testing.assert_frame_equal(table, original[original["customer_id"] == 7])
+    assert answer.rows == sum(len(t) for t in answer.tables.values()) > 0
+    said = small_world.consent_events
+    assert len(answer.consents) == (said["customer_id"] == 7).sum()
+    uses = answer.uses.set_index("purpose")
+    assert uses.loc["third_party_sharing", "recipients"] == "ad_platform, data_partner"
+    data = json.loads(answer.to_json())
+    assert len(data["tables"]["events"]) == len(answer.tables["events"])
+
+
+def test_portability_leaves_out_what_was_inferred(desk, small_world):
+    everyone = small_world.customers["customer_id"]
+    person = int(everyone[desk._ledger.permitted(everyone, "personalization", NOW)].iloc[0])
+    taken = desk.portability(person)
+    json.dumps(taken)
+    columns = {c for rows in taken.values() for row in rows for c in row}
+    inferred = {
+        c for k in PURPOSES.categories.values() if k.origin == "inferred" for c in k.columns
+    }
+    assert not columns & inferred
+    assert {"email", "amount", "kind"} <= columns
+
+
+def test_erasure_leaves_nothing_but_what_has_a_ground(desk):
+    before = {name: len(table) for name, table in desk.tables.items()}
+    answer = desk.erase(7, keep={"events": "Invoices are kept by law."})
+    for name, table in answer.tables.items():
+        if name == "events":
+            assert len(table) == before[name]
+        else:
+            assert not (table["customer_id"] == 7).any()
+            assert len(table) == before[name] - answer.deleted[name]
+    assert answer.deleted["customers"] == 1
+    assert answer.kept == {"events": "Invoices are kept by law."}
+    assert answer.ledger.known
+    later = desk.access(7)
+    assert later.tables["customers"].empty
+    assert later.consents.empty
+
+
+def test_a_desk_that_could_not_find_people_is_refused(desk, small_world):
+    with pytest.raises(ConsentError, match='"products" lacks'):
+        RightsDesk(desk._ledger, {"products": small_world.products})
+    with pytest.raises(ConsentError, match="reason"):
+        desk.erase(7, keep={"events": " "})
+    with pytest.raises(ConsentError, match="no table"):
+        desk.erase(7, keep={"invoices": "law"})
