@@ -253,4 +253,5 @@ class Gate:
     ) -> Any:
         stamp = microseconds(table[time], time)
         now = int(moment.value) // 1000  # value counts nanoseconds, whatever the unit
+        young = stamp >= now - days * 86_400_000_000
         return young if future else young & (stamp <= now)
