@@ -210,11 +210,11 @@ class Figure:
         if self._png is None:
             from PIL import Image
 
-            raw = io.BytesIO()
-            with style():
-                self.picture.savefig(raw, format="rgba", dpi=_DPI)
+            with style():  # drawn once; savefig draws twice, to the same pixels
+                self.picture.canvas.draw()
             size = self.picture.canvas.get_width_height()
-            image = Image.frombytes("RGBA", size, raw.getvalue()).convert("RGB")
+            raw = bytes(self.picture.canvas.buffer_rgba())
+            image = Image.frombytes("RGBA", size, raw).convert("RGB")
             # a picture of a few flat colours needs no more than 128: a third of the bytes
             image = image.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
             out = io.BytesIO()
