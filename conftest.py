@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +21,11 @@ _work = Path(tempfile.mkdtemp(prefix="ethicalai-lab-test-"))
 os.environ.update(offline.environment(_work), IPYTHONDIR=str(_work / "ipython"))
 (_work / "ipython").mkdir()
 offline.install()
+
+# A job run in the background may inherit that Ctrl-C is ignored; tests that press it, and the
+# programs they start, need it as a terminal has it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _seconds = pytest.StashKey[dict]()
 
