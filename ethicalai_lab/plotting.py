@@ -38,6 +38,8 @@ __all__ = [
     "canvas",
     "causal_graph",
     "curves",
+    "frontier",
+    "gains_and_losses",
     "intervals",
     "rule_values",
     "segment_profile",
@@ -549,6 +551,174 @@ def curves(
     figure.legend(loc="outside lower left", ncols=across, handlelength=3.2)
     where = f" at {100 * mark:.0f} %" if mark is not None else ""
     return Figure(figure, f"{title} over {xlabel}{where}. {'; '.join(told)}.")
+
+
+# -------------------------------------------------------------------------- frontier
+
+
+@_styled
+def frontier(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    ylabel: str = "value kept",
+    panel: str = "risk_measure",
+) -> Figure:
+    """Draw what is kept against what is risked, one panel for each measure of risk.
+
+    Risks measured differently never share an axis. Left is less risk (on a scale of
+    powers of ten), up is more kept.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Index: the settings. Columns ``risk`` (above 0 to 1), ``kept``, ``kept_low``,
+        ``kept_high`` (shares; intervals are drawn within the picture's frame) and `panel`.
+    title, ylabel : str
+        Texts of the figure.
+    panel : str, default "risk_measure"
+        Column that names the measure of risk.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> t = pd.DataFrame({"risk": [0.1], "kept": [0.9], "kept_low": [0.8], "kept_high": [1.0],
+    ...                   "risk_measure": ["share found"]}, index=["k = 10"])
+    >>> frontier(t, title="The bill").alt
+    'The bill. By share found: k = 10: risk 10.0 %, value kept 90.0 % (80.0 to 100.0).'
+    """
+    _need(table, ("risk", "kept", "kept_low", "kept_high", panel), "frontier")
+    if not ((table["risk"] > 0) & (table["risk"] <= 1)).all():
+        raise PlotError("frontier: column 'risk' needs shares above 0, up to 1")
+    measures = list(dict.fromkeys(table[panel]))
+    figure, axes = canvas(7.5, 3.9, columns=len(measures), sharey=True, squeeze=False)
+    say = _format("share")
+    told = []
+    for i, measure in enumerate(measures):
+        axis, part = axes[0, i], table[table[panel] == measure].sort_values("risk")
+        kept, low, high = (part[c].to_numpy(float) for c in ("kept", "kept_low", "kept_high"))
+        axis.errorbar(
+            part["risk"],
+            kept,
+            yerr=[kept - low, high - kept],
+            fmt="none",
+            ecolor=PALETTE[i],
+            elinewidth=4,
+            alpha=0.4,
+        )
+        axis.plot(part["risk"], kept, MARKERS[i], color=PALETTE[i], markersize=8)
+        middle = np.sqrt(part["risk"].min() * part["risk"].max())
+        for risk, one, name in zip(part["risk"], kept, part.index, strict=True):
+            right = risk <= middle  # beside the interval, towards the panel's middle
+            axis.annotate(
+                str(name),
+                (risk, one),
+                xytext=(7 if right else -7, -11),
+                textcoords="offset points",
+                ha="left" if right else "right",
+                fontsize=9,
+                bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+            )
+        axis.axhline(1, color=MUTED, linewidth=1, zorder=1)
+        axis.set_xscale("log")
+        axis.set_xlim(part["risk"].min() / 2.2, part["risk"].max() * 2.2)
+        axis.set_ylim(0, 1.25)
+        axis.xaxis.set_major_formatter(_axis_format("share"))
+        axis.xaxis.set_minor_formatter("")
+        axis.yaxis.set_major_formatter(_axis_format("share"))
+        axis.grid(axis="y")
+        axis.set_xlabel(_wrapped(measure, 60 // len(measures)))
+        lines = [
+            f"{name}: risk {say(r)}, {ylabel} {say(v)} ({100 * a:.1f} to {100 * b:.1f})"
+            for name, r, v, a, b in zip(part.index, part["risk"], kept, low, high, strict=True)
+        ]
+        told.append(f"By {measure}: {'; '.join(lines)}")
+    axes[0, 0].set_ylabel(ylabel)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return Figure(figure, f"{title}. {'. '.join(told)}.")
+
+
+# ------------------------------------------------------------------ gains and losses
+
+
+@_styled
+def gains_and_losses(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    xlabel: str = "people per 1,000 of the group",
+) -> Figure:
+    """Draw whom a change gives something and from whom it takes it, by group.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Index of two levels: the change, and the group. Columns ``gained`` and ``lost``,
+        both at least 0; gains are drawn to the right, losses to the left.
+    title, xlabel : str
+        Texts of the figure.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.MultiIndex.from_product([["repair"], ["a", "b"]])
+    >>> t = pd.DataFrame({"gained": [0, 115.6], "lost": [23.8, 0]}, index=rows)
+    >>> gains_and_losses(t, title="Who pays").alt
+    'Who pays, people per 1,000 of the group. repair: a: 0 gain, 24 lose; b: 116 gain, 0 lose.'
+    """
+    _need(table, ("gained", "lost"), "gains_and_losses")
+    if (table[["gained", "lost"]] < 0).any(axis=None):
+        raise PlotError("gains_and_losses: columns 'gained' and 'lost' need numbers from 0")
+    changes, groups = (list(dict.fromkeys(table.index.get_level_values(i))) for i in (0, 1))
+    if len(groups) > len(HATCHES):
+        raise PlotError(f"gains_and_losses: at most {len(HATCHES)} groups can be told apart")
+    height = 0.8 / len(groups)
+    figure, axes = canvas(7.5, 1.4 + 0.22 * len(changes) * (len(groups) + 0.6))
+    told = []
+    widest = float(table[["gained", "lost"]].to_numpy().max()) or 1.0
+    for row, change in enumerate(changes):
+        said = []
+        for i, group in enumerate(groups):
+            gained, lost = (float(table.loc[(change, group), c]) for c in ("gained", "lost"))
+            at = len(changes) - 1 - row + height * ((len(groups) - 1) / 2 - i)
+            for value, side in ((gained, 1), (lost, -1)):
+                axes.barh(
+                    at,
+                    side * value,
+                    height=0.86 * height,
+                    color="white" if HATCHES[i] else PALETTE[i],
+                    edgecolor=PALETTE[i],
+                    hatch=2 * HATCHES[i],
+                    label=str(group) if not row and side > 0 else None,
+                )
+                if round(value):
+                    text = f"{value:,.0f}"
+                    x = side * (value + 0.015 * widest)
+                    axes.text(
+                        x, at, text, ha="left" if side > 0 else "right", va="center", fontsize=8.5
+                    )
+            said.append(f"{group}: {gained:,.0f} gain, {lost:,.0f} lose")
+        told.append(f"{change}: {'; '.join(said)}")
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_yticks(range(len(changes)), [str(change) for change in reversed(changes)])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    left, right = float(table["lost"].max()), float(table["gained"].max())
+    axes.set_xlim(-left - 0.14 * widest, right + 0.14 * widest)
+    axes.xaxis.set_major_formatter(lambda x, _: f"{abs(x):,.0f}")
+    axes.grid(axis="x")
+    axes.set_xlabel(f"← lose it    {xlabel}    gain it →")
+    axes.set_title(title)
+    figure.legend(loc="outside lower left", ncols=len(groups))
+    return Figure(figure, f"{title}, {xlabel}. {'. '.join(told)}.")
 
 
 # ------------------------------------------------------------------------- segments
