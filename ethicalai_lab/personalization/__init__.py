@@ -71,7 +71,9 @@ _LAZY = {
     "next_period": "prediction",
     "answer_quality": "zero_party",
     "compare_asking": "zero_party",
+    "learn_preferences": "zero_party",
     "said": "zero_party",
+    "shelf": "zero_party",
     "watched": "zero_party",
 }
 

@@ -15,7 +15,7 @@ for cold-start recommendations. SIGIR 2002, 253-260.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,11 +27,21 @@ from scipy.stats import rankdata
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.stats import mean_interval, proportion_interval
 
-__all__ = ["AskingReport", "answer_quality", "compare_asking", "said", "watched"]
+__all__ = [
+    "AskingReport",
+    "PreferenceModel",
+    "answer_quality",
+    "compare_asking",
+    "learn_preferences",
+    "said",
+    "shelf",
+    "watched",
+]
 
 _RIDGE = 30.0
 _PRIOR = 3.0  # events' worth of belief that a customer is like the average
 _EDGES = (0, 2, 5, 10)
+_PRICES = ("basic", "classic", "premium")
 _METHODS = ("nothing", "watching", "asking", "both")
 
 
@@ -424,7 +434,254 @@ def compare_asking(
     )
 
 
+# ------------------------------------------------------------------ one person's answers
+
+
+@dataclass(frozen=True)
+class PreferenceModel:
+    """What one person's answers, and if wanted behaviour, say about their interests.
+
+    Attributes
+    ----------
+    categories : tuple of str
+    options : dict of str to tuple of str
+        The answers known to each question.
+    average : Series
+        Each category's share in everybody's later behaviour.
+    customers : int
+        Customers whose later behaviour the weights were learned from.
+    """
+
+    categories: tuple[str, ...]
+    options: dict[str, tuple[str, ...]]
+    average: pd.Series
+    customers: int
+    _weights: dict[str, NDArray[np.float64]] = field(repr=False)
+    _usual: dict[str, NDArray[np.float64]] = field(repr=False)
+
+    def predict(
+        self, answers: Mapping[str, str | None] | None = None, seen: pd.Series | None = None
+    ) -> pd.DataFrame:
+        """Return how well each category fits one person.
+
+        Parameters
+        ----------
+        answers : mapping of str to str or None, optional
+            Answers by question. A question left out, or None, is an open field: it
+            counts as no evidence.
+        seen : Series, optional
+            The person's row of :func:`watched`; without it nothing watched is used.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by category, the best first: ``lift`` (expected share in the person's
+            behaviour over everybody's) and ``score`` (what the offer is chosen by, see
+            :func:`compare_asking`).
+
+        Raises
+        ------
+        InputError
+            If a question or an answer is not one of those known.
+
+        Examples
+        --------
+        >>> from ethicalai_lab.personalization.zero_party import learn_preferences
+        >>> from ethicalai_lab.world import make_world
+        >>> world = make_world(3_000, seed=1)
+        >>> model = learn_preferences(world.events, world.products, world.preferences,
+        ...                           at="2025-11-01")
+        >>> model.predict({"favourite_category": "sports"}).index[0]
+        'sports'
+        """
+        given = {q: a for q, a in dict(answers or {}).items() if a is not None}
+        flags = []
+        for question, answer in given.items():
+            if question not in self.options:
+                raise InputError(
+                    f"answers: {question!r} is no question; asked are {', '.join(self.options)}."
+                )
+            if answer not in self.options[question]:
+                raise InputError(
+                    f"answers: {answer!r} is no answer to {question!r}; accepted are "
+                    f"{', '.join(self.options[question])}."
+                )
+        for question, known in self.options.items():
+            flags += [float(given.get(question) == option) for option in known]
+        evidence = [1.0, *flags]
+        key = "asking"
+        if seen is not None:
+            columns = [f"{kind}:{c}" for kind in self._usual for c in self.categories]
+            row = seen.reindex(columns, fill_value=0).to_frame().T
+            evidence += list(_watching_features(row, self.categories, self._usual)[0])
+            key = "both"
+        average = self.average.to_numpy()
+        if given or seen is not None:
+            lift = np.asarray(evidence) @ self._weights[key]
+        else:
+            lift = np.ones(len(average))  # nothing known: everybody's average
+        found = pd.DataFrame(
+            {"lift": lift, "score": np.round(lift * np.sqrt(average), 9)},
+            index=list(self.categories),
+        )
+        return found.sort_values("score", ascending=False, kind="stable")
+
+
+def learn_preferences(
+    events: pd.DataFrame,
+    products: pd.DataFrame,
+    preferences: pd.DataFrame,
+    *,
+    at: Any,
+    questions: Sequence[str] | None = None,
+) -> PreferenceModel:
+    """Learn from earlier answers how far each answer foretells what people do later.
+
+    Parameters
+    ----------
+    events, products, preferences : DataFrame
+        As in :func:`compare_asking`.
+    at : Timestamp or str
+        Answers and events before it are the evidence, events from it on what is foretold.
+    questions : sequence of str, optional
+        Default: all that were asked.
+
+    Returns
+    -------
+    PreferenceModel
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a date cannot be used, or nobody asked acted later.
+
+    Notes
+    -----
+    The model is that of :func:`compare_asking`, fitted to everybody: one ridge regression
+    on the answers, and one on answers and behaviour.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.personalization.zero_party import learn_preferences
+    >>> from ethicalai_lab.world import make_world
+    >>> world = make_world(3_000, seed=1)
+    >>> model = learn_preferences(world.events, world.products, world.preferences,
+    ...                           at="2025-11-01", questions=["favourite_category"])
+    >>> list(model.options)
+    ['favourite_category']
+    """
+    _need(events, ["customer_id", "time", "kind", "product_id"], "events")
+    _need(preferences, ["customer_id", "question", "answer", "time"], "preferences")
+    _need(products, ["product_id", "category"], "products")
+    try:
+        at = pd.Timestamp(at)
+    except (TypeError, ValueError):
+        raise InputError(f"at is {at!r}; a date such as '2025-11-01' is accepted.") from None
+    before = (events["time"] < at).to_numpy()
+    in_time = preferences[(preferences["time"] < at).to_numpy()]
+    people = pd.Index(np.unique(in_time["customer_id"]))
+    categories = sorted(products["category"].astype(str).unique())
+    past = watched(events[before], products, people)
+    total = _by_category(watched(events[~before], products, people), categories)
+    acted = total.sum(axis=1) > 0
+    if not acted.any():
+        raise InputError(f"nobody asked did anything from {at:%Y-%m-%d} on; choose earlier.")
+    if questions is None:
+        questions = list(dict.fromkeys(in_time["question"].astype(str)))
+    asked = said(in_time, people, questions)
+    options = {
+        q: tuple(c.split("=", 1)[1] for c in asked.columns if c.split("=", 1)[0] == q)
+        for q in questions
+    }
+    share = total[acted] / total[acted].sum(axis=1, keepdims=True)
+    average = np.maximum(share.mean(axis=0), 1e-6)
+    usual = _usual_shares(past, categories)
+    ones = np.ones((len(people), 1))
+    asking = np.hstack([ones, asked.to_numpy(dtype=float)])
+    evidence = {
+        "asking": asking,
+        "both": np.hstack([asking, _watching_features(past, categories, usual)]),
+    }
+    return PreferenceModel(
+        categories=tuple(categories),
+        options=options,
+        average=pd.Series(average, index=categories),
+        customers=int(acted.sum()),
+        _weights={name: _fit(x[acted], share / average) for name, x in evidence.items()},
+        _usual=usual,
+    )
+
+
+def shelf(
+    events: pd.DataFrame,
+    products: pd.DataFrame,
+    *,
+    category: str,
+    price_range: str | None = None,
+    k: int = 3,
+) -> pd.DataFrame:
+    """Return the products most bought of a category, within the price range named.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Columns ``kind``, ``product_id``.
+    products : DataFrame
+        Columns ``product_id``, ``category``, ``price``.
+    category : str
+    price_range : {"basic", "classic", "premium"}, optional
+        Taken at its word: the lowest, middle or highest third of the category's prices.
+    k : int, default 3
+        Products returned at most.
+
+    Returns
+    -------
+    DataFrame
+        Rows of ``products`` with ``bought``, the most bought first.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or the category or price range does not exist.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.personalization.zero_party import shelf
+    >>> products = pd.DataFrame({"product_id": [1, 2, 3], "category": "home",
+    ...                          "price": [5.0, 20.0, 80.0]})
+    >>> events = pd.DataFrame({"kind": "purchase", "product_id": [3, 3, 1]})
+    >>> shelf(events, products, category="home", k=1)["product_id"].tolist()
+    [3]
+    >>> shelf(events, products, category="home", price_range="basic")["product_id"].tolist()
+    [1]
+    """
+    _need(events, ["kind", "product_id"], "events")
+    _need(products, ["product_id", "category", "price"], "products")
+    part = products[(products["category"].astype(str) == category).to_numpy()]
+    if part.empty:
+        raise InputError(
+            f"category: there is no {category!r}; there are "
+            f"{', '.join(sorted(products['category'].astype(str).unique()))}."
+        )
+    if price_range is not None:
+        if price_range not in _PRICES:
+            raise InputError(f"price_range is {price_range!r}; {', '.join(_PRICES)} are accepted.")
+        third = np.ceil(3 * part["price"].rank(method="first") / len(part)).astype(int) - 1
+        part = part[(third == _PRICES.index(price_range)).to_numpy()]
+    bought = events.loc[(events["kind"] == "purchase").to_numpy(), "product_id"].value_counts()
+    count = bought.reindex(part["product_id"], fill_value=0).to_numpy()
+    return part.assign(bought=count).sort_values("bought", ascending=False, kind="stable").head(k)
+
+
 # ------------------------------------------------------------------ helpers
+
+
+def _fit(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ridge weights; the intercept, the first column, is not shrunk."""
+    penalty = np.full(x.shape[1], _RIDGE)
+    penalty[0] = 0.0
+    return np.linalg.solve(x.T @ x + np.diag(penalty), x.T @ y)
 
 
 def _greedy(
@@ -450,14 +707,25 @@ def _greedy(
     return pd.DataFrame(rows, columns=["question", "gain", "low", "high", "total"])
 
 
-def _watching_features(past: pd.DataFrame, categories: Sequence[str]) -> NDArray[np.float64]:
-    """Return how far each kind's category shares lie from the average, shrunk by evidence."""
-    kinds = sorted({column.split(":")[0] for column in past.columns})
+def _usual_shares(past: pd.DataFrame, categories: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return, for each kind of event, everybody's shares of the categories."""
+    shares = {}
+    for kind in sorted({column.split(":")[0] for column in past.columns}):
+        count = past[[f"{kind}:{c}" for c in categories]].to_numpy(dtype=float)
+        shares[kind] = (count.sum(axis=0) + 1) / (count.sum() + len(categories))
+    return shares
+
+
+def _watching_features(
+    past: pd.DataFrame,
+    categories: Sequence[str],
+    usual: Mapping[str, NDArray[np.float64]] | None = None,
+) -> NDArray[np.float64]:
+    """Return how far each kind's category shares lie from the usual, shrunk by evidence."""
     parts = []
-    for kind in kinds:
+    for kind, average in (_usual_shares(past, categories) if usual is None else usual).items():
         count = past[[f"{kind}:{c}" for c in categories]].to_numpy(dtype=float)
         total = count.sum(axis=1, keepdims=True)
-        average = (count.sum(axis=0) + 1) / (count.sum() + len(categories))
         parts.append(((count + _PRIOR * average) / (total + _PRIOR) - average) / average)
     return np.hstack(parts) if parts else np.zeros((len(past), 0))
 
@@ -477,13 +745,10 @@ def _ridge(
     fold: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Return each row's prediction by a model of the other folds' rows."""
-    penalty = np.full(x.shape[1], _RIDGE)
-    penalty[0] = 0.0
     found = np.empty((len(x), y.shape[1]))
     for f in np.unique(fold):
         rows = learn & (fold != f)
-        left = x[rows].T @ x[rows] + np.diag(penalty)
-        found[fold == f] = x[fold == f] @ np.linalg.solve(left, x[rows].T @ y[rows])
+        found[fold == f] = x[fold == f] @ _fit(x[rows], y[rows])
     if x.shape[1] == 1:  # nobody differs: no category stands out for anyone
         found[:] = 1.0
     return found

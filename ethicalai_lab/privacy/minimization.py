@@ -45,6 +45,7 @@ __all__ = [
     "Prediction",
     "Targeting",
     "column_values",
+    "compare_sets",
     "find_leaks",
     "minimize",
     "set_value",
@@ -196,6 +197,68 @@ def set_value(
     problem = _Problem(table, purpose, together, n_folds, seed)
     gap = problem.rows(columns) - problem.rows(than)
     return mean_interval(gap, confidence)
+
+
+def compare_sets(
+    table: pd.DataFrame,
+    purpose: Prediction | Targeting,
+    sets: Mapping[str, Iterable[str]],
+    *,
+    n_folds: int = 5,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Return what each of several sets of columns is worth, against knowing none.
+
+    The same as :func:`set_value` for each set, with the rows read once.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a person.
+    purpose : Prediction or Targeting
+    sets : mapping of str to iterable of str
+        The sets by name; a set may be empty.
+    n_folds : int, default 5
+        Folds of the cross-validation.
+    seed : int, default 0
+        Of the folds.
+    confidence : float, default 0.95
+
+    Returns
+    -------
+    DataFrame
+        One row a set, in the order given: ``columns`` (how many), ``value``, ``low`` and
+        ``high``, in the purpose's unit.
+
+    Raises
+    ------
+    PrivacyError
+        If there is no set, or a column, the outcome or the treatment cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from ethicalai_lab.privacy.minimization import Prediction, compare_sets
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.integers(0, 2, 400)
+    >>> table = pd.DataFrame({"x": x, "noise": rng.integers(0, 2, 400),
+    ...                       "y": (rng.random(400) < 0.2 + 0.6 * x).astype(int)})
+    >>> found = compare_sets(table, Prediction("y"), {"both": ["x", "noise"], "x": ["x"]})
+    >>> found["columns"].to_dict()
+    {'both': 2, 'x': 1}
+    """
+    if not isinstance(sets, Mapping) or not sets:
+        raise PrivacyError("sets: a mapping of at least one name to its columns is needed.")
+    named = {name: _names(columns) for name, columns in sets.items()}
+    together = list(dict.fromkeys(c for columns in named.values() for c in columns))
+    problem = _Problem(table, purpose, together, n_folds, seed)
+    nothing = problem.rows([])
+    found = [
+        (len(columns), *mean_interval(problem.rows(columns) - nothing, confidence))
+        for columns in named.values()
+    ]
+    return pd.DataFrame(found, index=list(named), columns=["columns", "value", "low", "high"])
 
 
 def column_values(

@@ -17,6 +17,7 @@ from ethicalai_lab.privacy.minimization import (
     Targeting,
     _Problem,
     column_values,
+    compare_sets,
     find_leaks,
     minimize,
     set_value,
@@ -301,3 +302,21 @@ def test_every_set_tried_is_no_better_than_the_best():
 def test_bad_input_is_named(call, word):
     with pytest.raises(PrivacyError, match=word):
         call(table(200))
+
+
+def test_sets_compared_together_are_worth_what_each_is_alone():
+    frame = table(1_000)
+    sets = {"good": ["a", "b"], "none": [], "noise": ["noise0", "noise1"]}
+    found = compare_sets(frame, Prediction("y"), sets)
+    assert list(found.index) == ["good", "none", "noise"]
+    assert found["columns"].tolist() == [2, 0, 2]
+    for name, columns in sets.items():
+        alone = set_value(frame, Prediction("y"), columns)
+        np.testing.assert_allclose(found.loc[name, ["value", "low", "high"]], list(alone))
+    assert found.loc["good", "low"] > found.loc["noise", "high"]
+
+
+@pytest.mark.parametrize("sets", [{}, ["a"]])
+def test_sets_to_compare_need_names(sets):
+    with pytest.raises(PrivacyError, match="sets"):
+        compare_sets(table(200), Prediction("y"), sets)

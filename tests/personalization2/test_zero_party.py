@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 
 from ethicalai_lab.errors import InputError
-from ethicalai_lab.personalization.zero_party import answer_quality, compare_asking, said, watched
+from ethicalai_lab.personalization.zero_party import (
+    answer_quality,
+    compare_asking,
+    learn_preferences,
+    said,
+    shelf,
+    watched,
+)
 from ethicalai_lab.world import WorldConfig, make_world
 
 
@@ -113,3 +120,80 @@ def test_bad_input_is_named(world, change, word):
     options = {"at": "2025-11-01"} | change
     with pytest.raises(InputError, match=word):
         compare_asking(world.events, world.products, world.preferences, **options)
+
+
+@pytest.fixture(scope="module")
+def model(world):
+    return learn_preferences(
+        world.events,
+        world.products,
+        world.preferences,
+        at="2025-11-01",
+        questions=["favourite_category", "second_category", "least_category"],
+    )
+
+
+def test_a_persons_answers_move_the_offer(model):
+    plain = model.predict()
+    assert plain["lift"].eq(1).all()
+    assert plain.index[0] == model.average.idxmax()
+    for category in model.categories:
+        told = model.predict({"favourite_category": category, "second_category": None})
+        assert told.loc[category, "lift"] > 1
+        assert told["lift"].idxmax() == category
+        disliked = model.predict({"least_category": category})
+        assert disliked.loc[category, "lift"] < told.loc[category, "lift"]
+
+
+def test_weights_for_one_person_agree_with_ridge_on_everybody(world, model):
+    from sklearn.linear_model import Ridge
+
+    before = world.events["time"] < pd.Timestamp("2025-11-01")
+    asked = world.preferences[world.preferences["time"] < pd.Timestamp("2025-11-01")]
+    people = np.unique(asked["customer_id"])
+    x = said(asked, people, list(model.options))
+    later = watched(world.events[~before], world.products, people)
+    total = np.stack(
+        [later[[f"view:{c}", f"purchase:{c}"]].sum(axis=1) for c in model.categories], axis=1
+    )
+    acted = total.sum(axis=1) > 0
+    share = total[acted] / total[acted].sum(axis=1, keepdims=True)
+    fitted = Ridge(alpha=30.0).fit(x[acted], share / share.mean(axis=0))
+    answers = {"favourite_category": "garden", "least_category": "sports"}
+    row = pd.DataFrame(0, index=[0], columns=x.columns)
+    row[["favourite_category=garden", "least_category=sports"]] = 1
+    found = model.predict(answers)["lift"].reindex(model.categories)
+    np.testing.assert_allclose(found, fitted.predict(row)[0], atol=1e-8)
+
+
+def test_what_was_watched_moves_the_offer_too(model):
+    for category in ("fashion", "sports"):  # those with enough events to learn from
+        seen = pd.Series({f"view:{category}": 5, f"purchase:{category}": 3})
+        assert model.predict({}, seen).index[0] == category
+        assert model.predict({}, seen).loc[category, "lift"] > 1.2
+
+
+@pytest.mark.parametrize(
+    ("answers", "said_in"),
+    [({"shoe_size": "9"}, "shoe_size"), ({"least_category": "cars"}, "cars")],
+)
+def test_unknown_questions_and_answers_are_named(model, answers, said_in):
+    with pytest.raises(InputError, match=said_in):
+        model.predict(answers)
+
+
+def test_shelf_holds_the_most_bought_of_the_price_range(world):
+    for price_range in ("basic", "classic", "premium"):
+        found = shelf(world.events, world.products, category="home", price_range=price_range)
+        assert (found["category"] == "home").all()
+        assert found["bought"].is_monotonic_decreasing
+    prices = [
+        shelf(world.events, world.products, category="home", price_range=name, k=99)["price"]
+        for name in ("basic", "classic", "premium")
+    ]
+    assert prices[0].max() <= prices[1].min() <= prices[1].max() <= prices[2].min()
+    assert sum(map(len, prices)) == (world.products["category"] == "home").sum()
+    with pytest.raises(InputError, match="cars"):
+        shelf(world.events, world.products, category="cars")
+    with pytest.raises(InputError, match="cheap"):
+        shelf(world.events, world.products, category="home", price_range="cheap")
