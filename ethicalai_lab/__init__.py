@@ -23,7 +23,18 @@ _LAZY = {
     "load_table": "ethicalai_lab.world",
     "make_world": "ethicalai_lab.world",
 }
-_ROOMS = ("personalization", "policy", "world", "classroom", "widgets", "plotting", "stats")
+_ROOMS = (
+    "classroom",
+    "consent",
+    "fairness",
+    "personalization",
+    "plotting",
+    "policy",
+    "privacy",
+    "stats",
+    "widgets",
+    "world",
+)
 
 __all__ = ["Policy", "World", "WorldConfig", "__version__", "load_table", "make_world"]
 

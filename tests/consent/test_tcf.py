@@ -126,7 +126,7 @@ def test_what_is_written_is_read_back(fields):
 @settings(max_examples=25)
 @given(fields=signals())
 def test_an_independent_reader_sees_the_same(fields):
-    iab_tcf = pytest.importorskip("iab_tcf")  # iab-tcf-bitarray
+    iab_tcf = pytest.importorskip("iab_tcf")
     ours = tcf.decode(tcf.encode(fields))
     theirs = iab_tcf.decode_v2(tcf.encode(fields))
     assert theirs.cmp_id == ours.cmpId
