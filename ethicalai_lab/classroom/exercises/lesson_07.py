@@ -161,7 +161,13 @@ def _p3_facts(world: Any) -> dict[str, Any]:
     books = 1000 * moved * (WORTH * written - COST)
     truly = 1000 * moved * (WORTH * came - COST)
     more = mean_interval(np.asarray(truly - books))
-    return {"books": float(books.mean()), "truly": float(truly.mean()), "low": more.low}
+    return {
+        "books": float(books.mean()),
+        "truly": float(truly.mean()),
+        "more": more.value,
+        "low": more.low,
+        "high": more.high,
+    }
 
 
 def _p3_outcome(world: Any) -> str:
@@ -184,7 +190,8 @@ P3 = Prediction(
     outcome=_p3_outcome,
     says=(
         "For profit thresholds, per 1,000 people of C and D: by the books {books:+.0f}, by the "
-        "visits as they were {truly:+.0f}."
+        "visits as they were {truly:+.0f}. Each of the two is uncertain. Their difference is "
+        "{more:.0f}, with a 95 % interval from {low:.0f} to {high:.0f}."
     ),
     facts=_p3_facts,
 )
