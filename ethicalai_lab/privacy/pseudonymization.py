@@ -30,6 +30,7 @@ __all__ = [
     "DictionaryAttack",
     "PartnerLinkage",
     "Pseudonymizer",
+    "RotationBill",
     "TokenVault",
     "dictionary_attack",
     "expand_pattern",
@@ -37,6 +38,7 @@ __all__ = [
     "link_partners",
     "new_key",
     "normalize",
+    "rotation_bill",
 ]
 
 _ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
@@ -600,3 +602,93 @@ def link_partners(left: pd.Series, right: pd.Series) -> PartnerLinkage:
     pairs = a.merge(b, on="token", suffixes=("_left", "_right"))
     correct = int((pairs["who_left"] == pairs["who_right"]).sum())
     return PartnerLinkage(len(pairs), correct, len(left.index.intersection(right.index)))
+
+
+@dataclass(frozen=True)
+class RotationBill:
+    """What changing the key every so often keeps, and what it takes from a thief.
+
+    Attributes
+    ----------
+    joins_kept : Interval
+        Share of repeat events that carry the same token as the person's event before, so
+        that somebody without the key can still join the two.
+    exposed : Interval
+        Share of the events after a theft that carry the stolen tokens still.
+    """
+
+    joins_kept: Interval
+    exposed: Interval
+
+
+def rotation_bill(
+    people: pd.Series,
+    times: pd.Series,
+    *,
+    days: int | None,
+    start: Any,
+    stolen: Any,
+) -> RotationBill:
+    """Count what a rotation of the key every `days` days means for a table of events.
+
+    Two events of one person carry the same token exactly when they fall into the same
+    version of the key, so no token need be made to count them.
+
+    Parameters
+    ----------
+    people, times : pandas.Series
+        Who, and when; one row an event.
+    days : int or None
+        Days that a version of the key lasts; None never rotates.
+    start, stolen : timestamp-like
+        When the first version began, and when the tokens of the moment were stolen.
+
+    Returns
+    -------
+    RotationBill
+
+    Raises
+    ------
+    PrivacyError
+        If `days` is no whole number from 1 on, an event lies before `start`, or there is
+        no repeat event or none after the theft.
+
+    References
+    ----------
+    ENISA, "Pseudonymisation techniques and best practices", 2019.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.privacy.pseudonymization import rotation_bill
+    >>> times = pd.Series(pd.to_datetime(["2025-01-05", "2025-01-25", "2025-02-20"]))
+    >>> bill = rotation_bill(
+    ...     pd.Series([7, 7, 7]), times, days=31, start="2025-01-01", stolen="2025-01-20")
+    >>> bill.joins_kept.value, bill.exposed.value
+    (0.5, 0.5)
+    """
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool) or days < 1):
+        raise PrivacyError(f"days is {days!r}; a whole number from 1 on, or None, is accepted.")
+    start, stolen = pd.Timestamp(start), pd.Timestamp(stolen)
+    who = pd.Series(people).to_numpy()
+    if len(who) != len(times):
+        raise PrivacyError(f"people has {len(who)} rows and times {len(times)}; as many each.")
+    table = pd.DataFrame({"who": who, "time": pd.Series(times).to_numpy()})
+    table = table.sort_values(["who", "time"], kind="stable")
+    if table.isna().any(axis=None) or (table["time"] < start).any():
+        raise PrivacyError(
+            f"times: every event needs a person and a time from {start:%Y-%m-%d} on."
+        )
+    age = (table["time"] - start).dt.days
+    version = age * 0 if days is None else age // days
+    repeat = table["who"].duplicated()
+    after = table["time"] >= stolen
+    if not repeat.any() or not after.any():
+        raise PrivacyError("there must be a repeat event, and an event after the theft.")
+    same = (version == version.shift())[repeat]
+    of_theft = 0 if days is None else (stolen - start).days // days
+    caught = (version == of_theft)[after]
+    return RotationBill(
+        proportion_interval(int(same.sum()), len(same)),
+        proportion_interval(int(caught.sum()), len(caught)),
+    )
