@@ -526,6 +526,56 @@ class PreferenceModel:
         )
         return found.sort_values("score", ascending=False, kind="stable")
 
+    def rank(
+        self, answers: Mapping[str, str | None] | None = None, seen: pd.Series | None = None
+    ) -> pd.DataFrame:
+        """Return the categories in the order to offer them, answers taken at their word.
+
+        Weights learned from behaviour lean to what is popular: who names a rare favourite
+        would seldom be offered it. Here the favourite comes first, the second next and the
+        least liked last; the score orders only what was left open.
+
+        Parameters
+        ----------
+        answers, seen
+            As in :meth:`predict`. The questions ``favourite_category``,
+            ``second_category`` and ``least_category`` are obeyed. Where the least liked is
+            also named as liked, both answers count as open.
+
+        Returns
+        -------
+        DataFrame
+            As :meth:`predict` returns, in the order to offer, with ``told``:
+            "favourite", "second", "least" or "".
+
+        Raises
+        ------
+        InputError
+            If a question or an answer is not one of those known.
+
+        Examples
+        --------
+        >>> from ethicalai_lab.personalization.zero_party import learn_preferences
+        >>> from ethicalai_lab.world import make_world
+        >>> world = make_world(3_000, seed=1)
+        >>> model = learn_preferences(world.events, world.products, world.preferences,
+        ...                           at="2025-11-01")
+        >>> model.rank({"favourite_category": "beauty"})["told"].iloc[0]
+        'favourite'
+        """
+        self.predict(answers)  # names what is unknown, before anything is set aside
+        given = {q: a for q, a in dict(answers or {}).items() if a is not None}
+        least = given.get("least_category")
+        against = [q for q in ("favourite_category", "second_category") if given.get(q) == least]
+        if least is not None and against:
+            given = {q: a for q, a in given.items() if q not in (*against, "least_category")}
+        found = self.predict(given, seen)
+        places = {"least": 3, "second": 1, "favourite": 0}
+        told = {given[f"{name}_category"]: name for name in places if f"{name}_category" in given}
+        found["told"] = [told.get(name, "") for name in found.index]
+        order = found["told"].map(places).fillna(2)
+        return found.loc[order.sort_values(kind="stable").index]
+
 
 def learn_preferences(
     events: pd.DataFrame,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["preference_centre"]
 
+_TOLD = {"favourite": "said most liked", "second": "said second", "least": "said least"}
 _OPEN = "I leave this open"
 _MAILS = {"weekly": 52, "monthly": 12, "rarely": 4, "never": 0}
 
@@ -80,8 +81,8 @@ def preference_centre(
             "second_category": second,
             "least_category": least,
         }
-        fit = model.predict(answers, seen if watch else None)["score"]
-        return _bars(fit, goods(str(fit.index[0]), price), _MAILS[often or usual])
+        ranked = model.rank(answers, seen if watch else None)
+        return _bars(ranked, goods(str(ranked.index[0]), price), _MAILS[often or usual])
 
     categories = {_OPEN: None, **{name: name for name in model.categories}}
     return what_if(
@@ -104,9 +105,14 @@ def preference_centre(
     )
 
 
-def _bars(fit: pd.Series, goods: tuple[str, ...], mails: int) -> Any:
+def _bars(ranked: pd.DataFrame, goods: tuple[str, ...], mails: int) -> Any:
     from ethicalai_lab import plotting
 
+    fit = ranked["score"]
+    words = {
+        name: f"{name}, {_TOLD[told]}" if told else str(name)
+        for name, told in ranked["told"].items()
+    }
     first = fit.index[0]
     with plotting.style():
         figure, axes = plotting.canvas(7.5, 3.4)
@@ -122,13 +128,13 @@ def _bars(fit: pd.Series, goods: tuple[str, ...], mails: int) -> Any:
                 height=0.62,
             )
             axes.text(fit[name] + 0.015, row, f"{fit[name]:.2f}", va="center")
-        axes.set_yticks(list(rows), list(fit.index))
+        axes.set_yticks(list(rows), list(words.values()))
         axes.tick_params(axis="y", length=0)
         axes.set_xlim(min(0.0, 1.1 * fit.min()), max(1.0, 1.12 * fit.max()))
         axes.grid(axis="x")
-        axes.set_xlabel("how well the category fits (score)")
+        axes.set_xlabel("score: what the answers foretell of later behaviour")
         a_year = "1 mail" if mails == 1 else f"{mails} mails"
         title = f"Offered first: {first}. {', '.join(goods)}"
         axes.set_title(f"{title}\n{a_year} a year")
-    told = ", ".join(f"{name} {value:.2f}" for name, value in fit.items())
-    return plotting.Figure(figure, f"{title}; {a_year} a year. Scores: {told}.")
+    order = "; ".join(f"{words[name]} {value:.2f}" for name, value in fit.items())
+    return plotting.Figure(figure, f"{title}; {a_year} a year. In order, with scores: {order}.")

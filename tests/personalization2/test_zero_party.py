@@ -197,3 +197,29 @@ def test_shelf_holds_the_most_bought_of_the_price_range(world):
         shelf(world.events, world.products, category="cars")
     with pytest.raises(InputError, match="cheap"):
         shelf(world.events, world.products, category="home", price_range="cheap")
+
+
+def test_ranked_answers_are_taken_at_their_word(model):
+    for category in model.categories:
+        other = "home" if category != "home" else "sports"
+        answers = {"favourite_category": category, "least_category": other}
+        ranked = model.rank(answers)
+        assert ranked.index[0] == category
+        assert ranked.index[-1] == other
+        assert ranked["told"].tolist() == ["favourite", "", "", "", "", "least"]
+        between = ranked["score"].iloc[1:-1]
+        assert between.is_monotonic_decreasing
+    both = model.rank({"favourite_category": "home", "second_category": "garden"})
+    assert both.index[:2].tolist() == ["home", "garden"]
+
+
+def test_contradicting_answers_count_as_open(model):
+    plain = model.rank()
+    torn = model.rank({"favourite_category": "home", "least_category": "home"})
+    pd.testing.assert_frame_equal(torn, plain)
+    half = model.rank(
+        {"favourite_category": "garden", "second_category": "home", "least_category": "home"}
+    )
+    assert half["told"].tolist() == ["favourite", "", "", "", "", ""]
+    with pytest.raises(InputError, match="cars"):
+        model.rank({"least_category": "cars"})
