@@ -155,7 +155,8 @@ def cli_audit(
         One row a person or decision.
     roles : mapping or object
         With ``columns`` (column name to role) and, optionally, ``outcome`` (which outcome),
-        ``positive`` (its positive value) and ``control`` (the treatment's untreated level).
+        ``positive`` (the value of outcome and decision that counts) and ``control`` (the
+        treatment's untreated level).
     html : path-like, optional
         Where to write the page of :func:`report`.
     json : bool, default False
@@ -325,6 +326,12 @@ def _flag(values: pd.Series, positive: Any, name: str) -> Any:
     if pd.api.types.is_numeric_dtype(values) or positive is None:
         if positive is not None and positive in set(values.dropna().unique()):
             return _equal(values, positive, name)
+        texts = [v for v in pd.unique(values.dropna()) if isinstance(v, str)]
+        if texts:
+            raise FairnessInputError(
+                f"column {name!r} holds {texts[0]!r}; 0/1 or true/false are accepted, or text once "
+                f'the roles say which value counts, such as `positive: "{max(texts)}"`.'
+            )
         return binary(values, f"column {name!r}")
     seen = [str(v) for v in pd.unique(values.dropna())]
     if str(positive) not in seen:

@@ -62,7 +62,8 @@ class Roles:
     outcome : str or None
         Which outcome column is meant. The only one, where there is just one.
     positive : str, int, float, bool or None
-        The outcome's positive value, where it is not 0/1 or true/false.
+        The value of the outcome, and of a decision, that counts, where it is not 0/1 or
+        true/false.
 
     Raises
     ------
@@ -203,8 +204,10 @@ def _validated(
     if control is not None and not treatments:
         raise _Problem('"control" is given, but no column has the role treatment.', ("control",))
     outcomes = having("outcome")
-    if positive is not None and not outcomes:
-        raise _Problem('"positive" is given, but no column has the role outcome.', ("positive",))
+    if positive is not None and not outcomes and not having("decision"):
+        raise _Problem(
+            '"positive" is given, but no column has the role outcome or decision.', ("positive",)
+        )
     if outcome is None:
         if len(outcomes) > 1:
             raise _Problem(

@@ -506,8 +506,20 @@ def _checked(frame: pd.DataFrame, roles: Roles, where: Any, name: str) -> pd.Dat
     control = roles.control
     if roles.treatment is not None:
         control = _control(frame[roles.treatment], roles.treatment, control, name)
+    decided = [column for column in roles.of("decision") if _holds(frame[column], roles.positive)]
     for column in roles.of("outcome"):
-        frame[column] = _outcome(frame[column], column, roles, where, name)
+        frame[column] = _outcome(frame[column], column, roles, where, name, bool(decided))
+    for column in decided:
+        gaps = frame[column].isna().to_numpy()
+        if gaps.any():
+            raise TableError(
+                f'{where(int(gaps.argmax()))}: column "{column}" (decision) is empty; say what was '
+                "decided, or leave out such rows."
+            )
+        frame[column] = _is(frame[column], roles.positive)
+    if roles.positive is not None and roles.outcome is None and not decided:
+        column = roles.of("decision")[0]
+        raise _no_positive(frame[column], column, "decision", roles, name)
     for column in roles.of("score"):
         if not _numeric(frame[column]):
             row, value = _first_text(frame[column])
@@ -610,18 +622,38 @@ def _control(column: pd.Series, name: str, control: Any, where: str) -> Any:
     )
 
 
-def _outcome(column: pd.Series, name: str, roles: Roles, where: Any, file: str) -> pd.Series:
+def _holds(column: pd.Series, positive: Any) -> bool:
+    """Tell whether the value that the roles give as positive is there."""
+    if positive is None:
+        return False
+    return any(_same(level, positive) for level in column.dropna().unique())
+
+
+def _is(column: pd.Series, positive: Any) -> pd.Series:
+    """Return 1 where the column is `positive`, 0 where it is another value."""
+    level = next(level for level in column.dropna().unique() if _same(level, positive))
+    return (column == level).astype("int64")
+
+
+def _no_positive(column: pd.Series, name: str, role: str, roles: Roles, file: str) -> TableError:
+    levels = _levels(column)
+    return TableError(
+        f'{file}: column "{name}" ({role}) has no value "{roles.positive}", which the roles '
+        f"give as positive; there are: {_listed(levels)}.{did_you_mean(roles.positive, levels)}"
+    )
+
+
+def _outcome(
+    column: pd.Series, name: str, roles: Roles, where: Any, file: str, decided: bool
+) -> pd.Series:
+    """Return the outcome as numbers; `decided`: the positive value is a decision's already."""
     from pandas.api.types import is_bool_dtype
 
     if name == roles.outcome and roles.positive is not None:
-        levels = _levels(column)
-        for level in levels:
-            if _same(level, roles.positive):
-                return (column == level).astype("int64")
-        raise TableError(
-            f'{file}: column "{name}" (outcome) has no value "{roles.positive}", which the roles '
-            f"give as positive; there are: {_listed(levels)}.{did_you_mean(roles.positive, levels)}"
-        )
+        if _holds(column, roles.positive):
+            return _is(column, roles.positive)
+        if not decided:
+            raise _no_positive(column, name, "outcome", roles, file)
     if hasattr(column, "cat"):
         column = column.astype(column.cat.categories.dtype)
     if is_bool_dtype(column):

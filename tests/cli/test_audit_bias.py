@@ -88,3 +88,24 @@ def test_threshold_must_be_a_number(capsys, table):
     code, _, err = main(capsys, "audit-bias", data, "--roles", roles, "--threshold", "nan")
     assert code == 2
     assert "a number is" in err
+
+
+def test_a_decision_in_words_is_read_by_the_value_that_counts(capsys, table, tmp_path):
+    rows, data, roles = table
+    _, numbers, _ = main(capsys, "audit-bias", data, "--roles", roles)
+    words = tmp_path / "words.csv"
+    lines = "".join(f"{g},{'yes' if sent else 'no'},{visit}\n" for g, sent, visit in rows)
+    words.write_text("group,sent,visit\n" + lines, encoding="utf-8")
+    code, out, err = main(capsys, "audit-bias", words, "--roles", roles)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "column 'sent'" in err
+    assert 'positive: "yes"' in err
+    roles.write_text(ROLES + 'positive: "yes"\n', encoding="utf-8")
+    code, out, _ = main(capsys, "audit-bias", words, "--roles", roles)
+    assert code == 0
+    assert out == numbers
+    words.write_text("group,sent,visit\na,yes,1\nb,,0\na,no,1\n", encoding="utf-8")
+    code, _, err = main(capsys, "audit-bias", words, "--roles", roles)
+    assert code == 2
+    assert 'words.csv, line 3: column "sent" (decision) is empty' in err

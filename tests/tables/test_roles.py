@@ -103,7 +103,7 @@ def test_all_roles_are_there_with_a_meaning():
         ("columns: {a: feature}\ncontroll: x\n", 'Did you mean "control"?'),
         ("columns: {a: feature}\nvisit: outcome\n", "belong under `columns:`"),
         ("columns: {a: feature}\ncontrol: x\n", "no column has the role treatment"),
-        ("columns: {a: feature}\npositive: x\n", "no column has the role outcome"),
+        ("columns: {a: feature}\npositive: x\n", "no column has the role outcome or decision"),
         ("columns: {a: treatment}\ncontrol: [x]\n", ', line 2: "control" must be one value'),
         ("columns: {a: treatment, b: treatment}\n", 'both "a" and "b" have the role treatment'),
         ("columns: {a: outcome, b: outcome}\n", "say which one is meant, such as `outcome: a`"),
