@@ -199,6 +199,19 @@ def test_several_roles_and_protected_features_are_said():
     assert any("protected columns: x" in note for note in found.notes)
 
 
+def test_a_published_random_experiment_raises_no_alarm_at_any_seed(hillstrom):
+    from ethicalai_lab.personalization.experiment import _balance
+
+    features = room.encode_features(
+        hillstrom[[name for name, role in HILLSTROM.items() if role == "feature"]]
+    )
+    arms = ["Mens E-Mail", "Womens E-Mail"]
+    arm_of = hillstrom["segment"].to_numpy()
+    found = pd.concat([_balance(features, arm_of, "No E-Mail", arms, seed) for seed in (0, 1, 5)])
+    assert (found["p_value"] > 0.001).all()
+    assert (found["p_value"] <= 1).all()
+
+
 def test_selection_that_was_not_random_is_noticed():
     table = small(1500)
     rng = np.random.default_rng(1)
