@@ -610,7 +610,7 @@ def frontier(
             elinewidth=4,
             alpha=0.4,
         )
-        axis.plot(part["risk"], kept, MARKERS[i], color=PALETTE[i], markersize=8)
+        axis.plot(part["risk"], kept, MARKERS[i], color=PALETTE[i], markersize=8, zorder=4)
         middle = np.sqrt(part["risk"].min() * part["risk"].max())
         for risk, one, name in zip(part["risk"], kept, part.index, strict=True):
             right = risk <= middle  # beside the interval, towards the panel's middle
@@ -621,6 +621,7 @@ def frontier(
                 textcoords="offset points",
                 ha="left" if right else "right",
                 fontsize=9,
+                zorder=2.5,  # below the markers
                 bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
             )
         axis.axhline(1, color=MUTED, linewidth=1, zorder=1)
