@@ -32,6 +32,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.personalization.calibration import expected_calibration_error, reliability
@@ -125,7 +126,9 @@ class MessageClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(
                 f"no word occurs in {self.min_count} texts; give more texts or a lower min_count."
             ) from None
-        self._model = LogisticRegression(C=self.C, max_iter=2000).fit(x, y)
+        # many tiny matrix products: threads wait for each other far longer than they work
+        with threadpool_limits(limits=1):
+            self._model = LogisticRegression(C=self.C, max_iter=2000).fit(x, y)
         self.classes_ = self._model.classes_
         self.vocabulary_ = self._words.get_feature_names_out()
         return self
