@@ -60,7 +60,7 @@ def _kind(value: Any) -> str:
     if name == "ndarray":
         return f"an array of shape {tuple(value.shape)}"
     if isinstance(value, Mapping):
-        return f"a dictionary with {len(value)} entries"
+        return f"a dictionary with {len(value)} entr{'y' if len(value) == 1 else 'ies'}"
     if isinstance(value, set | frozenset):
         return f"a set of {len(value)} value{_s(value)}"
     if isinstance(value, list | tuple):
@@ -202,7 +202,9 @@ away so that it is a number.
         if value < self.low:
             return f"{value:g} is too small to be possible here: the least is {self.low:g}."
         if value > self.high:
-            return f"{value:g} is too large to be possible here: the most is {self.high:g}."
+            percent = self.unit == "share" and value <= 100
+            asks = " Is it a percentage? Then divide it by 100." if percent else ""
+            return f"{value:g} is too large to be possible here: the most is {self.high:g}.{asks}"
         return ""
 
 

@@ -619,10 +619,10 @@ class BoundPrediction(_BoundChoices):
         if key not in declared.choices:
             return Feedback("noted", f"{result}\n\nYou made no prediction this time.")
         hit = key == facts.expected
-        verdict = "and so it came." if hit else "and it came otherwise. What did you overlook?"
+        verdict = "So it came." if hit else "It came otherwise. What did you overlook?"
         return Feedback(
             "noted",
-            f"You expected: {declared.choices[key]} {verdict}\n\n{result}",
+            f"You expected: “{declared.choices[key]}” {verdict}\n\n{result}",
             title="Your prediction came true" if hit else "Another result than you predicted",
         )
 

@@ -123,7 +123,7 @@ def test_untouched_says_so_and_asks_for_no_world():
         (np.array([0.3, 0.4]), "an array of shape (2,)"),
         (pd.Series([0.3]), "a column with 1 value"),
         (pd.DataFrame({"a": [0.3]}), "a whole table (1 rows, 1 columns)"),
-        ({"a": 0.3}, "a dictionary with 1 entries"),
+        ({"a": 0.3}, "a dictionary with 1 entry"),
         ({0.3}, "a set of 1 value;"),
         (lambda: 0.3, "a function"),
         (Interval(0.3, 0.2, 0.4), "`.value`"),

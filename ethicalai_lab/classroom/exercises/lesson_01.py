@@ -111,8 +111,15 @@ def _true_lift(world: Any, chosen: Any = None) -> float:
 def _p1_facts(world: Any) -> dict[str, float]:
     people, chosen = _people(world), _response_list(world)
     everyone, listed = _true_lift(world), _true_lift(world, chosen)
-    anyway = people.loc[chosen & ~people["mailed"], "visit"].mean()
-    return {"everyone": everyone, "listed": listed, "anyway": float(anyway)}
+    unmailed = ~people["mailed"]
+    return {
+        "everyone": everyone,
+        "listed": listed,
+        "everyone_points": 100 * everyone,
+        "listed_points": 100 * listed,
+        "anyway": float(people.loc[chosen & unmailed, "visit"].mean()),
+        "all_anyway": float(people.loc[unmailed, "visit"].mean()),
+    }
 
 
 def _p1_outcome(world: Any) -> str:
@@ -134,9 +141,9 @@ P1 = Prediction(
     },
     outcome=_p1_outcome,
     says=(
-        "In truth the mail adds {listed:.1%} to the listed customers' chance of a visit, and "
-        "{everyone:.1%} to everybody's. What sets the listed ones apart is that {anyway:.0%} "
-        "of them came without any mail."
+        "In truth the mail raises the listed customers' chance of a visit by {listed_points:.1f} "
+        "points, and everybody's by {everyone_points:.1f}. What sets the listed ones apart is that "
+        "{anyway:.0%} of them came without any mail, against {all_anyway:.0%} of everybody."
     ),
     facts=_p1_facts,
 )
@@ -155,6 +162,8 @@ def _q1_facts(world: Any) -> dict[str, float]:
         "without": without,
         "to_others": mailed - float(others),
         "relative": mailed / without - 1,
+        "ratio": mailed / without,
+        "points": 100 * (mailed - without),
     }
 
 
@@ -164,7 +173,7 @@ Q1 = Exercise(
         "How many visits does the fashion mail cause per customer mailed? Give the lift as a "
         "difference of shares."
     ),
-    answer=Number(absolute=0.0005, unit="share", low=-1, high=1),
+    answer=Number(absolute=0.0005, unit="share", low=-1, high=2),
     expected=lambda world: _q1_facts(world)["mailed"] - _q1_facts(world)["without"],
     facts=_q1_facts,
     mistakes=[
@@ -188,8 +197,19 @@ Q1 = Exercise(
         Mistake(
             "relative",
             lambda f: f.relative,
-            "That is the relative lift: how many times more. Asked for is the difference of "
+            "That is the relative lift: the difference, measured in visits without the mail. Asked "
+            "for is the difference of the two shares itself.",
+        ),
+        Mistake(
+            "ratio",
+            lambda f: f.ratio,
+            "That is the ratio: how many times as many visited. Asked for is the difference of "
             "the two shares.",
+        ),
+        Mistake(
+            "control_only",
+            lambda f: f.without,
+            "That is the share that visited without the mail. How many more came with it?",
         ),
     ],
     hints=[
@@ -203,8 +223,8 @@ Q1 = Exercise(
     ),
     why=(
         "{mailed:.2%} came after the mail and {without:.2%} without it. The difference, "
-        "{expected:.2%}, is what the mail did. Only chance made the two groups, so nothing "
-        "else explains it."
+        "{points:.2f} points, is the estimate of what the mail did. Only chance made the two "
+        "groups, so nothing but the mail and the luck of the draw sets them apart."
     ),
 )
 
@@ -260,7 +280,7 @@ Q2 = Exercise(
     solution="answer = by_uplift[by_response].mean()",
     why=(
         "{expected:.0%} stand on both. The other {missed:.0%} of the response list get a mail "
-        "that would have done more elsewhere."
+        "that, by the uplift model's estimate, would have done more elsewhere."
     ),
 )
 
@@ -329,8 +349,8 @@ Q3 = Exercise(
         "answer = heights[0.3] / heights[1.0]"
     ),
     why=(
-        "{expected:.0%} of the extra visits, from three in ten of the mails. The other mails "
-        "would mostly reach people who come anyway, or do not come at all."
+        "{expected:.0%} of the extra visits, from three in ten of the mails. The other seven in "
+        "ten bring the rest: less for each mail."
     ),
 )
 
@@ -347,6 +367,7 @@ def _q4_facts(world: Any) -> dict[str, Any]:
         "zero": uplift > 0,
         "mail_only": VISIT * uplift > MAIL,
         "everyone": uplift > -1,
+        "nobody": uplift > 1,
         "inverted": VISIT * uplift <= price,
         "response": trial["response"] >= trial["response"].quantile(1 - right.mean()),
         "top": _lists(world)["uplift"],
@@ -357,7 +378,7 @@ def _q4_facts(world: Any) -> dict[str, Any]:
 
 def _same(name: str) -> Any:
     """Recognise a rule by the rows that it chooses."""
-    return lambda answer, f: float((answer.to_numpy() == f[name].to_numpy()).mean()) > 0.995
+    return lambda answer, f: float((answer.to_numpy() == list(f[name])).mean()) > 0.995
 
 
 Q4 = Exercise(
@@ -380,6 +401,20 @@ Q4 = Exercise(
             "This rule mails everybody. In truth that makes {everyone_worth:,.0f} per 1,000 "
             "customers. Leave out those whom the mail does not pay for.",
             when=_same("everyone"),
+        ),
+        Mistake(
+            "nobody",
+            lambda f: f.nobody,
+            "This rule mails nobody. That costs nothing and earns nothing, and there are customers "
+            "whom a mail pays for.",
+            when=lambda answer, f: not answer.any(),
+        ),
+        Mistake(
+            "fixed_share",
+            lambda f: f.top,
+            "That is the fixed three in ten again. In truth it makes {top_worth:,.0f} per 1,000 "
+            "customers. Let the price of a mail draw the line instead of a share.",
+            when=_same("top"),
         ),
         Mistake(
             "inverted",
