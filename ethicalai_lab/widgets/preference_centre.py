@@ -68,23 +68,17 @@ def preference_centre(
         found = shelf(events, products, category=category, price_range=price)
         return tuple(found["name"].astype(str))
 
-    def offer(
-        favourite: str | None,
-        second: str | None,
-        least: str | None,
-        price: str | None,
-        often: str | None,
-        watch: bool,
-    ) -> Any:
+    def offer(favourite: str, second: str, least: str, price: str, often: str, watch: bool) -> Any:
         answers = {
-            "favourite_category": favourite,
-            "second_category": second,
-            "least_category": least,
+            "favourite_category": favourite or None,
+            "second_category": second or None,
+            "least_category": least or None,
         }
         ranked = model.rank(answers, seen if watch else None)
-        return _bars(ranked, goods(str(ranked.index[0]), price), _MAILS[often or usual])
+        return _bars(ranked, goods(str(ranked.index[0]), price or None), _MAILS[often or usual])
 
-    categories = {_OPEN: None, **{name: name for name in model.categories}}
+    # an empty text, not None: a dropdown shows nothing at all where its value is None
+    categories = {_OPEN: "", **{name: name for name in model.categories}}
     return what_if(
         offer,
         title="Your choices",
@@ -99,8 +93,8 @@ def preference_centre(
         favourite=categories,
         second=categories,
         least=categories,
-        price={_OPEN: None, **{name: name for name in ("basic", "classic", "premium")}},
-        often={_OPEN: None, **{name: name for name in _MAILS}},
+        price={_OPEN: "", **{name: name for name in ("basic", "classic", "premium")}},
+        often={_OPEN: "", **{name: name for name in _MAILS}},
         watch=False,
     )
 

@@ -258,7 +258,17 @@ Q1 = Exercise(
 @per_world
 def _q2_facts(world: Any) -> dict[str, Any]:
     after = {c for c, role in world.roles["campaign"].items() if role == "outcome"} - {"visit"}
-    return {"after": after, "plus_arm": after | {"arm"}, "plus_history": after | {"history"}}
+    campaign = world.campaign
+    spent, left = campaign["spend"] > 0, campaign["unsubscribed"] == 1
+    return {
+        "after": after,
+        "plus_arm": after | {"arm"},
+        "plus_history": after | {"history"},
+        "spent": int(spent.sum()),
+        "spent_came": float(campaign.loc[spent, "visit"].mean()),
+        "left_came": float(campaign.loc[left, "visit"].mean()),
+        "came": float(campaign["visit"].mean()),
+    }
 
 
 Q2 = Exercise(
@@ -293,8 +303,8 @@ Q2 = Exercise(
         Mistake(
             "arm",
             lambda f: f.plus_arm,
-            "The arm is settled *before* anything happens: the shop drew it itself. The others "
-            "you named are right.",
+            "The arm is settled *before* anything happens: the shop drew it itself. It is known "
+            "on the morning of the mailing.",
             when=lambda answer, f: "arm" in answer,
         ),
         Mistake(
@@ -305,11 +315,10 @@ Q2 = Exercise(
             when=lambda answer, f: bool(answer & {"history", "recency"}),
         ),
         Mistake(
-            "one_only",
+            "incomplete",
             {"spend"},
-            "That is one of them. Money is spent in the weeks after the mail. What else is "
-            "written then?",
-            when=lambda answer, f: len(answer) == 1 and answer <= f.after,
+            "What you named is written after the mail. Something else is written then, too.",
+            when=lambda answer, f: bool(answer) and answer < f.after,
         ),
     ],
     hints=[
@@ -319,8 +328,10 @@ Q2 = Exercise(
     ],
     solution='answer = {"conversion", "spend", "unsubscribed"}',
     why=(
-        "All of these are outcomes of the mailing. The search named those that give the visit away. "
-        "The one that does not give it away needs somebody who knows the calendar."
+        "All three are outcomes of the mailing. Of the {spent:,} who spent something, "
+        "{spent_came:.0%} had come, so the search named these columns. Of those who left the list, "
+        "{left_came:.0%} came, against {came:.0%} of everybody: `unsubscribed` gives nothing "
+        "away, and only somebody who knows the calendar can name it."
     ),
 )
 
