@@ -75,6 +75,10 @@ def contacts(
         number, best = int(number), int(gain.idxmax())
         with plotting.style():
             figure, axes = plotting.canvas(7.5, 3.9, columns=2)
+            # placed by hand: working the layout out takes longer than drawing
+            figure.set_layout_engine("none")
+            for panel, left in zip(axes, (0.08, 0.57), strict=True):
+                panel.set_position((left, 0.14, 0.41, 0.61))
             panels = (
                 (axes[0], gain, "gain per 1,000 customers", plotting.PALETTE[0]),
                 (axes[1], leave, "people who leave, of 1,000", plotting.PALETTE[1]),
@@ -94,8 +98,8 @@ def contacts(
                 panel.set_xlabel("contacts in six weeks")
                 panel.set_title(label)
             title = (
-                f"{number} contacts in six weeks, {spacing}: {_signed(gain[number])} per 1,000 "
-                f"customers,\n{leave[number]:.0f} people leave. Most is earned at {best} contacts."
+                f"{_counted(number)} in six weeks, {spacing}: {_signed(gain[number])} per 1,000 "
+                f"customers,\n{leave[number]:.0f} people leave. Most is earned at {_counted(best)}."
             )
             figure.suptitle(title, fontsize=11, x=0.01, ha="left")
         told = ", ".join(f"{n}: {_signed(value)}" for n, value in gain.items())
@@ -121,3 +125,7 @@ def contacts(
 def _signed(value: float) -> str:
     """Write a gain with its sign, and nothing as plain 0."""
     return f"{value:+,.0f}" if round(value) else "0"
+
+
+def _counted(number: int) -> str:
+    return "1 contact" if number == 1 else f"{number} contacts"
