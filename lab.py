@@ -25,6 +25,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -85,7 +86,11 @@ def environment():
 
 def fingerprint():
     """Return what .venv depends on: the lock, the package's metadata and the folder's place."""
-    content = LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes() + str(VENV).encode()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    # less the settings of the tools: to change those must not cost anyone a set-up
+    package = [project.get("project"), project.get("build-system")]
+    package.append(project.get("tool", {}).get("setuptools"))
+    content = LOCK.read_bytes() + json.dumps([package, str(VENV)]).encode()
     return hashlib.sha256(content).hexdigest()
 
 
@@ -313,6 +318,7 @@ def main(argv):
         lock(argv[1:])
     else:
         set_up()
+        os.environ.setdefault("ETHICALAI_LAB_WORK", str(ROOT / "notebooks"))  # as the lessons do
         become([PYTHON, "-P", "-m", "ethicalai_lab", *argv])  # -P: not what lies in this folder
 
 

@@ -106,7 +106,7 @@ class Project:
 
     def outdate(self):
         """Make the set-up out of date, as a new version of the project does."""
-        path = self.root / "pyproject.toml"
+        path = self.root / "requirements.lock"
         path.write_text(path.read_text(encoding="utf-8") + "# newer\n", encoding="utf-8")
 
 
@@ -412,6 +412,33 @@ def test_options_reach_jupyterlab(lab, monkeypatch):
     lab.main([])
     assert "--ServerApp.open_browser=False" in opened[0]
     assert "--ServerApp.open_browser=True" in opened[1]
+
+
+def test_verbs_work_where_the_lessons_keep_policy_and_progress(lab, monkeypatch, repo):
+    seen = []
+    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "become", lambda command: seen.append(lab.environment()))
+    monkeypatch.delenv("ETHICALAI_LAB_WORK", raising=False)
+    monkeypatch.setattr(lab.os, "environ", dict(os.environ))
+    lab.main(["policy", "check"])
+    lab.os.environ["ETHICALAI_LAB_WORK"] = "elsewhere"
+    lab.main(["policy", "check"])
+    assert [env["ETHICALAI_LAB_WORK"] for env in seen] == [str(repo / "notebooks"), "elsewhere"]
+
+
+def test_only_what_is_installed_calls_for_a_new_set_up(lab, monkeypatch, tmp_path):
+    monkeypatch.setattr(lab, "ROOT", tmp_path)
+    monkeypatch.setattr(lab, "LOCK", tmp_path / "requirements.lock")
+
+    def found(lock="a==1", dependencies='"a"', tool="line-length = 100"):
+        (tmp_path / "requirements.lock").write_text(lock)
+        (tmp_path / "pyproject.toml").write_text(
+            f'[project]\nname = "x"\ndependencies = [{dependencies}]\n[tool.ruff]\n{tool}\n'
+        )
+        return lab.fingerprint()
+
+    assert found() == found(tool="line-length = 90")
+    assert len({found(), found(lock="a==2"), found(dependencies='"a", "b"')}) == 3
 
 
 def test_a_failing_step_fails_the_whole_run_but_stops_none(lab, monkeypatch):
