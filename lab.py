@@ -89,7 +89,7 @@ def fingerprint():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     # less the settings of the tools: to change those must not cost anyone a set-up
     package = [project.get("project"), project.get("build-system")]
-    package.append(project.get("tool", {}).get("setuptools"))
+    package.append(project.get("tool", {}).get("hatch"))
     content = LOCK.read_bytes() + json.dumps([package, str(VENV)]).encode()
     return hashlib.sha256(content).hexdigest()
 
@@ -204,17 +204,29 @@ def make_anew():
         sys.exit(advice(said) or f"Cannot make {VENV}: close what uses it, delete it, {AGAIN}")
     install()
     (VENV / "jupyter" / "ipython").mkdir(parents=True, exist_ok=True)
-    # JupyterLab would ask about news and look for newer versions
-    config = VENV / "etc" / "jupyter" / "labconfig"
-    config.mkdir(parents=True, exist_ok=True)
-    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (config / "page_config.json").write_text(json.dumps(quiet), encoding="utf-8")
-    # and a lesson that the reader saved would show errors for its widgets when reopened
-    keep = {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True}}
-    (config / "default_setting_overrides.json").write_text(json.dumps(keep), encoding="utf-8")
+    settle(VENV / "etc" / "jupyter" / "labconfig")
     version = "%d.%d" % sys.version_info[:2]  # noqa: UP031
     STAMP.write_text(f"{fingerprint()} {version}\n", encoding="utf-8")
     print(f"The lab is set up ({time.monotonic() - start:.0f} s).", flush=True)
+
+
+def settle(folder):
+    """Write JupyterLab's settings; the browser test uses the same."""
+    settings = {
+        # it would ask about news and look for newer versions
+        "page_config": {
+            "disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}
+        },
+        "default_setting_overrides": {
+            # a lesson that the reader saved would show errors for its widgets when reopened
+            "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
+            # draw all cells at once: lessons are short, and the page does not jump while presented
+            "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+        },
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in settings.items():
+        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def jupyter_command(port=None, browser=True):
@@ -275,6 +287,8 @@ def open_lab(options):
         except OSError:
             sys.exit(f"Port {args.port} cannot be used: name another, or leave --port away.")
     set_up()
+    with contextlib.suppress(OSError):  # a set-up of an earlier version has fewer of them
+        settle(VENV / "etc" / "jupyter" / "labconfig")
     print("The lab is open until you press Ctrl-C here.", flush=True)
     become(jupyter_command(args.port, not args.no_browser), ROOT / "notebooks")
 

@@ -81,10 +81,7 @@ def server(tmp_path_factory):
     shutil.copy(Path(__file__).with_name("widgets_and_exercises.ipynb"), folder)
     lab = _lab()
     if not lab.STAMP.exists():  # a .venv made by hand lacks what lab.py sets beside the lock
-        quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-        config = base / "config" / "labconfig"
-        config.mkdir(parents=True)
-        (config / "page_config.json").write_text(json.dumps(quiet), encoding="utf-8")
+        lab.settle(base / "config" / "labconfig")
     token, port = "browser-test", _free_port()
     command = [
         f"--ServerApp.root_dir={folder}" if part.startswith("--ServerApp.root_dir=") else part
@@ -235,8 +232,11 @@ class Page:
         self.page.keyboard.press("Escape")
         self.menu("File", "Save Notebook")
         end = time.monotonic() + 30
-        while path.stat().st_mtime_ns == before and time.monotonic() < end:
+        while time.monotonic() < end:
             self.page.wait_for_timeout(100)
+            if path.stat().st_mtime_ns != before:
+                with contextlib.suppress(ValueError):  # it is still being written
+                    return json.loads(path.read_text(encoding="utf-8"))
         return json.loads(path.read_text(encoding="utf-8"))
 
     def cell(self, text):

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 REPO = Path(__file__).resolve().parents[2]
 SHOTS = REPO / "test-artifacts" / "screenshots"
 OWN = "widgets_and_exercises.ipynb"
+WHAT_IF = ".jp-CodeCell:has(.jupyter-widgets img)"
 LESSONS = [path.name for path in sorted((REPO / "notebooks").glob("*.ipynb"))]
 
 
@@ -34,29 +35,55 @@ def _no_error_output(notebook):
     assert ran > 0
 
 
-def _move_each_slider(page):
-    """Press an arrow key on every slider; each must change its picture, and only that."""
-    sliders = page.page.locator(".jp-CodeCell:has(.noUi-handle)")
-    for i in range(sliders.count()):
-        cell = sliders.nth(i)
+def _changes(page, cell, move, timeout=30_000):
+    """Make a move and tell whether the cell's one picture, and what it says, became another."""
+    image = cell.locator(".jp-OutputArea img")
+    assert image.count() == 1, "one picture, not two"
+    before, alt = _picture(cell), image.get_attribute("alt")
+    move()
+    try:
+        page.page.wait_for_function(
+            "([cell, before]) => cell.querySelector('.jp-OutputArea img').src !== before",
+            arg=[cell.element_handle(), before],
+            timeout=timeout,
+        )
+    except page.timeout:
+        return False
+    assert image.get_attribute("alt") != alt
+    assert image.count() == 1
+    return True
+
+
+def _move_each_widget(page):
+    """Move each widget's controls by keyboard; each slider must change its picture."""
+    cells = page.page.locator(WHAT_IF)
+    for i in range(cells.count()):
+        cell = cells.nth(i)
         cell.scroll_into_view_if_needed()
-        handles = cell.locator(".noUi-handle")
-        for j in range(handles.count()):
-            before = _picture(cell)
-            alt = cell.locator(".jp-OutputArea img").first.get_attribute("alt")
-            assert cell.locator(".jp-OutputArea img").count() == 1, "one picture, not two"
-            handles.nth(j).focus()
+
+        def three_steps(handle):
+            handle.focus()
             for _ in range(3):
                 page.page.keyboard.press("ArrowRight")
             page.idle()
-            page.page.wait_for_function(
-                "([cell, before]) => cell.querySelector('.jp-OutputArea img').src !== before",
-                arg=[cell.element_handle(), before],
-                timeout=30_000,
+
+        moved = False
+        for handle in cell.locator(".noUi-handle").all():
+            assert _changes(page, cell, lambda at=handle: three_steps(at))
+            moved = True
+        # some switches change nothing where another one decides: one that does is enough
+        switches = cell.locator(
+            ".widget-toggle-buttons button:not(.mod-active), .widget-checkbox input"
+        ).all()
+        for switch in [] if moved else switches:
+            moved = moved or _changes(page, cell, lambda at=switch: at.press("Space"), 8_000)
+        lists = [] if moved else cell.locator(".widget-dropdown select").all()
+        for choice in lists:
+            moved = moved or _changes(
+                page, cell, lambda at=choice: at.select_option(index=1), 8_000
             )
-            assert cell.locator(".jp-OutputArea img").first.get_attribute("alt") != alt
-            assert cell.locator(".jp-OutputArea img").count() == 1
-    return sliders.count()
+        assert moved, "no control changes the picture"
+    return cells.count()
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -72,8 +99,8 @@ def test_a_lesson_from_first_sight_to_a_checked_answer(page, name):
     text = page.page.locator(".jp-Notebook").text_content()
     for wrong in ("Error displaying widget", "Loading widget", "model not found"):
         assert wrong not in text
-    assert _move_each_slider(page) > 0, "a lesson has a widget"
-    cell = page.page.locator(".jp-CodeCell:has(.noUi-handle)").first
+    assert _move_each_widget(page) > 0, "a lesson has a widget"
+    cell = page.page.locator(WHAT_IF).first
     cell.scroll_into_view_if_needed()
     page.shot(f"{number}-what-if")
 
@@ -87,7 +114,10 @@ def test_a_lesson_from_first_sight_to_a_checked_answer(page, name):
     )
     cell = page.cell(f"ex.{exercise.id}.check")
     cell.locator(".eal-untouched").wait_for()
-    page.run_in(cell, re.sub(r"^answer = \.\.\.", exercise.solution, source, flags=re.M))
+    answered = re.sub(
+        r"^answer = .*?(?=^ex\.)", lambda _: f"{exercise.solution}\n\n", source, flags=re.M | re.S
+    )
+    page.run_in(cell, answered)
     cell = page.cell(f"ex.{exercise.id}.check")
     cell.locator(".eal-right").wait_for()
     page.shot(f"{number}-right")
@@ -101,7 +131,7 @@ def test_feedback_widgets_and_figures_in_both_themes(page):
     page.open(OWN)
     page.run_all()
     _no_error_output(page.saved())
-    assert _move_each_slider(page) == 1
+    assert _move_each_widget(page) == 1
     what_if = page.page.locator(".jp-CodeCell:has(.noUi-handle)")
     page.shot("own-what-if", what_if)
 

@@ -150,7 +150,7 @@ def test_first_start_installs_and_passes_the_verb_on(project):
     config = json.loads((venv / "etc/jupyter/labconfig/page_config.json").read_text())
     assert config["disabledExtensions"] == {"@jupyterlab/apputils-extension:announcements": True}
     kept = json.loads((venv / "etc/jupyter/labconfig/default_setting_overrides.json").read_text())
-    assert kept == {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True}}
+    assert kept["@jupyter-widgets/jupyterlab-manager:plugin"] == {"saveState": True}
 
 
 def test_second_start_is_quick_and_silent(project):
