@@ -102,6 +102,7 @@ def test_a_lesson_from_first_sight_to_a_checked_answer(page, name):
     assert _move_each_widget(page) > 0, "a lesson has a widget"
     cell = page.page.locator(WHAT_IF).first
     cell.scroll_into_view_if_needed()
+    page.page.wait_for_timeout(300)  # let the page paint what it scrolled to
     page.shot(f"{number}-what-if")
 
     assert number in declared_lessons()
