@@ -936,16 +936,16 @@ def _projected(edges: Sequence[tuple[str, str]], shown: Sequence[str]) -> list[t
     found = []
     for start in shown:
         seen: set[str] = set()
-        todo = list(children.get(start, ()))
-        while todo:
-            node = todo.pop()
+        waiting = list(children.get(start, ()))
+        while waiting:
+            node = waiting.pop()
             if node in seen:
                 continue
             seen.add(node)
             if node in kept:
                 found.append((start, node))
             else:
-                todo += children.get(node, ())
+                waiting += children.get(node, ())
     return sorted(set(found))
 
 

@@ -137,10 +137,10 @@ CAME_ALONG = {
 def test_no_copyleft_in_what_readers_install(pyproject):
     """Walk the core's packages down to their last dependency and read their licences."""
     env = default_environment() | {"extra": ""}
-    todo = [Requirement(line) for line in pyproject["project"]["dependencies"]]
+    waiting = [Requirement(line) for line in pyproject["project"]["dependencies"]]
     seen, found = set(), []
-    while todo:
-        requirement = todo.pop()
+    while waiting:
+        requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
         if name in seen or (requirement.marker and not requirement.marker.evaluate(env)):
             continue
@@ -149,7 +149,7 @@ def test_no_copyleft_in_what_readers_install(pyproject):
         licences = [*about.get_all("Classifier", []), about.get("License-Expression", "")]
         licences += (about.get("License") or "").splitlines()[:1]
         found += [f"{name}: {text}" for text in licences if is_copyleft(text)]
-        todo += [Requirement(line) for line in importlib.metadata.requires(name) or []]
+        waiting += [Requirement(line) for line in importlib.metadata.requires(name) or []]
     assert len(seen) > 50
     assert found == []
 
