@@ -145,6 +145,12 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(does=_policy_check)
     new = actions.add_parser("new", help="write a commented policy in which nothing is decided")
     new.add_argument("file", metavar="FILE", nargs="?", help="default: my_policy.yaml")
+    new.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="begin from a known position with its sources: collect_everything, "
+        "average_practice, privacy_first, consent_first or fairness_first",
+    )
     new.set_defaults(does=_policy_new)
 
     doctor = verb("doctor", _doctor, "Say whether this installation can run the lessons.")
@@ -347,12 +353,15 @@ def _policy_check(options: argparse.Namespace) -> int:
 
 
 def _policy_new(options: argparse.Namespace) -> int:
-    from ethicalai_lab.policy import Policy, my_policy_path
+    from ethicalai_lab.policy import SECTIONS, Policy, my_policy_path, preset
 
     path = Path(options.file or my_policy_path())
+    policy = preset(options.preset) if options.preset else Policy()
     _new_file(path)
-    Policy().save(path)
-    print(f"{path}: written, nothing decided yet")
+    policy.save(path)
+    decided = len(SECTIONS) - len(policy.undecided())
+    said = f"{decided} of {len(SECTIONS)} sections decided" if decided else "nothing decided yet"
+    print(f"{path}: written, {said}")
     return 0
 
 

@@ -11,17 +11,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ethicalai_lab.policy.errors import PolicyError
     from ethicalai_lab.policy.policy import Policy, my_policy_path
+    from ethicalai_lab.policy.presets import PRESETS, Preset, preset, preset_table
     from ethicalai_lab.policy.sections import SECTIONS
 
 # public name -> the module that holds it
 _LAZY = {
+    "PRESETS": "presets",
     "SECTIONS": "sections",
     "Policy": "policy",
     "PolicyError": "errors",
+    "Preset": "presets",
     "my_policy_path": "policy",
+    "preset": "presets",
+    "preset_table": "presets",
 }
 
-__all__ = ["SECTIONS", "Policy", "PolicyError", "my_policy_path"]
+__all__ = [
+    "PRESETS",
+    "SECTIONS",
+    "Policy",
+    "PolicyError",
+    "Preset",
+    "my_policy_path",
+    "preset",
+    "preset_table",
+]
 
 
 def __getattr__(name: str) -> Any:
