@@ -37,6 +37,7 @@ __all__ = [
     "Figure",
     "canvas",
     "causal_graph",
+    "contributions",
     "curves",
     "frontier",
     "gains_and_losses",
@@ -720,6 +721,115 @@ def gains_and_losses(
     axes.set_title(title)
     figure.legend(loc="outside lower left", ncols=len(groups))
     return Figure(figure, f"{title}, {xlabel}. {'. '.join(told)}.")
+
+
+# ------------------------------------------------------------------------ explanations
+
+
+@_styled
+def contributions(
+    parts: Mapping[str, float] | pd.Series,
+    base: float,
+    *,
+    title: str,
+    unit: str = "share",
+    most: int = 7,
+    xlabel: str = "score",
+) -> Figure:
+    """Draw how one score comes about: from a base, column by column, to the score.
+
+    Parameters
+    ----------
+    parts : mapping or Series of str to float
+        What each column adds to the score, or takes from it; the score is `base` plus
+        their sum.
+    base : float
+        Where the account begins, such as the mean score of the background.
+    title, xlabel : str
+        Texts of the figure.
+    unit : {"share", "points", "money", "count", "number"}, default "share"
+        How the score is written; steps of a share are written in points.
+    most : int, default 7
+        Most columns drawn; the others are drawn together, as one step.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    PlotError
+        If there are no parts, a number is missing, or `most` is below 1.
+
+    Examples
+    --------
+    >>> contributions({"recency": 0.06, "age": -0.02}, 0.11, title="Why Ada").alt
+    'Why Ada: from 11.0 % to 15.0 %. recency +6.0 points, age -2.0 points.'
+    """
+    values = {str(name): float(value) for name, value in dict(parts).items()}
+    if not values:
+        raise PlotError("contributions: there are no parts to draw")
+    wrong = [name for name, value in values.items() if not np.isfinite(value)]
+    if wrong or not np.isfinite(base):
+        at = f"part {wrong[0]!r}" if wrong else "base"
+        raise PlotError(f"contributions: {at} is not a number")
+    if most < 1:
+        raise PlotError(f"contributions: most is {most}; accepted: 1 or more")
+    ranked = sorted(values, key=lambda name: -abs(values[name]))
+    steps = [(name, values[name]) for name in ranked[:most]]
+    if len(ranked) > most:
+        rest = ranked[most:]
+        steps.append((f"{len(rest)} other columns", sum(values[name] for name in rest)))
+    score = base + sum(values.values())
+    ends = base + np.cumsum([0.0, *(value for _, value in steps)])
+    whole = _format(unit, [base, score])
+    step = _format("points" if unit == "share" else unit, [value for _, value in steps])
+
+    def signed(value: float) -> str:
+        text = step(value)
+        return text if text.startswith(("+", "-")) or text.strip("0., ") == "" else f"+{text}"
+
+    figure, axes = canvas(7.5, 1.5 + 0.34 * (len(steps) + 1))
+    low, high = float(ends.min()), float(ends.max())
+    span = (high - low) or abs(high) or 1.0
+    for i, (_, value) in enumerate(steps):
+        at = len(steps) - 1 - i
+        up = value >= 0
+        axes.barh(
+            at,
+            value,
+            left=ends[i],
+            height=0.62,
+            color=PALETTE[0] if up else "white",
+            edgecolor=PALETTE[0 if up else 1],
+            hatch="" if up else 2 * HATCHES[1],
+        )
+        # the line to the next step shows that nothing is lost between them
+        below = at - 1 if i < len(steps) - 1 else at - 0.5
+        axes.plot([ends[i + 1]] * 2, [at, below], "-", color=MUTED, linewidth=0.8)
+        right = max(ends[i], ends[i + 1])
+        axes.text(
+            *(right + 0.015 * span, at, signed(value)),
+            ha="left",
+            va="center",
+            fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+        )
+    for value, said in ((base, "base"), (score, "score")):
+        axes.axvline(
+            value, color=INK, linewidth=1, zorder=0.5, linestyle=":" if said == "base" else "-"
+        )
+    axes.set_yticks(range(len(steps)), [name for name, _ in reversed(steps)])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlim(low - 0.08 * span, high + 0.22 * span)
+    axes.set_ylim(-0.6, len(steps) - 0.4)
+    axes.xaxis.set_major_formatter(_axis_format(unit))
+    axes.grid(axis="x")
+    axes.set_xlabel(f"{xlabel}: from {whole(base)} (dotted) to {whole(score)} (solid)")
+    axes.set_title(title)
+    told = ", ".join(f"{name} {signed(value)}" for name, value in steps)
+    return Figure(figure, f"{title}: from {whole(base)} to {whole(score)}. {told}.")
 
 
 # ------------------------------------------------------------------------- segments

@@ -53,6 +53,7 @@ SEGMENTS = pd.DataFrame(
     {"size": [0.1, 0.3, 0.6], "months": [1.2, 4.5, 10.5], "lift": [0.02, 0.11, -0.01]},
     index=["champions", "loyal sports buyers", "hibernating"],
 )
+PARTS = {"recency": 0.062, "sports": 0.031, "age": -0.024, "history": 0.011, "x": -4e-4, "y": 0.002}
 NODES = {
     "age": "observed",
     "income": "observed",
@@ -103,6 +104,9 @@ FIGURES = {
     ),
     "groups": lambda: plotting.uplift_groups(*_chances(), threshold=0.15),
     "graph": lambda: plotting.causal_graph(NODES, EDGES),
+    "contributions": lambda: plotting.contributions(
+        PARTS, 0.106, title="Why she", xlabel="chance of a visit", most=4
+    ),
 }
 
 
@@ -346,3 +350,34 @@ def test_no_arrow_runs_behind_a_box_it_does_not_belong_to():
 def test_data_that_cannot_be_drawn_is_named(draw, says):
     with pytest.raises(plotting.PlotError, match=says):
         draw()
+
+
+def test_contributions_lead_from_base_to_score_with_nothing_lost():
+    figure = FIGURES["contributions"]()
+    bars = figure.axes[0].patches
+    assert len(bars) == 5
+    at = 0.106
+    for bar, value in zip(bars, [0.062, 0.031, -0.024, 0.011, 0.0016], strict=True):
+        assert bar.get_x() == pytest.approx(at)
+        assert bar.get_width() == pytest.approx(value)
+        at += value
+    assert at == pytest.approx(0.106 + sum(PARTS.values()))
+    assert figure.alt.startswith("Why she: from 10.6 % to 18.8 %. recency +6.2 points")
+    assert figure.alt.endswith("history +1.1 points, 2 other columns +0.2 points.")
+    # what lowers the score differs by hatch, not by colour alone
+    assert {bool(bar.get_hatch()) for bar in bars if bar.get_width() < 0} == {True}
+    assert {bool(bar.get_hatch()) for bar in bars if bar.get_width() > 0} == {False}
+
+
+@pytest.mark.parametrize(
+    ("parts", "base", "most", "fault"),
+    [
+        ({}, 0.1, 3, "no parts"),
+        ({"age": float("nan")}, 0.1, 3, "part 'age' is not a number"),
+        ({"age": 0.1}, float("inf"), 3, "base is not a number"),
+        ({"age": 0.1}, 0.1, 0, "most is 0"),
+    ],
+)
+def test_contributions_refuse_what_cannot_be_drawn(parts, base, most, fault):
+    with pytest.raises(plotting.PlotError, match=fault):
+        plotting.contributions(parts, base, title="t", most=most)
