@@ -21,6 +21,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -32,6 +33,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "lab-stamp"  # written last: without it, or with another content, .venv is remade
+BEFORE = ROOT / ".venv-before"  # the earlier set-up, kept until a new one is complete
 FIRST_LESSON = "00_start_here.ipynb"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = str(BIN / ("python.exe" if os.name == "nt" else "python"))
@@ -103,6 +105,18 @@ def is_set_up():
     except (OSError, ValueError):
         return False
     return wanted == fingerprint() and runs.stdout.strip() == version
+
+
+def is_usable():
+    """Tell whether .venv is complete, for whatever lock, and runs this folder's package."""
+    ask = [PYTHON, "-I", "-c", "import ethicalai_lab; print(ethicalai_lab.__file__)"]
+    try:
+        runs = subprocess.run(ask, capture_output=True, text=True) if STAMP.exists() else None
+        return bool(runs and not runs.returncode) and (
+            Path(runs.stdout.strip()).resolve().parent.parent == ROOT
+        )
+    except (OSError, ValueError):
+        return False
 
 
 @contextlib.contextmanager
@@ -178,14 +192,19 @@ def install():
         sys.exit(advice(said) or "The lab's own package was not installed: see the lines above.")
 
 
-def set_up():
-    """Make .venv and fill it, unless that was done before."""
+def set_up(or_earlier=False):
+    """Make .venv and fill it, unless that was done before; where asked, settle for an earlier."""
     if is_set_up():
         return
     try:
         with alone():
             if not is_set_up():
-                make_anew()
+                try:
+                    make_anew()
+                except SystemExit as stop:
+                    if not (or_earlier and is_usable()):
+                        raise
+                    print(f"{stop.code}\nThe lab opens as it was set up before.", flush=True)
     except KeyboardInterrupt:
         sys.exit("\nStopped half-way. The next start repairs that: run the same command again.")
     except OSError as error:
@@ -198,6 +217,24 @@ def make_anew():
         sys.exit(f"This Python has no venv: install it (Debian: apt install python3-venv), {AGAIN}")
     start = time.monotonic()
     print("Setting up the lab. This is done once and takes a minute or a few.", flush=True)
+    if is_usable():
+        shutil.rmtree(BEFORE, ignore_errors=True)
+        with contextlib.suppress(OSError):  # Windows keeps a folder that is in use
+            VENV.rename(BEFORE)
+    try:
+        fill(start)
+    except SystemExit:
+        # every step has ended: without a network, say, the lab is no worse off than before
+        if (BEFORE / STAMP.name).exists():
+            shutil.rmtree(VENV, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                BEFORE.rename(VENV)
+        raise
+    shutil.rmtree(BEFORE, ignore_errors=True)
+
+
+def fill(start):
+    """Make an empty .venv, install the lock there, and say so."""
     STAMP.unlink(missing_ok=True)
     worked, said = step(sys.executable, "-I", "-m", "venv", "--clear", str(VENV))
     if not worked:
@@ -286,7 +323,7 @@ def open_lab(options):
             socket.create_server(("127.0.0.1", args.port)).close()
         except OSError:
             sys.exit(f"Port {args.port} cannot be used: name another, or leave --port away.")
-    set_up()
+    set_up(or_earlier=True)
     with contextlib.suppress(OSError):  # a set-up of an earlier version has fewer of them
         settle(VENV / "etc" / "jupyter" / "labconfig")
     print("The lab is open until you press Ctrl-C here.", flush=True)

@@ -244,7 +244,6 @@ def test_altered_download_is_refused_then_repaired(project):
     assert refused.returncode == 1
     assert "is not the one in requirements.lock" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
-    assert not project.stamp.exists()
     # and a lock without hashes does not get through either
     path.write_text("locked==1\n", encoding="utf-8")
     assert project.run("x").returncode == 1
@@ -264,6 +263,57 @@ def test_no_network_on_the_first_start(project):
         "No network, and the first start needs one: connect to the internet, "
         "then run the same command again."
     )
+
+
+def test_an_earlier_set_up_outlives_a_failed_new_one(project):
+    told(project.run("x"))
+    stamp = project.stamp.read_text(encoding="utf-8")
+    lock = project.root / "requirements.lock"
+    content = lock.read_text(encoding="utf-8")
+    lock.write_text(project.lock.replace("locked", "unheard-of"), encoding="utf-8")
+    nowhere = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
+    # JupyterLab itself is not in the small project: that it is started is what counts
+    opened = project.run("--no-browser", **nowhere)
+    assert "No network" in opened.stdout
+    assert "The lab opens as it was set up before." in opened.stdout
+    assert "No module named jupyterlab" in opened.stderr
+    # tests and verbs ask for what the lock names, and say why they cannot run
+    failed = project.run("x", **nowhere)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("No network")
+    assert project.stamp.read_text(encoding="utf-8") == stamp
+    assert not (project.root / ".venv-before").exists()
+    # back to the earlier lock: nothing is set up anew
+    lock.write_text(content, encoding="utf-8")
+    again = project.run("x")
+    assert told(again)["argv"] == ["x"]
+    assert "Setting up" not in again.stdout
+
+
+@pytest.mark.skipif(not HERE_IS_POSIX, reason="kills a process group")
+def test_killed_half_way_and_then_offline_still_opens(project):
+    told(project.run("x"))
+    lock = project.root / "requirements.lock"
+    content = lock.read_text(encoding="utf-8")
+    project.outdate()
+    process = subprocess.Popen(
+        project.command("x"),
+        env=project.environment(),
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert (project.root / ".venv-before").exists()
+    lock.write_text(project.lock.replace("locked", "unheard-of"), encoding="utf-8")
+    opened = project.run("--no-browser")
+    assert "The lab opens as it was set up before." in opened.stdout
+    lock.write_text(content, encoding="utf-8")
+    assert "Setting up" not in project.run("x").stdout
 
 
 def test_moved_folder_and_lost_python_are_repaired(project):
@@ -406,7 +456,7 @@ def test_a_port_in_use_is_one_sentence(lab):
 
 def test_options_reach_jupyterlab(lab, monkeypatch):
     opened = []
-    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "set_up", lambda or_earlier=False: None)
     monkeypatch.setattr(lab, "become", lambda command, folder=None: opened.append(command))
     lab.main(["--no-browser", "--port", "0"])
     lab.main([])
