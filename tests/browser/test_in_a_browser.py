@@ -18,6 +18,12 @@ OWN = "widgets_and_exercises.ipynb"
 WHAT_IF = ".jp-CodeCell:has(.jupyter-widgets img)"
 LESSONS = [path.name for path in sorted((REPO / "notebooks").glob("*.ipynb"))]
 
+OTHER_CONTROLS = {
+    ".widget-toggle-buttons button:not(.mod-active)": lambda button: button.press("Space"),
+    ".widget-checkbox input": lambda box: box.press("Space"),
+    ".widget-dropdown select": lambda choice: choice.select_option(index=1),
+}
+
 
 def _picture(cell):
     return cell.locator(".jp-OutputArea img").first.get_attribute("src")
@@ -55,7 +61,7 @@ def _changes(page, cell, move, timeout=30_000):
 
 
 def _move_each_widget(page):
-    """Move each widget's controls by keyboard; each slider must change its picture."""
+    """Move each widget's controls: every slider, and one at least of every other kind."""
     cells = page.page.locator(WHAT_IF)
     for i in range(cells.count()):
         cell = cells.nth(i)
@@ -71,17 +77,13 @@ def _move_each_widget(page):
         for handle in cell.locator(".noUi-handle").all():
             assert _changes(page, cell, lambda at=handle: three_steps(at))
             moved = True
-        # some switches change nothing where another one decides: one that does is enough
-        switches = cell.locator(
-            ".widget-toggle-buttons button:not(.mod-active), .widget-checkbox input"
-        ).all()
-        for switch in [] if moved else switches:
-            moved = moved or _changes(page, cell, lambda at=switch: at.press("Space"), 8_000)
-        lists = [] if moved else cell.locator(".widget-dropdown select").all()
-        for choice in lists:
-            moved = moved or _changes(
-                page, cell, lambda at=choice: at.select_option(index=1), 8_000
-            )
+        # of the other kinds, one that changes something is enough: where another control
+        # decides, some change nothing
+        for kind, move in OTHER_CONTROLS.items():
+            controls = cell.locator(kind).all()
+            one = any(_changes(page, cell, lambda at=at, m=move: m(at), 8_000) for at in controls)
+            assert one or not controls, f"no {kind} changes the picture"
+            moved = moved or one
         assert moved, "no control changes the picture"
     return cells.count()
 
