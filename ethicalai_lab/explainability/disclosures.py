@@ -22,6 +22,10 @@ _NOTE = (
     "This is teaching material, not legal advice. The law is as known in mid-2026. "
     "A row that is filled says that something was stated, not that it is enough."
 )
+_CSS = (
+    ".eal-disclosure{font-family:sans-serif;line-height:1.4}"
+    ".eal-disclosure th,.eal-disclosure td{text-align:left;vertical-align:top;padding:.3rem .6rem}"
+)
 _READ = "read in the legal text, as of mid-2026"
 _SECOND = "read in a secondary source, as of mid-2026"
 _PLATFORMS = "to our knowledge this binds online platforms, not every advertiser or web shop"
@@ -145,7 +149,8 @@ class Disclosure:
         heads = ("Item", "What is said", "Stated", "Asked by", "Checked")
         head = "".join(f'<th scope="col">{text}</th>' for text in heads)
         return (
-            f'<section lang="en"><h2>{html.escape(self.title)}</h2>'
+            f'<section class="eal-disclosure" lang="en"><style>{_CSS}</style>'
+            f"<h2>{html.escape(self.title)}</h2>"
             f"<p>{html.escape(self.summary)}</p><table><thead><tr>{head}</tr></thead>"
             f"<tbody>{''.join(rows)}</tbody></table><p><em>{html.escape(self.note)}</em></p></section>"
         )

@@ -1,0 +1,60 @@
+"""Explainability: why a decision came, whether the account is true, and what people are told.
+
+The room's public face. Names load on first use, so importing the room is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# public name -> the module of this room that holds it
+_LAZY = {
+    "ExplanationError": "errors",
+    "Attributions": "attributions",
+    "PartialDependence": "attributions",
+    "linear_attributions": "attributions",
+    "partial_dependence": "attributions",
+    "permutation_importance": "attributions",
+    "shapley_attributions": "attributions",
+    "Fact": "notices",
+    "Notice": "notices",
+    "Sentence": "notices",
+    "offer_notice": "notices",
+    "Disclosure": "disclosures",
+    "Item": "disclosures",
+    "ai_disclosure": "disclosures",
+    "privacy_notice": "disclosures",
+    "count_syllables": "reading",
+    "reading_ease": "reading",
+}
+
+__all__ = [
+    "Attributions",
+    "Disclosure",
+    "ExplanationError",
+    "Fact",
+    "Item",
+    "Notice",
+    "PartialDependence",
+    "Sentence",
+    "ai_disclosure",
+    "count_syllables",
+    "linear_attributions",
+    "offer_notice",
+    "partial_dependence",
+    "permutation_importance",
+    "privacy_notice",
+    "reading_ease",
+    "shapley_attributions",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
