@@ -24,8 +24,8 @@ __all__ = ["Actionability", "CounterfactualSearch", "Counterfactuals"]
 
 DIRECTIONS = ("increase", "decrease", "either")
 # Rows of the first scan: enough for 3-column grids, few enough for one quick model call.
-SCAN_ROWS = 3000
-SINGLE_GRID = 40
+SCAN_ROWS = 6000
+SINGLE_GRID = 80
 REFINE_ROUNDS = 5
 REFINE_POINTS = 10
 MANIFOLD_SAMPLE = 1000
