@@ -17,6 +17,9 @@ _LAZY = {
     "partial_dependence": "attributions",
     "permutation_importance": "attributions",
     "shapley_attributions": "attributions",
+    "Actionability": "counterfactuals",
+    "CounterfactualSearch": "counterfactuals",
+    "Counterfactuals": "counterfactuals",
     "Fact": "notices",
     "Notice": "notices",
     "Sentence": "notices",
@@ -27,10 +30,16 @@ _LAZY = {
     "privacy_notice": "disclosures",
     "count_syllables": "reading",
     "reading_ease": "reading",
+    "choice_asymmetry": "manipulation",
+    "urgency_claims": "manipulation",
+    "vulnerability_targeting": "manipulation",
 }
 
 __all__ = [
+    "Actionability",
     "Attributions",
+    "CounterfactualSearch",
+    "Counterfactuals",
     "Disclosure",
     "ExplanationError",
     "Fact",
@@ -39,6 +48,7 @@ __all__ = [
     "PartialDependence",
     "Sentence",
     "ai_disclosure",
+    "choice_asymmetry",
     "count_syllables",
     "linear_attributions",
     "offer_notice",
@@ -47,6 +57,8 @@ __all__ = [
     "privacy_notice",
     "reading_ease",
     "shapley_attributions",
+    "urgency_claims",
+    "vulnerability_targeting",
 ]
 
 
