@@ -758,14 +758,13 @@ class _Run:
         best = float(scores.max() if self.up else scores.min())
         hit = self.crosses(scores)
         if not hit.any():
-            side = "reach" if self.up else "fall below"
+            side = "reaches" if self.up else "falls below"
             names = ", ".join(self.columns[j].name for j in sorted({j for s in sets for j in s}))
             return self.none(
                 "threshold",
-                f"There is no change to suggest: within the limits, changing up to "
-                f"{self.search.max_changes} of {names} does not {side} the threshold "
-                f"{_plain(self.search.threshold)}; of {len(rows)} changes tried the best score is "
-                f"{_plain(best)}.",
+                f"No change to suggest was found: within the limits, none of {len(rows)} changes "
+                f"tried, each of up to {self.search.max_changes} of {names}, {side} the threshold "
+                f"{_plain(self.search.threshold)}; the best score is {_plain(best)}.",
                 best,
             )
         cost = self.cost(rows)
