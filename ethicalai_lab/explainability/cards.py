@@ -58,7 +58,7 @@ max-width:70rem;margin:auto}
 --gap:#ffb199}}
 .eal-card table{border-collapse:collapse;width:100%;color:inherit;background:inherit}
 .eal-card th,.eal-card td{border:1px solid var(--line);padding:.4rem .6rem;text-align:left;
-vertical-align:top;color:var(--ink);background:var(--paper);overflow-wrap:anywhere}
+vertical-align:top;color:var(--ink);background:var(--paper);overflow-wrap:break-word}
 .eal-card .gap{color:var(--gap);font-weight:bold}
 .eal-card div{overflow-x:auto}
 """
