@@ -23,7 +23,7 @@ def additive(n=3000, seed=2):
     X = pd.DataFrame(
         {
             "slope": rng.uniform(0, 6, n),
-            "channel": rng.choice(["web", "store", "both"], n),
+            "channel": rng.choice(["web", "store", "both"], n, p=[0.6, 0.1, 0.3]),
             "idle": rng.normal(size=n),
         },
         index=np.arange(1000, 1000 + n),
@@ -50,6 +50,16 @@ def test_contributions_add_up_exactly_and_average_zero():
     )
     np.testing.assert_allclose(shares.mean(), 0, atol=1e-10)
     np.testing.assert_allclose(p.sum(axis=1), 1)
+
+
+def test_the_mean_probability_is_the_share_observed_however_rare():
+    # A ridge leaves the intercept free, so the two are equal; centring must keep that.
+    X, y = additive()
+    keep = (y == 0) | (np.arange(len(y)) % 8 == 0)
+    X, y = X[keep], y[keep]
+    card = AdditiveScorecard(penalty=5).fit(X, y)
+    assert y.mean() < 0.25
+    assert card.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), abs=1e-4)
 
 
 def test_a_person_can_score_by_hand_from_the_table_of_points():
