@@ -17,7 +17,7 @@ import html
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -603,6 +603,11 @@ def _outcomes(model: Any, X: Any, y: Any, n: int, positive: Any) -> tuple[NDArra
         raise ExplanationError(
             f"y is missing in row {missing[0]} (and {missing.size - 1} more); leave such rows out."
         )
+    for row, value in enumerate(values):
+        if not isinstance(value, Hashable):
+            raise ExplanationError(
+                f"y, row {row}: it holds a {type(value).__name__}; give one of two values a row."
+            )
     found = set(values)
     if len(found) > 2:
         raise ExplanationError(f"y has {len(found)} values; a card needs at most two.")

@@ -605,3 +605,11 @@ def test_a_card_does_not_change():
         card.title = "x"
     with pytest.raises(TypeError):
         card.sections["x"] = ()
+
+
+def test_an_outcome_that_is_a_list_is_one_sentence():
+    X = pd.DataFrame({"a": [1.0, 2, 3, 4] * 5})
+    model = LogisticRegression().fit(X, [0, 1] * 10)
+    y = pd.Series([0, 1] * 9 + [0, [1]])
+    with pytest.raises(ExplanationError, match="y, row 19: it holds a list"):
+        model_card(model, X, y, name="x", threshold=0.5)
