@@ -1,0 +1,170 @@
+"""The ground every stage stands on: a world as plain arrays, read once."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.world import PURPOSES, World
+
+__all__ = ["Ground"]
+
+_NEEDED = (
+    "customers",
+    "products",
+    "events",
+    "campaign",
+    "preferences",
+    "consent_events",
+    "register",
+)
+
+
+class Ground:
+    """A world as the stages see it: people in one order, values as arrays.
+
+    Parameters
+    ----------
+    world : World
+        With its truth.
+    seed : int, default 0
+        Of every draw that an evaluation makes.
+
+    Raises
+    ------
+    PolicyError
+        If the world lacks a table or its truth.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.world import make_world
+    >>> Ground(make_world(200, seed=1)).n
+    200
+    """
+
+    def __init__(self, world: World, *, seed: int = 0) -> None:
+        if not isinstance(world, World):
+            raise PolicyError(
+                f"world is a {type(world).__name__}; a World is accepted, or a table with roles."
+            )
+        lacking = [name for name in _NEEDED if name not in world.tables]
+        if lacking:
+            raise PolicyError(
+                f"This world has no table {lacking[0]}; an evaluation needs {', '.join(_NEEDED)}."
+            )
+        if not world.truth.tables:
+            raise PolicyError(
+                "This world has no truth, so people's response cannot be simulated; for a table "
+                "of your own give the table with its roles."
+            )
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise PolicyError(f"seed is {seed!r}; a whole number from 0 on is accepted.")
+        self.world = world
+        self.seed = seed
+        self.customers = world.customers.sort_values("customer_id", ignore_index=True)
+        self.ids: NDArray[np.int64] = self.customers["customer_id"].to_numpy(np.int64)
+        self.n = len(self.ids)
+        self.as_of = world.as_of
+
+    def rng(self, name: str) -> np.random.Generator:
+        """Return a random stream of its own for a name, whatever else is drawn."""
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(key,)))
+
+    def chances(self, name: str, *shape: int) -> NDArray[np.float64]:
+        """Return uniform numbers for a name, the same at every call."""
+        kept: dict[Any, NDArray[np.float64]] = self.__dict__.setdefault("_chances", {})
+        if (name, shape) not in kept:
+            kept[name, shape] = self.rng(name).random(shape)
+        return kept[name, shape]
+
+    def aligned(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a table of one row a customer in the order of `ids`."""
+        if np.array_equal(table["customer_id"].to_numpy(), self.ids):
+            return table
+        return table.set_index("customer_id").loc[self.ids].reset_index()
+
+    def rows_of(self, customer_ids: Any) -> NDArray[np.int64]:
+        """Return each customer's position, -1 for strangers."""
+        return pd.Index(self.ids).get_indexer(np.asarray(customer_ids))
+
+    @cached_property
+    def campaign(self) -> pd.DataFrame:
+        """The randomised campaign, one row a customer."""
+        return self.aligned(self.world.campaign)
+
+    @cached_property
+    def people(self) -> pd.DataFrame:
+        """Truth: privacy concern, trust and fatigue of each customer."""
+        return self.aligned(self.world.truth.people)
+
+    @cached_property
+    def accepts(self) -> NDArray[np.bool_]:
+        """Truth: purposes really accepted, shape (4, n), in the order of PURPOSES."""
+        table = self.aligned(self.world.truth.purposes)
+        return np.stack([table[name].to_numpy(bool) for name in PURPOSES])
+
+    @cached_property
+    def uplift(self) -> pd.DataFrame:
+        """Truth: what each mail changes for each customer."""
+        return self.aligned(self.world.truth.uplift)
+
+    @cached_property
+    def regime(self) -> NDArray[np.int8]:
+        """Each person's own regime: 0 gdpr, 1 ccpa, 2 other."""
+        names = {"EU": 0, "California": 1}
+        where = self.customers["jurisdiction"].astype(str)
+        return where.map(names).fillna(2).to_numpy(np.int8)
+
+    @cached_property
+    def sends_gpc(self) -> NDArray[np.bool_]:
+        """Whether the person's browser has sent a Global Privacy Control signal."""
+        events = self.world.consent_events
+        who = events.loc[events["source"].astype(str) == "gpc_signal", "customer_id"]
+        return np.isin(self.ids, who.to_numpy())
+
+    @cached_property
+    def purchases(self) -> dict[str, NDArray[Any]]:
+        """Purchases as arrays: person (position), age in days at the decision, amount, category."""
+        events = self.world.events
+        bought = events[events["kind"].astype(str).to_numpy() == "purchase"]
+        products = self.world.products
+        place = pd.Index(products["product_id"]).get_indexer(bought["product_id"])
+        category = products["category"].cat.codes.to_numpy()[place]
+        age = (self.as_of - bought["time"]).dt.total_seconds().to_numpy() / 86_400
+        return {
+            "person": self.rows_of(bought["customer_id"]),
+            "days": age,
+            "amount": bought["amount"].to_numpy(float),
+            "category": category.astype(np.int8),
+        }
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[NDArray[np.int64], tuple[str, ...]]]:
+        """Protected groups: codes and names, for gender, ethnic_group, age_band, disability."""
+        found = {}
+        for name in ("gender", "ethnic_group"):
+            column = self.customers[name].astype("category")
+            found[name] = (column.cat.codes.to_numpy(np.int64), tuple(column.cat.categories))
+        age = self.customers["age"].to_numpy()
+        found["age_band"] = (
+            np.digitize(age, [30, 45, 60]).astype(np.int64),
+            ("under 30", "30 to 44", "45 to 59", "60 and over"),
+        )
+        sick = self.customers["disability"].to_numpy(bool)
+        found["disability"] = (sick.astype(np.int64), ("no disability", "disability"))
+        return found
+
+    @cached_property
+    def identity(self) -> str:
+        """A checksum of the people and the campaign: two scorecards with one are paired."""
+        digest = hashlib.sha256(str(self.n).encode())
+        for column in ("customer_id", "visit", "spend", "recency"):
+            digest.update(np.ascontiguousarray(self.campaign[column].to_numpy(float)).tobytes())
+        return digest.hexdigest()[:16]

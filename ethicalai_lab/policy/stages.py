@@ -1,0 +1,608 @@
+"""Stages and gauges: the evaluation as a graph of small steps, each run only when it must.
+
+A *stage* does one thing that a policy decides (asks for consent, keeps data, targets). It
+declares the policy fields that it reads and the stages whose results it needs, and it is
+handed exactly those: a field that was not declared cannot be read. A *gauge* measures
+something on what the stages produced. Both are computed once for each combination of the
+fields and results they depend on, so a change recomputes exactly what depends on it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ethicalai_lab.policy import sections
+from ethicalai_lab.policy.policy import Policy
+
+__all__ = [
+    "Estimate",
+    "Exact",
+    "Gap",
+    "Gauge",
+    "Graph",
+    "Memory",
+    "Needs",
+    "Ratio",
+    "Settings",
+    "Stage",
+    "gauge",
+    "stage",
+]
+
+
+class Settings(Mapping[str, Any]):
+    """The decided and assumed values of those policy fields that a stage declared.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.policy import Policy
+    >>> Settings({"consent.banner": "neutral"})["consent.banner"]
+    'neutral'
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, field: str) -> Any:
+        if field not in self._values:
+            raise LookupError(
+                f"{field} is read but not declared; this step declares "
+                f"{', '.join(self._values) or 'nothing'}."
+            )
+        return self._values[field]
+
+    def __iter__(self):
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def values_of(policy: Policy) -> dict[str, Any]:
+    """Return every field of a policy by path; what is undecided, as usually assumed."""
+    found = {}
+    for path in sections.FIELDS:
+        name, _, field = path.rpartition(".")
+        part = policy.section(name)
+        value = None if part is None else getattr(part, field)
+        found[path] = sections.assumed(path) if value is None else value
+    return found
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+# ------------------------------------------------------------------------- estimates
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a gauge returns; one of `Ratio`, `Gap`, `Exact` and `Needs`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ratio(Estimate):
+    """A mean over people, or a ratio of two sums over people.
+
+    Parameters
+    ----------
+    top : array-like of float, shape (n,)
+        What is summed, one value a person.
+    bottom : array-like of float, shape (n,), optional
+        What it is divided by; one a person where not given.
+    truth : float, optional
+        The value that the world's truth gives.
+    """
+
+    top: ArrayLike
+    bottom: ArrayLike | None = None
+    truth: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Gap(Estimate):
+    """The largest difference of a ratio between groups.
+
+    Parameters
+    ----------
+    group : array-like of int, shape (n,)
+        Group of each person, from 0; -1 for those in none.
+    top, bottom : array-like of float, shape (n,)
+        As in `Ratio`.
+    truth : float, optional
+    names : tuple of str
+        Of the groups, for the evidence.
+    smallest : int
+        Groups with fewer people in ``bottom`` are left out.
+    """
+
+    group: ArrayLike
+    top: ArrayLike
+    bottom: ArrayLike | None = None
+    truth: float | None = None
+    names: tuple[str, ...] = ()
+    smallest: int = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Exact(Estimate):
+    """A figure that was counted, not estimated; an interval where its own method gives one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    truth: float | None = None
+
+
+@dataclass(frozen=True)
+class Needs(Estimate):
+    """Why there is no number: what is missing, beginning with "needs"."""
+
+    what: str
+
+
+# ------------------------------------------------------------------- stages and gauges
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the evaluation.
+
+    Attributes
+    ----------
+    name : str
+    reads : tuple of str
+        Policy fields it depends on, by path.
+    needs : tuple of str
+        Stages whose results it is handed.
+    run : callable
+        ``run(ground, settings, **results)``.
+    about : str
+        What it does, in a sentence.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    needs: tuple[str, ...]
+    run: Callable[..., Any]
+    about: str
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A measure of what the stages produced.
+
+    Attributes
+    ----------
+    dimension, measure : str
+    direction : {"higher", "lower", "none"}
+        Which is better.
+    unit : str
+    meaning : str
+        In a sentence.
+    evidence : str
+        Which function measured it, on which data.
+    needs : tuple of str
+        Stages whose results it is handed; it reads no policy field.
+    run : callable
+        ``run(ground, **results)`` returns an `Estimate`.
+    """
+
+    dimension: str
+    measure: str
+    direction: str
+    unit: str
+    meaning: str
+    evidence: str
+    needs: tuple[str, ...]
+    run: Callable[..., Estimate]
+
+    @property
+    def key(self) -> str:
+        """Such as ``"privacy.reidentified_by_linkage"``."""
+        return f"{self.dimension}.{self.measure}"
+
+
+def _keyword_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    # the signature is the list of what is needed, so the graph cannot differ from the code
+    found = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in found if p.kind is p.KEYWORD_ONLY)
+
+
+def stage(*reads: str) -> Callable[[Callable[..., Any]], Stage]:
+    """Make a stage of a function ``name(ground, settings, *, needed, stages)``.
+
+    Parameters
+    ----------
+    *reads : str
+        The policy fields that it reads, by path.
+
+    Raises
+    ------
+    LookupError
+        If there is no such field.
+
+    Examples
+    --------
+    >>> @stage("consent.banner")
+    ... def asking(ground, settings):
+    ...     "Ask."
+    ...     return settings["consent.banner"]
+    >>> asking.name, asking.reads, asking.needs
+    ('asking', ('consent.banner',), ())
+    """
+    for path in reads:
+        if path not in sections.FIELDS:
+            raise LookupError(f"There is no policy field {path}.")
+
+    def make(function: Callable[..., Any]) -> Stage:
+        about = (inspect.getdoc(function) or "").split("\n")[0]
+        return Stage(function.__name__, reads, _keyword_names(function), function, about)
+
+    return make
+
+
+def gauge(
+    dimension: str, direction: str, unit: str, evidence: str
+) -> Callable[[Callable[..., Estimate]], Gauge]:
+    """Make a gauge of a function ``name(ground, *, needed, stages)``; its docstring says what.
+
+    Examples
+    --------
+    >>> @gauge("consent", "lower", "share of people", "permission, all customers")
+    ... def against_their_will(ground, *, permission):
+    ...     "Share of people whose data is used although they do not accept it."
+    ...     return Exact(0.0)
+    >>> against_their_will.key, against_their_will.needs
+    ('consent.against_their_will', ('permission',))
+    """
+
+    def make(function: Callable[..., Estimate]) -> Gauge:
+        meaning = " ".join((inspect.getdoc(function) or "").split())
+        return Gauge(
+            dimension,
+            function.__name__,
+            direction,
+            unit,
+            meaning,
+            evidence,
+            _keyword_names(function),
+            function,
+        )
+
+    return make
+
+
+class Memory:
+    """Results of steps, the least recently used forgotten first.
+
+    Parameters
+    ----------
+    size : int
+        How many results are kept of each step.
+    """
+
+    def __init__(self, size: int = 8) -> None:
+        self.size = size
+        self._of: dict[str, OrderedDict[Any, Any]] = {}
+
+    def get(self, step: str, key: Any) -> tuple[bool, Any]:
+        """Return whether the result is known, and the result."""
+        kept = self._of.get(step)
+        if kept is None or key not in kept:
+            return False, None
+        kept.move_to_end(key)
+        return True, kept[key]
+
+    def put(self, step: str, key: Any, value: Any) -> None:
+        """Keep a result."""
+        kept = self._of.setdefault(step, OrderedDict())
+        kept[key] = value
+        while len(kept) > self.size:
+            kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._of.clear()
+
+
+class Graph:
+    """Stages in order of their needs, and the gauges that measure them.
+
+    Parameters
+    ----------
+    stages : iterable of Stage
+        In any order.
+    gauges : iterable of Gauge
+
+    Raises
+    ------
+    LookupError
+        If a step needs a stage that is not there, or stages need each other.
+
+    Examples
+    --------
+    >>> @stage("consent.banner")
+    ... def asking(ground, settings):
+    ...     return settings["consent.banner"]
+    >>> @stage("data.retention_days")
+    ... def keeping(ground, settings, *, asking):
+    ...     return settings["data.retention_days"]
+    >>> graph = Graph([keeping, asking])
+    >>> list(graph.stages)
+    ['asking', 'keeping']
+    >>> graph.affected("consent.banner")
+    ('asking', 'keeping')
+    >>> graph.affected("data.retention_days")
+    ('keeping',)
+    """
+
+    def __init__(self, stages: Iterable[Stage], gauges: Iterable[Gauge] = ()) -> None:
+        given = {step.name: step for step in stages}
+        self.gauges: dict[str, Gauge] = {each.key: each for each in gauges}
+        for step in [*given.values(), *self.gauges.values()]:
+            for need in step.needs:
+                if need not in given:
+                    name = step.name if isinstance(step, Stage) else step.key
+                    raise LookupError(f"{name} needs the stage {need}, which is not there.")
+        self.stages: dict[str, Stage] = {}
+        waiting = dict(given)
+        while waiting:
+            ready = [s for s in waiting.values() if all(n in self.stages for n in s.needs)]
+            if not ready:
+                raise LookupError(f"These stages need each other: {', '.join(waiting)}.")
+            for step in ready:
+                self.stages[step.name] = waiting.pop(step.name)
+        self._reads: dict[str, tuple[str, ...]] = {}
+        for step in self.stages.values():
+            found = dict.fromkeys(step.reads)
+            for need in step.needs:
+                found.update(dict.fromkeys(self._reads[need]))
+            self._reads[step.name] = tuple(found)
+
+    def reads(self, *stages: str) -> tuple[str, ...]:
+        """Return every policy field that the stages depend on, directly or not."""
+        return tuple(dict.fromkeys(path for name in stages for path in self._reads[name]))
+
+    def affected(self, field: str) -> tuple[str, ...]:
+        """Return the stages that a change of a field can change, in order."""
+        return tuple(name for name in self.stages if field in self._reads[name])
+
+    def gauges_affected(self, field: str) -> tuple[str, ...]:
+        """Return the measures that a change of a field can move."""
+        return tuple(key for key, g in self.gauges.items() if field in self.reads(*g.needs))
+
+    def unread(self) -> tuple[str, ...]:
+        """Return the policy fields that no stage reads, reasons aside."""
+        used = {path for step in self.stages.values() for path in step.reads}
+        return tuple(
+            path for path in sections.FIELDS if path not in used and not path.endswith(".reason")
+        )
+
+    def to_mermaid(self) -> str:
+        """Return the graph as a Mermaid flowchart: sections, stages and dimensions."""
+        lines = ["flowchart LR"]
+        for step in self.stages.values():
+            lines.append(f"  {step.name}[{step.name.replace('_', ' ')}]")
+            for section in dict.fromkeys(path.rpartition(".")[0] for path in step.reads):
+                lines.append(f"  {section.replace('.', '_')}([{section}]) --> {step.name}")
+            lines += [f"  {need} --> {step.name}" for need in step.needs]
+        for dimension in dict.fromkeys(each.dimension for each in self.gauges.values()):
+            found = [n for g in self.gauges.values() if g.dimension == dimension for n in g.needs]
+            lines.append(f"  {dimension}{{{{{dimension}}}}}")
+            lines += [f"  {need} --> {dimension}" for need in dict.fromkeys(found)]
+        return "\n".join(lines) + "\n"
+
+    def key(self, stages: Iterable[str], values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return what the results of these stages depend on, as a key."""
+        return tuple(_frozen(values[path]) for path in self.reads(*stages))
+
+    def run(
+        self,
+        ground: Any,
+        values: Mapping[str, Any],
+        memory: Memory,
+        *,
+        wanted: Iterable[str] | None = None,
+        computed: list[str] | None = None,
+    ) -> dict[str, Any]:
+        """Run the stages that are wanted, each only where its result is not known.
+
+        Parameters
+        ----------
+        ground : object
+            What every step stands on; handed through.
+        values : mapping of str to object
+            Every policy field by path.
+        memory : Memory
+        wanted : iterable of str, optional
+            Stages; all by default. What they need is run as well.
+        computed : list of str, optional
+            The names of the stages that were really run are added to it.
+
+        Returns
+        -------
+        dict of str to object
+            Results by stage.
+        """
+        targets = list(self.stages if wanted is None else wanted)
+        needed: set[str] = set()
+        while targets:
+            name = targets.pop()
+            if name not in needed:
+                needed.add(name)
+                targets += self.stages[name].needs
+        results: dict[str, Any] = {}
+        for name, step in self.stages.items():
+            if name not in needed:
+                continue
+            key = self.key([name], values)
+            known, result = memory.get(name, key)
+            if not known:
+                settings = Settings({path: values[path] for path in step.reads})
+                result = step.run(ground, settings, **{n: results[n] for n in step.needs})
+                memory.put(name, key, result)
+                if computed is not None:
+                    computed.append(name)
+            results[name] = result
+        return results
+
+
+# ------------------------------------------------------------------------- intervals
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A measured value with its interval and the resampled values behind it."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    truth: float | None = None
+    needs: str = ""
+    replicates: NDArray[np.float64] | None = None
+    note: str = ""
+
+
+def _column(values: ArrayLike | None, n: int) -> NDArray[np.float32]:
+    if values is None:
+        return np.ones(n, dtype=np.float32)
+    return np.asarray(values, dtype=np.float32)
+
+
+def read(estimate: Estimate, weights: NDArray[np.float32], confidence: float = 0.95) -> Reading:
+    """Turn an estimate into a value with an interval.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    weights : ndarray of float32, shape (n_boot, n)
+        How often each resample drew each person.
+    confidence : float, default 0.95
+
+    Returns
+    -------
+    Reading
+        Percentile intervals for ratios; for gaps, bounds that hold for all pairs of groups
+        at once, because the largest of several differences is larger than any one of them
+        would be by chance.
+
+    References
+    ----------
+    Efron and Tibshirani (1993). An Introduction to the Bootstrap, chapter 13.
+    Westfall and Young (1993). Resampling-Based Multiple Testing, chapter 2 (the largest of
+    several studentised statistics).
+    """
+    if isinstance(estimate, Needs):
+        return Reading(None, needs=estimate.what)
+    if isinstance(estimate, Exact):
+        return Reading(float(estimate.value), estimate.low, estimate.high, estimate.truth)
+    n = weights.shape[1]
+    top, bottom = _column(estimate.top, n), _column(estimate.bottom, n)
+    tail = (1 - confidence) / 2
+    if isinstance(estimate, Ratio):
+        total = float(np.sum(bottom, dtype=np.float64))
+        if not total > 0:
+            return Reading(None, needs="needs at least one person to measure it on")
+        value = float(np.sum(top, dtype=np.float64)) / total
+        sums = weights @ np.column_stack([top, bottom])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            replicates = sums[:, 0].astype(np.float64) / sums[:, 1]
+        good = replicates[np.isfinite(replicates)]
+        if good.size < 2:
+            return Reading(value, truth=estimate.truth)
+        low, high = np.quantile(good, [tail, 1 - tail])
+        # a bound may miss the value by rounding alone; it never says less than the value
+        return Reading(
+            value, min(float(low), value), max(float(high), value), estimate.truth, "", replicates
+        )
+    return _read_gap(estimate, top, bottom, weights, confidence)
+
+
+def _read_gap(
+    estimate: Gap,
+    top: NDArray[np.float32],
+    bottom: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    confidence: float,
+) -> Reading:
+    group = np.asarray(estimate.group)
+    count = int(group.max(initial=-1)) + 1
+    held = np.zeros((2, count))
+    inside = group >= 0
+    held[0] = np.bincount(group[inside], weights=top[inside], minlength=count)
+    held[1] = np.bincount(group[inside], weights=bottom[inside], minlength=count)
+    people = np.bincount(group[inside & (bottom > 0)], minlength=count)
+    kept = np.flatnonzero(people >= estimate.smallest)
+    if kept.size < 2:
+        return Reading(
+            None, needs=f"needs two groups of at least {estimate.smallest} people to compare"
+        )
+    rates = held[0, kept] / held[1, kept]
+    table = np.zeros((group.size, 2 * kept.size), dtype=np.float32)
+    for i, code in enumerate(kept):
+        rows = group == code
+        table[rows, i] = top[rows]
+        table[rows, kept.size + i] = bottom[rows]
+    sums = (weights @ table).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = sums[:, : kept.size] / sums[:, kept.size :]
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]
+    value = float(rates.max() - rates.min())
+    high_name, low_name = (
+        estimate.names[kept[i]] if estimate.names else str(kept[i])
+        for i in (int(rates.argmax()), int(rates.argmin()))
+    )
+    note = f"largest between {high_name} and {low_name}"
+    if len(drawn) < 2:
+        return Reading(value, truth=estimate.truth, note=note)
+    first, second = np.triu_indices(kept.size, 1)
+    difference = rates[first] - rates[second]
+    moved = drawn[:, first] - drawn[:, second]
+    spread = moved.std(axis=0, ddof=1)
+    safe = np.where(spread > 0, spread, 1.0)
+    largest = (np.abs(moved - difference) / safe).max(axis=1)
+    reach = float(np.quantile(largest, confidence)) * spread
+    low = float(max(0.0, (np.abs(difference) - reach).max()))
+    high = float((np.abs(difference) + reach).max())
+    return Reading(
+        value,
+        min(low, value),
+        max(high, value),
+        estimate.truth,
+        "",
+        drawn.max(axis=1) - drawn.min(axis=1),
+        note,
+    )
+
+
+def resampling_weights(n: int, n_boot: int, seed: int) -> NDArray[np.float32]:
+    """Return how often each of ``n_boot`` resamples draws each of ``n`` people.
+
+    Parameters
+    ----------
+    n, n_boot, seed : int
+
+    Returns
+    -------
+    ndarray of float32, shape (n_boot, n)
+        Each row sums to n.
+
+    Examples
+    --------
+    >>> resampling_weights(5, 2, seed=0).sum(axis=1).tolist()
+    [5.0, 5.0]
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xB007,)))
+    weights = np.empty((n_boot, n), dtype=np.float32)
+    for row in range(n_boot):
+        weights[row] = np.bincount(rng.integers(0, n, n), minlength=n)
+    return weights
