@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.explainability._text import clean, markdown_cell
+from ethicalai_lab.explainability._themes import themed
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import (
     Interval,
@@ -50,18 +52,22 @@ _BANDS = 5
 # one person's extreme date must not be readable off the sheet
 _ABOUT_PEOPLE = {"identifier", "quasi_identifier", "sensitive", "protected"}
 
-_CSS = """
-.eal-card{--ink:#1b1b1b;--paper:#ffffff;--line:#767676;--gap:#8a1c00;color-scheme:light dark;
-color:var(--ink);background:var(--paper);font:1rem/1.5 system-ui,sans-serif;padding:1rem;
-max-width:70rem;margin:auto}
-@media (prefers-color-scheme:dark){.eal-card{--ink:#eeeeee;--paper:#161616;--line:#8c8c8c;
---gap:#ffb199}}
-.eal-card table{border-collapse:collapse;width:100%;color:inherit;background:inherit}
-.eal-card th,.eal-card td{border:1px solid var(--line);padding:.4rem .6rem;text-align:left;
-vertical-align:top;color:var(--ink);background:var(--paper);overflow-wrap:break-word}
-.eal-card .gap{color:var(--gap);font-weight:bold}
-.eal-card div{overflow-x:auto}
-"""
+_CSS = (
+    ".eal-card{color-scheme:light dark;color:var(--ink);background:var(--paper);"
+    "font:1rem/1.5 system-ui,sans-serif;padding:1rem;max-width:70rem;margin:auto}\n"
+    ".eal-card table{border-collapse:collapse;width:100%;color:inherit;background:inherit;"
+    "font-size:1em}\n"
+    ".eal-card th,.eal-card td{border:1px solid var(--line);padding:.4rem .6rem;text-align:left;"
+    "vertical-align:top;color:var(--ink);background:var(--paper);overflow-wrap:break-word}\n"
+    ".eal-card .gap{color:var(--gap);font-weight:bold}\n"
+    ".eal-card div{overflow-x:auto}\n"
+    + themed(
+        ".eal-card",
+        "--ink:#1b1b1b;--paper:#ffffff;--line:#767676;--gap:#8a1c00",
+        "--ink:#eeeeee;--paper:#161616;--line:#8c8c8c;--gap:#ffb199",
+    )
+    + "\n"
+)
 
 
 # ------------------------------------------------------------------------ the card
@@ -100,7 +106,7 @@ class Entry:
     measured: bool
 
     def __post_init__(self) -> None:
-        if not isinstance(self.question, str) or not _clean(self.question):
+        if not isinstance(self.question, str) or not clean(self.question):
             raise ExplanationError(
                 f"Entry: the question must be a text that is not blank, not {self.question!r}."
             )
@@ -116,7 +122,7 @@ class Entry:
             )
         if not isinstance(self.measured, bool):
             raise ExplanationError(f'Entry "{self.question}": measured must be True or False.')
-        if self.answer is not None and not _clean(self.answer):
+        if self.answer is not None and not clean(self.answer):
             object.__setattr__(self, "answer", None)
 
     @property
@@ -129,7 +135,7 @@ class Entry:
         """The answer, or ``not measured`` or ``not stated``."""
         if self.answer is None:
             return "not measured" if self.measured else "not stated"
-        return _clean(self.answer)
+        return clean(self.answer)
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,7 @@ class Card:
     sections: Mapping[str, tuple[Entry, ...]]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.title, str) or not _clean(self.title):
+        if not isinstance(self.title, str) or not clean(self.title):
             raise ExplanationError(
                 f"Card: the title must be a text that is not blank, not {self.title!r}."
             )
@@ -178,7 +184,7 @@ class Card:
             )
         sections = {}
         for name, entries in self.sections.items():
-            if not isinstance(name, str) or not _clean(name):
+            if not isinstance(name, str) or not clean(name):
                 raise ExplanationError(f"Card: a section's name must be a text, not {name!r}.")
             listed = tuple(entries) if isinstance(entries, Iterable) else (entries,)
             if not all(isinstance(entry, Entry) for entry in listed):
@@ -302,18 +308,13 @@ def _kind(entry: Entry) -> str:
     return "measured" if entry.measured else "stated"
 
 
-def _clean(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 def _text(text: str) -> str:
-    return html.escape(_clean(text), quote=True)
+    return html.escape(clean(text), quote=True)
 
 
 def _cell(text: str) -> str:
-    flat = html.escape(_clean(text), quote=False)
     # the dollar too: notebooks read a pair of them as mathematics
-    return re.sub(r"([\\|*_`\[\]~$])", r"\\\1", flat)
+    return markdown_cell(text, also="~$")
 
 
 def _stated(question: str, answer: Any, argument: str) -> Entry:
@@ -321,12 +322,12 @@ def _stated(question: str, answer: Any, argument: str) -> Entry:
         raise ExplanationError(
             f"{argument} must be a text, or None to leave it open, not {type(answer).__name__}."
         )
-    blank = answer is None or not _clean(answer)
+    blank = answer is None or not clean(answer)
     return Entry(question, None if blank else answer, _OPEN if blank else _STATED, False)
 
 
 def _name(name: Any) -> str:
-    if not isinstance(name, str) or not _clean(name):
+    if not isinstance(name, str) or not clean(name):
         raise ExplanationError(f"name must be a text that is not blank, not {name!r}.")
     return name
 

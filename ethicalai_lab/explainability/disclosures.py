@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ethicalai_lab.explainability._text import clean, markdown_cell
+from ethicalai_lab.explainability._themes import COLOURS, themed
 from ethicalai_lab.explainability.errors import ExplanationError
 
 __all__ = ["NOT_STATED", "Disclosure", "Item", "ai_disclosure", "privacy_notice"]
@@ -23,8 +25,17 @@ _NOTE = (
     "A row that is filled says that something was stated, not that it is enough."
 )
 _CSS = (
-    ".eal-disclosure{font-family:sans-serif;line-height:1.4}"
-    ".eal-disclosure th,.eal-disclosure td{text-align:left;vertical-align:top;padding:.3rem .6rem}"
+    ".eal-disclosure{font:1rem/1.4 sans-serif;padding:1rem;max-width:70rem;overflow-x:auto}"
+    ".eal-disclosure h2,.eal-disclosure p{color:inherit}"
+    ".eal-disclosure table{border-collapse:collapse;width:100%;font-size:1em}"
+    ".eal-disclosure th,.eal-disclosure td{border:1px solid #767676;padding:.4rem .6rem;"
+    "text-align:left;vertical-align:top;color:inherit;background:inherit;"
+    "overflow-wrap:break-word}"
+    ".eal-disclosure tr,.eal-disclosure tbody,.eal-disclosure thead{background:inherit}"
+    + themed(
+        ".eal-disclosure",
+        *(f"color:{ink};background:{paper}" for ink, paper in COLOURS.values()),
+    )
 )
 _READ = "read in the legal text, as of mid-2026"
 _SECOND = "read in a secondary source, as of mid-2026"
@@ -129,7 +140,7 @@ class Disclosure:
         lines += ["| Item | What is said | Stated | Asked by | Checked |", "|---|---|---|---|---|"]
         for item in self.items:
             said = "yes" if item.given else "**open**"
-            cells = (_cell(item.item), _cell(item.text), said, item.source, item.status)
+            cells = (markdown_cell(item.item), markdown_cell(item.text), said, item.source, item.status)
             lines.append(f"| {' | '.join(cells)} |")
         return "\n".join([*lines, "", f"*{self.note}*", ""])
 
@@ -160,17 +171,6 @@ class Disclosure:
 
     def __str__(self) -> str:
         return self.markdown
-
-
-def _cell(text: str) -> str:
-    flat = html.escape(_clean(text), quote=False)
-    for sign in "\\|*_`[]":
-        flat = flat.replace(sign, "\\" + sign)
-    return flat
-
-
-def _clean(text: object) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
 
 
 _WORDS: dict[str, Mapping[Any, str] | str] = {
@@ -285,9 +285,9 @@ def _field(policy: Any, path: str) -> tuple[str, bool]:
     words = _WORDS[path]
     if isinstance(words, str):
         if isinstance(value, (list, tuple)):
-            value = ", ".join(map(_clean, value)) or "none"
+            value = ", ".join(map(clean, value)) or "none"
         return words.format(value), True
-    return words.get(value, _clean(value)), True
+    return words.get(value, clean(value)), True
 
 
 def _told(name: str, value: Any) -> tuple[str, bool]:
@@ -297,10 +297,10 @@ def _told(name: str, value: Any) -> tuple[str, bool]:
     if isinstance(value, Mapping):
         value = [f"{key}: {text}" for key, text in value.items()]
     if isinstance(value, str) or value is None:
-        text = _clean(value or "").rstrip(".")
+        text = clean(value or "").rstrip(".")
     elif isinstance(value, Iterable):
         # an empty list is an answer: there are none
-        text = "; ".join(_clean(part) for part in value).rstrip(".") or "none"
+        text = "; ".join(clean(part) for part in value).rstrip(".") or "none"
     else:
         raise ExplanationError(
             f"{name}: expected a text, a list or a mapping of texts, but it is {value!r}."
@@ -687,7 +687,7 @@ def _bases(bases: Mapping[str, str | None] | None, purposes: Any) -> Item:
         )
     if not bases:
         return Item("Legal basis", f"Legal basis: {NOT_STATED}.", source, _READ, False, fields)
-    text = "; ".join(f"{_clean(name)}: {_clean(b or NOT_STATED)}" for name, b in bases.items())
+    text = "; ".join(f"{clean(name)}: {clean(b or NOT_STATED)}" for name, b in bases.items())
     said = purposes is not None and all(bases.values())
     return Item("Legal basis", f"{text[0].upper()}{text[1:]}.", source, _READ, said, fields)
 
@@ -698,7 +698,7 @@ def _held(columns: Iterable[str] | None, roles: Any) -> list[str] | None:
         raise ExplanationError(f'columns: expected a list of names, but it is "{columns}".')
     known = getattr(roles, "columns", roles)
     if known is None:
-        return None if columns is None else [", ".join(map(_clean, columns))]
+        return None if columns is None else [", ".join(map(clean, columns))]
     if not isinstance(known, Mapping):
         raise ExplanationError(
             f"roles: expected Roles or a mapping of column to role, but it is {roles!r}."
@@ -707,5 +707,5 @@ def _held(columns: Iterable[str] | None, roles: Any) -> list[str] | None:
     for column in known if columns is None else columns:
         given = known.get(column, "without a role")
         role = given if isinstance(given, str) else " and ".join(given)
-        groups.setdefault(role.replace("_", " "), []).append(_clean(column))
+        groups.setdefault(role.replace("_", " "), []).append(clean(column))
     return [f"{role} ({', '.join(names)})" for role, names in groups.items()]

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ethicalai_lab.explainability._text import clean
+from ethicalai_lab.explainability._themes import COLOURS, themed
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.explainability.reading import reading_ease
 
@@ -39,9 +41,6 @@ _HEADINGS = {
     "ai": "Who decided",
 }
 _TITLE = "Why am I seeing this?"
-
-# dark text on light and light text on dark, far above a contrast of 4.5 to 1
-COLOURS = {"light": ("#1a1a1a", "#ffffff"), "dark": ("#f2f2f2", "#1c1c1c")}
 
 
 @dataclass(frozen=True)
@@ -188,10 +187,9 @@ class Notice:
 
 
 def _css() -> str:
-    rules = []
-    for scheme, (ink, paper) in COLOURS.items():
-        rule = f".eal-notice{{color:{ink};background:{paper};border-color:{ink}}}"
-        rules.append(rule if scheme == "light" else f"@media (prefers-color-scheme:dark){{{rule}}}")
+    light, dark = (
+        f"color:{ink};background:{paper};border-color:{ink}" for ink, paper in COLOURS.values()
+    )
     return (
         ".eal-notice{max-width:40rem;padding:1rem;border:1px solid;border-radius:.5rem;"
         "font:1rem/1.5 sans-serif;overflow-wrap:anywhere}"
@@ -200,7 +198,7 @@ def _css() -> str:
         ".eal-notice p{margin:.25rem 0;color:inherit}"
         ".eal-notice summary{cursor:pointer;font-weight:bold;padding:.25rem 0}"
         ".eal-notice summary:focus-visible{outline:3px solid currentColor;outline-offset:2px}"
-        + "".join(rules)
+        + themed(".eal-notice", light, dark)
     )
 
 
@@ -224,9 +222,7 @@ class _Reason:
 
 
 def _clean(text: object) -> str:
-    # control characters and line ends could fake a heading or a sentence of ours
-    flat = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    return flat if len(flat) <= 200 else flat[:199] + "…"
+    return clean(text, 200)
 
 
 def _value(value: Any) -> str:

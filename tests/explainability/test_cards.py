@@ -407,7 +407,8 @@ def test_contrast_in_light_and_dark():
     palettes = re.findall(
         r"--ink:(#\w{6});--paper:(#\w{6});--line:(#\w{6});\s*--gap:(#\w{6})", _model().html
     )
-    assert len(palettes) == 2
+    assert len(palettes) == 4  # the system's light and dark, and the page's
+    assert palettes[:2] == palettes[2:]
     for ink, paper, line, gap in palettes:
         assert contrast(ink, paper) >= 4.5
         assert contrast(gap, paper) >= 4.5

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ethicalai_lab.explainability._themes import COLOURS
+from ethicalai_lab.explainability.cards import Card, Entry
+from ethicalai_lab.explainability.disclosures import ai_disclosure
 from ethicalai_lab.explainability.errors import ExplanationError
-from ethicalai_lab.explainability.notices import COLOURS, LAYERS, Fact, Sentence, offer_notice
+from ethicalai_lab.explainability.notices import LAYERS, Fact, Sentence, offer_notice
 from ethicalai_lab.explainability.reading import count_syllables, reading_ease
 from ethicalai_lab.policy import Policy
 
@@ -287,14 +290,33 @@ def test_the_card_is_accessible_and_holds_the_same_words():
 def test_contrast_in_light_and_dark():
     card = notice([("alpha", 1, 0.5)]).html
     pairs = re.findall(r"\{color:(#\w{6});background:(#\w{6})", card)
-    assert pairs == [COLOURS["light"], COLOURS["dark"]]
-    assert "@media (prefers-color-scheme:dark){.eal-notice{color:" + COLOURS["dark"][0] in card
+    assert pairs == [COLOURS["light"], COLOURS["dark"]] * 2
     for ink, paper in pairs:
         low, high = sorted((luminance(ink), luminance(paper)))
         assert (high + 0.05) / (low + 0.05) >= 4.5
     assert set(re.findall(r"#[0-9a-f]{6}\b", card)) == {
         c for pair in COLOURS.values() for c in pair
     }
+
+
+@pytest.mark.parametrize("selector", [".eal-notice", ".eal-disclosure", ".eal-card"])
+def test_the_page_has_the_last_word_on_light_and_dark(selector):
+    shown = {
+        ".eal-notice": lambda: notice([("alpha", 1, 0.5)]),
+        ".eal-disclosure": lambda: ai_disclosure(Policy()),
+        ".eal-card": lambda: Card("A card", {"Use": [Entry("Q", None, "", measured=False)]}),
+    }[selector]()
+    css = re.search(r"<style>(.*?)</style>", shown._repr_html_(), re.DOTALL)[1]
+    rules = re.findall(r"([^{}]+)\{([^{}]*(?:#\w{6})[^{}]*)\}", css)
+    where = [place.strip() for place, _ in rules if "--line" in _ or "background:#" in _]
+    # later and more specific rules win: the page's theme over the system's
+    assert where == [
+        selector,
+        selector,
+        f'[data-jp-theme-light="true"] {selector},.vscode-light {selector}',
+        f'[data-jp-theme-light="false"] {selector},.vscode-dark {selector}',
+    ]
+    assert css.index("prefers-color-scheme:dark") < css.index("[data-jp-theme-light")
 
 
 @settings(max_examples=40)
