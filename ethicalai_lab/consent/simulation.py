@@ -41,6 +41,7 @@ __all__ = [
     "Banner",
     "Course",
     "Meeting",
+    "answer_chance",
     "calibrate",
     "compare_designs",
     "meet",
@@ -419,6 +420,39 @@ def meet(
         n_granted / len(frame) if design.valid else 0.0,
         frame["customer_id"].to_numpy(dtype=np.int64),
     )
+
+
+def answer_chance(
+    people: pd.DataFrame,
+    banner: str,
+    *,
+    assumptions: Assumptions | None = None,
+    pushes: Mapping[str, float] | None = None,
+    fatigue: Any = 0.0,
+) -> NDArray[np.float64]:
+    """Return each person's chance of a yes to a banner: what :func:`meet` draws from.
+
+    Parameters
+    ----------
+    people : DataFrame
+        From :func:`population`, or with the same columns.
+    banner : {"neutral", "nudging", "pay_or_okay", "pre_ticked", "hidden_refusal"}
+    assumptions : Assumptions, optional
+    pushes : mapping, optional
+        From :func:`calibrate`, on other people; by default calibrated on these.
+    fatigue : float or ndarray of shape (n,), default 0
+        In [0, 1]: the tired follow their will less.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+    """
+    _banner(banner)
+    chosen = assumptions or Assumptions()
+    frame = _people(people)
+    push = (pushes or calibrate(frame, chosen))[banner]
+    tired = np.broadcast_to(np.asarray(fatigue, dtype=float), (len(frame),))
+    return _logistic(push + _lean(frame, chosen, frame["trust"].to_numpy(), tired))
 
 
 @dataclass(frozen=True)
