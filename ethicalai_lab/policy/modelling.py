@@ -1,0 +1,523 @@
+"""Stages of personalization: what is kept, what is learned from it, and whom it chooses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.policy.ground import Ground
+from ethicalai_lab.policy.permission import Permission
+from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, gauge, stage
+from ethicalai_lab.world import PURPOSES, SCHEMA
+from ethicalai_lab.world.strict_yaml import did_you_mean
+
+__all__ = ["COLUMNS", "GAUGES", "STAGES", "Collection", "Model", "Targeting"]
+
+_ANALYTICS = PURPOSES.index("analytics")
+_MARKETING = PURPOSES.index("direct_marketing")
+_PERSONAL = PURPOSES.index("personalization")
+OFFERS = ("sports_mail", "fashion_mail")
+_ACCOUNT = (
+    "age",
+    "gender",
+    "ethnic_group",
+    "region",
+    "jurisdiction",
+    "household_income",
+    "education",
+    "occupation",
+    "marital_status",
+    "household_size",
+    "disability",
+    "tenure_days",
+    "device",
+    "loyalty_tier",
+)
+INFERRED = ("health_interest", "financial_stress")
+_BEHAVIOUR = ("recency", "history", "sports", "fashion")
+_CAMPAIGN = ("newbie", "channel")
+COLUMNS = (*_ACCOUNT, *INFERRED, *_BEHAVIOUR, *_CAMPAIGN)
+"""The columns a policy's ``data.features`` may name."""
+_TOO_FEW = 200  # fewer people to learn from than this give no model
+_SMOOTHING = 30.0  # ridge penalty, in people: effects are weak, and learning chases noise
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """What the house keeps and uses about people.
+
+    Attributes
+    ----------
+    matrix : ndarray of float, shape (n, p)
+        Features, standardised; 0 (the mean) where nothing may be kept.
+    names : tuple of str of length p
+        Of the encoded features.
+    source : ndarray of int, shape (p,)
+        The column, by position in `columns`, each feature comes from.
+    columns : tuple of str
+        Columns in use.
+    table : DataFrame of n rows
+        Their values as they are.
+    roles : dict of str to str
+    kept : ndarray of bool, shape (n,)
+        Whose behaviour is kept.
+    oldest_days : float
+        Age of the oldest purchase that is kept.
+    behaviour : DataFrame of n rows
+        recency, history, sports, fashion, from the purchases that are kept.
+    records : int
+        Values kept, over all people.
+    """
+
+    matrix: NDArray[np.float64]
+    names: tuple[str, ...]
+    source: NDArray[np.int64]
+    columns: tuple[str, ...]
+    table: pd.DataFrame
+    roles: dict[str, str]
+    kept: NDArray[np.bool_]
+    oldest_days: float
+    behaviour: pd.DataFrame
+    records: int
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What was learned, and what it says about each person.
+
+    Attributes
+    ----------
+    uplift : ndarray of float, shape (n, 2)
+        Predicted change of the objective by each mail; 0 where nothing was learned.
+    score : ndarray of float, shape (n,)
+        What the ranking uses.
+    offer : ndarray of int, shape (n,)
+        0 sports_mail, 1 fashion_mail.
+    contributions : ndarray of float, shape (n, p), or None
+        How much each feature adds to the score, against the average person; exact, since
+        the model is linear. None where the ranking uses no model.
+    trained_on : ndarray of bool, shape (n,)
+    label : str
+    """
+
+    uplift: NDArray[np.float64]
+    score: NDArray[np.float64]
+    offer: NDArray[np.int64]
+    contributions: NDArray[np.float64] | None
+    trained_on: NDArray[np.bool_]
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class Targeting:
+    """Whom the campaign contacts, with what.
+
+    Attributes
+    ----------
+    selected : ndarray of bool, shape (n,)
+    chance : ndarray of float, shape (n,)
+        Chance of being selected, before the lot was drawn.
+    score : ndarray of float, shape (n,)
+    offer : ndarray of int, shape (n,)
+        0 sports_mail, 1 fashion_mail.
+    ranked : ndarray of bool, shape (n,)
+        Who was ranked as an individual; the others only by lot.
+    contactable : ndarray of bool, shape (n,)
+    share : float
+        Share of all customers contacted.
+    given_up : float
+        Share of the predicted value given up for a repair.
+    """
+
+    selected: NDArray[np.bool_]
+    chance: NDArray[np.float64]
+    score: NDArray[np.float64]
+    offer: NDArray[np.int64]
+    ranked: NDArray[np.bool_]
+    contactable: NDArray[np.bool_]
+    share: float
+    given_up: float = 0.0
+
+    def with_selected(self, selected: NDArray[np.bool_], given_up: float = 0.0) -> Targeting:
+        """Return the same campaign with other people in it."""
+        return replace(
+            self, selected=selected, share=float(selected.mean()), given_up=float(given_up)
+        )
+
+
+# ------------------------------------------------------------------------- collection
+
+
+def _roles() -> dict[str, str]:
+    found = {}
+    for table in ("customers", "campaign"):
+        found.update({column.name: column.role for column in SCHEMA[table]})
+    return found
+
+
+def _standard(values: Any) -> NDArray[np.float64]:
+    values = np.asarray(values, dtype=float)
+    spread = values.std()
+    return (values - values.mean()) / (spread if spread > 0 else 1.0)
+
+
+def _encoded(values: pd.Series, name: str) -> tuple[NDArray[np.float64], list[str]]:
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes = values.cat.codes.to_numpy()
+        names = [f"{name}: {level}" for level in values.cat.categories]
+        return np.column_stack([_standard(codes == i) for i in range(len(names))]), names
+    numbers = values.to_numpy(dtype=float)
+    if name in ("history", "household_income", "tenure_days"):
+        numbers = np.log1p(numbers)  # long tails
+    return _standard(numbers)[:, None], [name]
+
+
+def _static(ground: Ground, column: str) -> tuple[pd.Series, NDArray[np.float64], list[str]]:
+    kept = ground.__dict__.setdefault("_columns", {})
+    if column not in kept:
+        table = ground.customers if column in ground.customers.columns else ground.campaign
+        values = table[column].reset_index(drop=True)
+        if values.dtype == object or str(values.dtype) in ("str", "string"):
+            values = values.astype("category")
+        kept[column] = (values, *_encoded(values, column))
+    return kept[column]
+
+
+def _behaviour(ground: Ground, days: int) -> tuple[pd.DataFrame, float, int]:
+    """Return what the purchases of the last days say, the oldest's age and their number."""
+    bought = ground.purchases
+    fresh = bought["days"] <= days
+    person, age = bought["person"][fresh], bought["days"][fresh]
+    last = np.full(ground.n, np.inf)
+    np.minimum.at(last, person, age)
+    table = pd.DataFrame(
+        {
+            "recency": np.where(
+                np.isfinite(last), np.clip(np.ceil(last / 30.4375), 1, 12), 13
+            ).astype(np.int64),
+            "history": np.round(
+                np.bincount(person, bought["amount"][fresh], minlength=ground.n), 2
+            ),
+        }
+    )
+    for code, name in enumerate(("sports", "fashion")):
+        rows = person[bought["category"][fresh] == code]
+        table[name] = (np.bincount(rows, minlength=ground.n) > 0).astype(np.int8)
+    return table, float(age.max(initial=0.0)), int(fresh.sum())
+
+
+def _said(ground: Ground, question: str) -> pd.Series:
+    kept = ground.__dict__.setdefault("_said", {})
+    if question not in kept:
+        answers = ground.world.preferences
+        rows = answers[answers["question"].astype(str) == question].dropna(subset=["answer"])
+        column = pd.Series(["not said"] * ground.n, dtype=object)
+        place = ground.rows_of(rows["customer_id"])
+        column.iloc[place[place >= 0]] = rows["answer"].to_numpy(object)[place >= 0]
+        kept[question] = column.astype("category")
+    return kept[question]
+
+
+def chosen_columns(features: Any, *, inferred: bool) -> tuple[str, ...]:
+    """Return the columns a policy lets be used, or say which name is not accepted."""
+    names = COLUMNS if features is None else tuple(features)
+    for name in names:
+        if name not in COLUMNS:
+            raise PolicyError(
+                f'data.features names "{name}", which this world does not have as a feature; '
+                f"accepted are {', '.join(COLUMNS)}.{did_you_mean(name, COLUMNS)}"
+            )
+    return tuple(name for name in names if inferred or name not in INFERRED)
+
+
+@stage("data.features", "data.inferred_traits", "data.retention_days", "data.zero_party_questions")
+def collection(ground: Ground, settings: Settings, *, permission: Permission) -> Collection:
+    """Keep the columns and the behaviour that the policy allows, of those who permit it."""
+    columns = chosen_columns(
+        settings["data.features"], inferred=bool(settings["data.inferred_traits"])
+    )
+    asked = sorted(set(ground.world.preferences["question"].astype(str)))
+    for question in settings["data.zero_party_questions"]:
+        if question not in asked:
+            raise PolicyError(
+                f'data.zero_party_questions names "{question}", which nobody was asked here; '
+                f"accepted are {', '.join(asked)}.{did_you_mean(question, asked)}"
+            )
+    kept = permission.practice[_ANALYTICS] | permission.practice[_PERSONAL]
+    behaviour, oldest, records = _behaviour(ground, int(settings["data.retention_days"]))
+    parts, names, source, table = [], [], [], {}
+    roles = _roles()
+    for number, column in enumerate(columns):
+        if column in _BEHAVIOUR:
+            values = behaviour[column]
+            block, own = _encoded(values, column)
+            if column == "recency" and (values == 13).any():
+                block = np.column_stack([block, _standard(values == 13)])
+                own = [*own, "nothing bought"]
+            block = np.where(kept[:, None], block, 0.0)
+        else:
+            values, block, own = _static(ground, column)
+        parts.append(block)
+        names += own
+        source += [number] * len(own)
+        table[column] = values
+    for question in settings["data.zero_party_questions"]:
+        values = _said(ground, question)
+        block, own = _encoded(values, f"said {question}")
+        columns = (*columns, f"said_{question}")
+        roles[columns[-1]] = "feature"
+        parts.append(block)
+        names += own
+        source += [len(columns) - 1] * len(own)
+        table[columns[-1]] = values
+    used = {column: roles[column] for column in columns}
+    matrix = np.hstack(parts) if parts else np.zeros((ground.n, 0))
+    static = sum(column not in _BEHAVIOUR for column in columns)
+    records = records * any(column in _BEHAVIOUR for column in columns) + ground.n * static
+    return Collection(
+        matrix,
+        tuple(names),
+        np.asarray(source, dtype=np.int64),
+        columns,
+        pd.DataFrame(table, index=pd.RangeIndex(ground.n)),
+        used,
+        kept,
+        oldest,
+        behaviour,
+        int(records),
+    )
+
+
+# ------------------------------------------------------------------------- learning
+
+
+def _learner(name: str) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    from ethicalai_lab.personalization import ClassTransformation, TLearner, XLearner
+
+    ridge = partial(Ridge, alpha=_SMOOTHING, solver="cholesky")
+    if name == "x_learner":
+        return XLearner(ridge(), ridge())
+    if name == "class_transformation":
+        return ClassTransformation(LogisticRegression(C=1 / _SMOOTHING, max_iter=100))
+    return TLearner(ridge())
+
+
+def _linear(predict: Any, p: int) -> tuple[float, NDArray[np.float64]]:
+    """Return a linear function's constant and slopes, from its values at 0 and the unit rows."""
+    probe = np.vstack([np.zeros((1, p)), np.eye(p)])
+    at = np.asarray(predict(probe), dtype=float)
+    return float(at[0]), at[1:] - at[0]
+
+
+@stage(
+    "personalization.targeting",
+    "personalization.learner",
+    "personalization.objective",
+    "personalization.offer",
+)
+def model(
+    ground: Ground, settings: Settings, *, permission: Permission, collection: Collection
+) -> Model:
+    """Learn from the randomised campaign of those who permit analytics; score out of fold."""
+    n, p = collection.matrix.shape
+    objective = settings["personalization.objective"]
+    y = ground.campaign[objective].to_numpy(float)
+    arm = ground.campaign["arm"].astype(str).to_numpy()
+    learn = permission.practice[_ANALYTICS]
+    targeting, offer = settings["personalization.targeting"], settings["personalization.offer"]
+    fold = ground.chances("fold", n) < 0.5
+    nothing = np.zeros((n, len(OFFERS)))
+    wanted = targeting in ("uplift", "response") or offer == "best_per_customer"
+    enough = min(int((learn & (fold == side)).sum()) for side in (False, True)) >= _TOO_FEW
+    if not wanted or not enough or not p:
+        chosen = np.full(n, _fixed_offer(offer, y, arm, learn))
+        score = _rfm(collection) if targeting == "rfm" else np.zeros(n)
+        label = "no model" if not wanted else "no model: too little to learn from"
+        return Model(nothing, score, chosen, None, learn & False, label)
+    slopes = np.zeros((2, len(OFFERS), p))
+    constants = np.zeros((2, len(OFFERS)))
+    response = np.zeros((2, p + 1))
+    transformed = settings["personalization.learner"] == "class_transformation"
+    # the transformation is of yes or no: amounts are learned by the difference of two models
+    name = (
+        "t_learner" if transformed and objective == "spend" else settings["personalization.learner"]
+    )
+    for side in (0, 1):
+        rows = learn & (fold == bool(side))
+        for number, mail in enumerate(OFFERS):
+            own = np.flatnonzero(rows & ((arm == mail) | (arm == "no_mail")))
+            fitted = _learner(name).fit(collection.matrix[own], y[own], arm[own] == mail)
+            predict = fitted.predict_uplift
+            if name == "class_transformation":
+                # on the scale on which it is linear; the order is the same
+                predict = partial(_log_odds, fitted)
+            constants[side, number], slopes[side, number] = _linear(predict, p)
+        if targeting == "response":
+            from sklearn.linear_model import Ridge
+
+            own = np.flatnonzero(rows & (arm != "no_mail"))
+            fitted = Ridge(alpha=_SMOOTHING, solver="cholesky").fit(collection.matrix[own], y[own])
+            response[side] = [fitted.intercept_, *fitted.coef_]
+    # each person is judged by the model that has not seen them
+    judge = np.where(fold, 0, 1)
+    uplift = np.empty((n, len(OFFERS)))
+    for side in (0, 1):
+        rows = judge == side
+        uplift[rows] = constants[side] + collection.matrix[rows] @ slopes[side].T
+    if offer == "best_per_customer":
+        chosen = uplift.argmax(axis=1)
+    else:
+        chosen = np.full(n, OFFERS.index(offer))
+    if targeting == "response":
+        own = response[judge]
+        contributions = collection.matrix * own[:, 1:]
+        score = own[:, 0] + contributions.sum(axis=1)
+    else:
+        contributions = collection.matrix * slopes[judge, chosen]
+        score = uplift[np.arange(n), chosen]
+    if targeting == "rfm":
+        score, contributions = _rfm(collection), None
+    label = f"{targeting}, {name}, {objective}, {p} features"
+    return Model(uplift, score, chosen, contributions, learn, label)
+
+
+def _log_odds(fitted: Any, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    chance = np.clip((fitted.predict_uplift(rows) + 1) / 2, 1e-12, 1 - 1e-12)
+    return np.log(chance / (1 - chance))
+
+
+def _fixed_offer(offer: str, y: Any, arm: Any, learn: NDArray[np.bool_]) -> int:
+    if offer in OFFERS:
+        return OFFERS.index(offer)
+    # without a model the one mail that did best on average, where anything was learned
+    means = [y[learn & (arm == mail)] for mail in OFFERS]
+    return int(np.argmax([m.mean() if m.size else 0.0 for m in means]))
+
+
+def _rfm(collection: Collection) -> NDArray[np.float64]:
+    """Return a score from recency and spending: most recent and most valuable first."""
+    frame = collection.behaviour
+    recent = (-frame["recency"]).rank(pct=True).to_numpy()
+    spent = frame["history"].rank(pct=True).to_numpy()
+    return np.where(collection.kept, recent + spent, 0.0)
+
+
+# ------------------------------------------------------------------------- targeting
+
+
+@stage("personalization.targeting", "personalization.share", "personalization.offer")
+def targeting(
+    ground: Ground,
+    settings: Settings,
+    *,
+    permission: Permission,
+    collection: Collection,
+    model: Model,
+) -> Targeting:
+    """Choose whom to contact: by rank those who permit it, by lot among the others."""
+    n = ground.n
+    rule = settings["personalization.targeting"]
+    contactable = permission.practice[_MARKETING]
+    personal = permission.practice[_PERSONAL] & contactable
+    y = ground.campaign["visit"].to_numpy(float)
+    arm = ground.campaign["arm"].astype(str).to_numpy()
+    common = _fixed_offer(
+        settings["personalization.offer"], y, arm, permission.practice[_ANALYTICS]
+    )
+    offer = np.where(personal, model.offer, common)
+    ranked = personal & (rule in ("rfm", "response", "uplift"))
+    if rule == "nobody":
+        share = 0.0
+    elif rule == "everyone":
+        share = 1.0
+    else:
+        share = float(settings["personalization.share"])
+    count = min(round(share * n), int(contactable.sum()))
+    by_lot = contactable & ~ranked
+    lots = round(count * by_lot.sum() / max(int(contactable.sum()), 1))
+    lots = max(min(lots, int(by_lot.sum())), count - int(ranked.sum()))
+    selected = np.zeros(n, dtype=bool)
+    draw = ground.chances("lot", n)
+    people = np.flatnonzero(by_lot)
+    selected[people[np.argsort(draw[people], kind="stable")[:lots]]] = True
+    people = np.flatnonzero(ranked)
+    order = np.lexsort((draw[people], -np.round(model.score[people], 12)))
+    selected[people[order[: count - lots]]] = True
+    chance = np.where(ranked, selected.astype(float), 0.0)
+    if by_lot.any():
+        chance[by_lot] = lots / by_lot.sum()
+    return Targeting(
+        selected, chance, model.score, offer, ranked, contactable, float(selected.mean())
+    )
+
+
+# --------------------------------------------------------------------------- gauges
+
+
+@gauge("privacy", "lower", "columns", "collection, the table that models read")
+def columns_in_use(ground: Ground, *, collection: Collection) -> Estimate:
+    """Count the columns about a person that models and rules read."""
+    return Exact(len(collection.columns))
+
+
+@gauge("privacy", "lower", "columns", "collection, roles of the world's schema")
+def sensitive_columns(ground: Ground, *, collection: Collection) -> Estimate:
+    """Count the columns in use that are sensitive, protected or guessed about a person."""
+    roles = collection.roles
+    return Exact(
+        sum(
+            roles[column] in ("sensitive", "protected") or column in INFERRED
+            for column in collection.columns
+        )
+    )
+
+
+@gauge("privacy", "lower", "days", "collection, age of the oldest purchase kept")
+def oldest_record(ground: Ground, *, collection: Collection) -> Estimate:
+    """Age of the oldest purchase that is kept at the moment of the decision."""
+    return Exact(collection.oldest_days)
+
+
+@gauge("privacy", "lower", "values per customer", "collection, counted")
+def values_kept(ground: Ground, *, collection: Collection) -> Estimate:
+    """How many values about a customer are kept and read, purchases counted one by one."""
+    return Exact(collection.records / ground.n)
+
+
+@gauge("value", "higher", "correlation", "model beside world.truth.uplift")
+def ranking_quality(ground: Ground, *, model: Model, targeting: Targeting) -> Estimate:
+    """Spearman's correlation of the ranking with what the offered mail truly changes."""
+    rows = targeting.ranked
+    if rows.sum() < 30 or np.ptp(model.score[rows]) == 0:
+        return Needs("needs people ranked as individuals; this policy ranks nobody")
+    both = ground.uplift[[f"visit_{mail}" for mail in OFFERS]].to_numpy()
+    true = both[np.arange(ground.n), model.offer]
+    a = pd.Series(model.score[rows]).rank().to_numpy()
+    b = pd.Series(true[rows]).rank().to_numpy()
+    found = float(np.corrcoef(a, b)[0, 1])
+    return Exact(found, truth=found)
+
+
+@gauge("value", "none", "share of customers", "targeting, counted")
+def share_contacted(ground: Ground, *, repair: Targeting) -> Estimate:
+    """Share of customers that the campaign contacts."""
+    return Ratio(repair.selected)
+
+
+STAGES = (collection, model, targeting)
+GAUGES = (
+    share_contacted,
+    ranking_quality,
+    columns_in_use,
+    sensitive_columns,
+    oldest_record,
+    values_kept,
+)
