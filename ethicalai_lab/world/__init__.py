@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ethicalai_lab.world.config import ARMS, CATEGORIES, PURPOSES, WorldConfig
     from ethicalai_lab.world.errors import WorldError
     from ethicalai_lab.world.generate import make_world
+    from ethicalai_lab.world.interventions import direct_effects
     from ethicalai_lab.world.roles import ROLES, Roles, load_roles
     from ethicalai_lab.world.schema import ACTIONS, SCHEMA, Column, data_dictionary
     from ethicalai_lab.world.tables import TableError, load_table
@@ -36,6 +37,7 @@ _LAZY = {
     "WorldError": "errors",
     "causal_graph": "causal",
     "data_dictionary": "schema",
+    "direct_effects": "interventions",
     "load_roles": "roles",
     "load_table": "tables",
     "make_world": "generate",
@@ -57,6 +59,7 @@ __all__ = [
     "WorldError",
     "causal_graph",
     "data_dictionary",
+    "direct_effects",
     "load_roles",
     "load_table",
     "make_world",
