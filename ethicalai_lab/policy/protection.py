@@ -1,0 +1,1062 @@
+"""What protects people once their data is held: tokens, storage, releases, noise.
+
+Every figure here is read off something that was really made: tokens that were computed,
+files that were written and read back, a table that was released, counts with noise. The
+attacks of the privacy room then run on it, and the world's truth says who was right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ethicalai_lab.policy.ground import Ground
+from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, gauge, stage
+from ethicalai_lab.world import PURPOSES
+
+__all__ = ["GAUGES", "STAGES", "Publication", "Release", "Store", "Tokens"]
+
+_YEAR = 365
+_MONTHS = 12
+
+
+def _cached(ground: Ground, name: str, make: Any) -> Any:
+    """Return what depends on the world alone, worked out once."""
+    if name not in ground.__dict__:
+        ground.__dict__[name] = make()
+    return ground.__dict__[name]
+
+
+def _spread(n: int, positions: NDArray[np.int64], values: Any) -> NDArray[np.float64]:
+    """Write values of some people into a column of all."""
+    column = np.zeros(n)
+    column[positions] = values
+    return column
+
+
+def _sample(ground: Ground, name: str, size: int) -> NDArray[np.int64]:
+    """Draw the same people whatever the policy: their positions, in rising order."""
+    return _cached(
+        ground,
+        f"_sample_{name}",
+        lambda: np.sort(ground.rng(name).permutation(ground.n)[:size]),
+    )
+
+
+# ------------------------------------------------------------------------------- tokens
+
+_TOKEN_PEOPLE = 1_500
+_YEAR_PEOPLE = 250
+_DECOYS = 500
+_PARTNERS = ("advertising network", "data broker")
+_TOKEN_PURPOSES = ("analytics", "direct_marketing")
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """What stood in the place of addresses, and what attackers made of it.
+
+    Attributes
+    ----------
+    people : ndarray of int, shape (m,)
+        Positions of the people whose tokens were made.
+    guessed, guessed_inside : ndarray of bool, shape (m,)
+        Whose address an outsider, and an insider, recovered.
+    partners_linked, purposes_linked : ndarray of bool, shape (m,)
+        Whose two tokens were joined, rightly.
+    year_people : ndarray of int, shape (y,)
+    months_linked : ndarray of int, shape (y,)
+        Pairs of months, out of 66, in which the person's tokens were joined, rightly.
+    example : str
+        The first token.
+    """
+
+    people: NDArray[np.int64]
+    guessed: NDArray[np.bool_]
+    guessed_inside: NDArray[np.bool_]
+    partners_linked: NDArray[np.bool_]
+    purposes_linked: NDArray[np.bool_]
+    year_people: NDArray[np.int64]
+    months_linked: NDArray[np.int64]
+    example: str
+
+
+def _master_key(ground: Ground) -> bytes:
+    # from the seed, for a scorecard must be reproducible; a real key comes from new_key()
+    return hashlib.sha256(f"ethicalai-lab token key {ground.seed}".encode()).digest()
+
+
+def _make_tokens(
+    ground: Ground, settings: Mapping[str, Any], addresses: list[str], *, use: str, day: int
+) -> list[str]:
+    """Tokens of addresses as the policy has them made, for a use on a day of the year.
+
+    ``use`` names purpose and partner, as far as the policy tells them apart.
+    """
+    from ethicalai_lab.privacy.pseudonymization import Pseudonymizer, hash_values
+
+    method = settings["pseudonymization.method"]
+    if method == "none":
+        return addresses
+    if method == "hash":
+        return hash_values(addresses)
+    days = settings["pseudonymization.key_rotation_days"]
+    version = 1 if days is None else 1 + day // int(days)
+    return Pseudonymizer(_master_key(ground), use, version=version).tokens(addresses)
+
+
+def _use(settings: Mapping[str, Any], purpose: str, partner: str) -> str:
+    parts = [
+        purpose if settings["pseudonymization.per_purpose"] else "every purpose",
+        partner if settings["pseudonymization.per_partner"] else "every partner",
+    ]
+    return ", ".join(parts)
+
+
+def _address_book(ground: Ground) -> dict[str, Any]:
+    """Gather the people whose tokens are made, their addresses, and what attackers already know."""
+    from ethicalai_lab.privacy.pseudonymization import normalize
+
+    people = _sample(ground, "tokens", min(_TOKEN_PEOPLE, ground.n))
+    addresses = normalize(ground.customers["email"].to_numpy(object)[people])
+    known = ground.world.truth.identity["customer_id"].to_numpy()
+    listed = np.isin(ground.ids[people], known)
+    likely = [address for address, inside in zip(addresses, listed, strict=True) if inside]
+    # wrong guesses too: names that occur, at hosts that occur, numbers that were not given out
+    rng = ground.rng("tokens.decoys")
+    names = [address.split("@")[0].rstrip("0123456789") for address in addresses]
+    hosts = sorted({address.rpartition("@")[2] for address in addresses})
+    count = min(_DECOYS, len(addresses))
+    decoys = [
+        f"{names[i]}{number}@{hosts[host]}"
+        for i, number, host in zip(
+            rng.integers(0, len(names), count),
+            rng.integers(0, 100_000, count),
+            rng.integers(0, len(hosts), count),
+            strict=True,
+        )
+    ]
+    year = people[np.sort(rng.permutation(len(people))[:_YEAR_PEOPLE])]
+    return {
+        "people": people,
+        "addresses": addresses,
+        "guesses": likely + decoys,
+        "year": year,
+        "year_addresses": normalize(ground.customers["email"].to_numpy(object)[year]),
+    }
+
+
+def _recovered(
+    tokens: Sequence[str], guesses: Sequence[str], rebuild: Any = None
+) -> dict[int, str]:
+    """Addresses that an attacker reads off tokens: plain ones, guessed ones, rebuilt ones.
+
+    ``rebuild`` makes the tokens of guesses, for an attacker who holds the key.
+    """
+    from ethicalai_lab.privacy.pseudonymization import dictionary_attack
+
+    found = {i: token for i, token in enumerate(tokens) if "@" in token}
+    if len(found) < len(tokens):
+        found.update(dictionary_attack(tokens, guesses).recovered)
+    if rebuild is not None:
+        back = dict(zip(rebuild(list(guesses)), guesses, strict=True))
+        found.update({i: back[token] for i, token in enumerate(tokens) if token in back})
+    return found
+
+
+def _joined(left: Sequence[str], right: Sequence[str]) -> NDArray[np.bool_]:
+    """Whose token in one list is found in the other, at that person's own place."""
+    place = {token: i for i, token in enumerate(right)}
+    return np.array([place.get(token) == i for i, token in enumerate(left)], dtype=bool)
+
+
+@stage(
+    "pseudonymization.method",
+    "pseudonymization.key_rotation_days",
+    "pseudonymization.per_purpose",
+    "pseudonymization.per_partner",
+    "pseudonymization.key_holder",
+)
+def tokens(ground: Ground, settings: Settings) -> Tokens:
+    """Make tokens of real addresses and attack them: guess, join partners, join months."""
+    book = _cached(ground, "_address_book", lambda: _address_book(ground))
+    people, addresses = book["people"], book["addresses"]
+
+    made: dict[tuple[str, int], list[str]] = {}
+
+    def at(purpose: str, partner: str) -> list[str]:
+        key = (_use(settings, purpose, partner), 0)
+        if key not in made:
+            made[key] = _make_tokens(ground, settings, addresses, use=key[0], day=0)
+        return made[key]
+
+    first = at(_TOKEN_PURPOSES[0], _PARTNERS[0])
+    holder = settings["pseudonymization.key_holder"]
+    has_key = holder in (None, "same_team")
+
+    def rebuild(guesses: list[str]) -> list[str]:
+        use = _use(settings, _TOKEN_PURPOSES[0], _PARTNERS[0])
+        return _make_tokens(ground, settings, guesses, use=use, day=0)
+
+    def right(found: Mapping[int, str]) -> NDArray[np.bool_]:
+        flags = np.zeros(len(people), dtype=bool)
+        for i, address in found.items():
+            flags[i] = address == addresses[i]
+        return flags
+
+    outside = _recovered(first, book["guesses"])
+    keyed = settings["pseudonymization.method"] == "keyed"
+    inside = _recovered(first, book["guesses"], rebuild) if has_key and keyed else outside
+
+    # the middle of each month: what one token still says about the same person's other months
+    use = _use(settings, _TOKEN_PURPOSES[0], _PARTNERS[0])
+    by_version: dict[int, NDArray[np.str_]] = {}
+    days = settings["pseudonymization.key_rotation_days"]
+    months = []
+    for month in range(_MONTHS):
+        day = 15 + (month * _YEAR) // _MONTHS
+        version = 0 if days is None or not keyed else day // int(days)
+        if version not in by_version:
+            by_version[version] = np.asarray(
+                _make_tokens(ground, settings, book["year_addresses"], use=use, day=day)
+            )
+        months.append(by_version[version])
+    linked = np.zeros(len(book["year"]), dtype=np.int64)
+    for one in range(_MONTHS):
+        for other in range(one + 1, _MONTHS):
+            linked += months[one] == months[other]
+    return Tokens(
+        people,
+        right(outside),
+        right(inside),
+        _joined(first, at(_TOKEN_PURPOSES[0], _PARTNERS[1])),
+        _joined(first, at(_TOKEN_PURPOSES[1], _PARTNERS[0])),
+        book["year"],
+        linked,
+        first[0],
+    )
+
+
+_TOKENS = "tokens really made of customers' addresses, joined with the world's truth"
+
+
+@gauge("privacy", "lower", "share of people", f"dictionary_attack on {_TOKENS}")
+def reidentified_by_guessing(ground: Ground, *, tokens: Tokens) -> Estimate:
+    """Share of people whose address an outsider recovers from their token.
+
+    The outsider holds the addresses of those customers who are in a public register, and
+    others that belong to nobody, and has no key.
+    """
+    return _share(ground, tokens.people, tokens.guessed)
+
+
+@gauge(
+    "privacy", "lower", "share of people", f"dictionary_attack with and without key on {_TOKENS}"
+)
+def reidentified_by_insider(ground: Ground, *, tokens: Tokens) -> Estimate:
+    """Share of people whose address somebody who works with the tokens recovers.
+
+    The insider has the outsider's list, and the key as well where nobody keeps it apart from
+    those who use the tokens.
+    """
+    return _share(ground, tokens.people, tokens.guessed_inside)
+
+
+@gauge("privacy", "lower", "share of people", f"joining two partners' lists of {_TOKENS}")
+def linked_across_partners(ground: Ground, *, tokens: Tokens) -> Estimate:
+    """Share of people whose records two partners can join by their tokens."""
+    return _share(ground, tokens.people, tokens.partners_linked)
+
+
+@gauge("privacy", "lower", "share of people", f"joining the lists of two purposes of {_TOKENS}")
+def linked_across_purposes(ground: Ground, *, tokens: Tokens) -> Estimate:
+    """Share of people whose records for analytics and for marketing are joined by their tokens."""
+    return _share(ground, tokens.people, tokens.purposes_linked)
+
+
+@gauge("privacy", "lower", "share of pairs of months", f"joining twelve months of {_TOKENS}")
+def linked_over_the_year(ground: Ground, *, tokens: Tokens) -> Estimate:
+    """Share of a person's pairs of months that one unchanged token, or one stolen key, joins."""
+    pairs = _MONTHS * (_MONTHS - 1) // 2
+    return Ratio(
+        _spread(ground.n, tokens.year_people, tokens.months_linked),
+        _spread(ground.n, tokens.year_people, pairs),
+    )
+
+
+def _share(ground: Ground, people: NDArray[np.int64], flags: Any) -> Ratio:
+    return Ratio(_spread(ground.n, people, flags), _spread(ground.n, people, 1.0))
+
+
+# -------------------------------------------------------------------------------- store
+
+_STORE_PEOPLE = 200
+_TEST_REQUESTS = 20
+_LIVE, _BACKUP = "live", "backup"
+_FILE = "customers.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """What lay in the files, what a thief and the house itself could read of it.
+
+    Attributes
+    ----------
+    people : ndarray of int, shape (m,)
+        Positions of the people whose records were written.
+    stolen : ndarray of bool, shape (m,)
+        Readable in a stolen copy of the files, without keys.
+    erased : ndarray of int, shape (e,)
+        Positions of those who asked to be erased, among them.
+    still_readable : ndarray of bool, shape (e,)
+        Whom the house can read after the erasure, in the live files or in the backup.
+    requests : ndarray of int, shape (r,)
+        Positions of all who asked.
+    took_days : ndarray of int, shape (r,)
+    late : ndarray of bool, shape (r,)
+        Erased later than one month after the request.
+    test_requests : bool
+        True where nobody in the sample had asked, so that requests were made for the test.
+    """
+
+    people: NDArray[np.int64]
+    stolen: NDArray[np.bool_]
+    erased: NDArray[np.int64]
+    still_readable: NDArray[np.bool_]
+    requests: NDArray[np.int64]
+    took_days: NDArray[np.int64]
+    late: NDArray[np.bool_]
+    test_requests: bool
+
+
+class _Files:
+    """A house's customer records in two folders, with the keys that the house holds.
+
+    Parameters
+    ----------
+    root : path
+        An empty folder.
+    encryption : {"none", "at_rest", "per_person_key"}
+    """
+
+    def __init__(self, root: Path, encryption: str) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self.root = root
+        self.encryption = encryption
+        self.key = AESGCM.generate_key(256)
+        self.seal = AESGCM(self.key)
+        (root / _LIVE).mkdir()
+
+    # ---- writing
+    def write(self, records: dict[int, dict[str, Any]]) -> None:
+        """Store records by customer number, live."""
+        if self.encryption == "per_person_key":
+            from ethicalai_lab.privacy.vault import Vault
+
+            table = pd.DataFrame(
+                {"who": list(records), "record": [json.dumps(r) for r in records.values()]}
+            )
+            Vault.create(self.root / _LIVE, self.key).put_table(table, "who")
+        else:
+            self._dump(records)
+
+    def _dump(self, records: Mapping[Any, Mapping[str, Any]]) -> None:
+        plain = json.dumps({str(who): record for who, record in records.items()}).encode("utf-8")
+        if self.encryption == "at_rest":
+            nonce = os.urandom(12)
+            plain = nonce + self.seal.encrypt(nonce, plain, None)
+        (self.root / _LIVE / _FILE).write_bytes(plain)
+
+    def back_up(self) -> None:
+        """Keep a copy of everything that is stored, as of now."""
+        shutil.copytree(self.root / _LIVE, self.root / _BACKUP)
+
+    # ---- erasing
+    def mark(self, people: Iterable[int]) -> None:
+        """Hide people: a flag is set, and nothing else happens."""
+        if self.encryption == "per_person_key":
+            vault = self._vault(_LIVE)
+            table = pd.DataFrame({"who": list(people), "inactive": True})
+            if len(table):
+                vault.put_table(table, "who")
+            return
+        records = self._load(_LIVE)
+        for who in people:
+            records[who]["inactive"] = True
+        self._dump(records)
+
+    def delete(self, people: Iterable[int]) -> None:
+        """Delete people's rows from the live files."""
+        if self.encryption == "per_person_key":
+            vault = self._vault(_LIVE)
+            for who in people:
+                vault.erase(who)
+            vault.purge()
+            return
+        gone = set(people)
+        self._dump({who: r for who, r in self._load(_LIVE).items() if who not in gone})
+
+    def destroy_keys(self, people: Iterable[int]) -> None:
+        """Destroy people's keys, live and in every copy of the key file."""
+        people = list(people)
+        for part in (_LIVE, _BACKUP):
+            vault = self._vault(part)
+            for who in people:
+                vault.erase(who)
+
+    # ---- reading
+    def _vault(self, part: str) -> Any:
+        from ethicalai_lab.privacy.vault import Vault
+
+        return Vault.open(self.root / part, self.key)
+
+    def _load(self, part: str) -> dict[int, dict[str, Any]]:
+        raw = (self.root / part / _FILE).read_bytes()
+        if self.encryption == "at_rest":
+            raw = self.seal.decrypt(raw[:12], raw[12:], None)
+        return {int(who): record for who, record in json.loads(raw).items()}
+
+    def readable_by_house(self, people: Iterable[int]) -> set[int]:
+        """Whom the house can read with its keys, live or in the backup, flags or not."""
+        from ethicalai_lab.privacy.vault import VaultError
+
+        found = set()
+        for part in (_LIVE, _BACKUP):
+            if self.encryption != "per_person_key":
+                found |= set(self._load(part)) & set(people)
+                continue
+            vault = self._vault(part)
+            for who in people:
+                try:
+                    json.loads(vault.get(who, "record"))
+                except VaultError:
+                    continue
+                found.add(who)
+        return found
+
+    def stolen(self) -> bytes:
+        """Everything a thief without keys reads: the bytes, and what an attack makes of them."""
+        from ethicalai_lab.privacy.vault import breach
+
+        taken = []
+        for part in (_LIVE, _BACKUP):
+            folder = self.root / part
+            taken += [path.read_bytes() for path in sorted(folder.iterdir())]
+            if self.encryption == "per_person_key":
+                values = breach(folder, ["data", "keys"])["values"]
+                taken.append(json.dumps(values).encode("utf-8"))
+        return b"\n".join(taken)
+
+
+def _records(ground: Ground) -> tuple[NDArray[np.int64], dict[int, dict[str, Any]]]:
+    people = _sample(ground, "store", min(_STORE_PEOPLE, ground.n))
+    table = ground.customers.iloc[people]
+    rows = {
+        "name": table["full_name"].astype(str),
+        "email": table["email"].astype(str),
+        "born": table["birth_date"].dt.strftime("%Y-%m-%d"),
+        "spent": ground.campaign["history"].iloc[people],
+    }
+    columns = [list(column) for column in rows.values()]
+    records = {
+        int(who): {name: column[i] for name, column in zip(rows, columns, strict=True)}
+        for i, who in enumerate(ground.ids[people])
+    }
+    return people, records
+
+
+def _erase(files: _Files, how: str, people: list[int]) -> None:
+    if how == "mark_inactive":
+        files.mark(people)
+    elif how == "delete_rows":
+        files.delete(people)
+    else:
+        files.destroy_keys(people)
+
+
+def _delays(
+    ground: Ground, requests: NDArray[np.int64], longest: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Days from request to erasure, and whether the month of Art 12(3) had passed.
+
+    The house takes the time that it allows itself: any number of days up to it is equally
+    likely. A month is a calendar month, not thirty days.
+    """
+    day = np.floor(ground.chances("store.request_day", ground.n)[requests] * _YEAR).astype(int)
+    took = np.floor(ground.chances("store.delay", ground.n)[requests] * (longest + 1)).astype(int)
+    asked = pd.Timestamp(f"{ground.as_of.year - 1}-01-01") + pd.to_timedelta(day, unit="D")
+    due = asked + pd.DateOffset(months=1)
+    done = asked + pd.to_timedelta(took, unit="D")
+    return took, np.asarray(done > due)
+
+
+@stage("storage.encryption", "storage.erasure", "storage.erasure_days")
+def store(ground: Ground, settings: Settings, *, permission: Any) -> Store:
+    """Write records to files, keep a backup, erase who asked, then try to read them."""
+    people, records = _cached(ground, "_store_records", lambda: _records(ground))
+    asked = np.asarray(permission.erasure_requested, dtype=bool)
+    erased = people[asked[people]]
+    test = len(erased) == 0
+    if test:
+        erased = people[:_TEST_REQUESTS]
+    numbers = [int(who) for who in ground.ids[erased]]
+    with tempfile.TemporaryDirectory(prefix="policy-store-") as folder:
+        files = _Files(Path(folder), settings["storage.encryption"])
+        files.write(records)
+        files.back_up()
+        _erase(files, settings["storage.erasure"], numbers)
+        left = files.readable_by_house(numbers)
+        bytes_taken = files.stolen()
+    stolen = [record["email"].encode("utf-8") in bytes_taken for record in records.values()]
+    requests = np.flatnonzero(asked) if asked.any() else erased
+    took, late = _delays(ground, requests, int(settings["storage.erasure_days"]))
+    return Store(
+        people,
+        np.array(stolen, dtype=bool),
+        erased,
+        np.array([who in left for who in numbers], dtype=bool),
+        requests,
+        took,
+        late,
+        test,
+    )
+
+
+_STORE = "files of 200 customers' records, really written, backed up, erased and read back"
+
+
+@gauge("privacy", "lower", "share of people", f"vault.breach and a search of the bytes; {_STORE}")
+def readable_if_stolen(ground: Ground, *, store: Store) -> Estimate:
+    """Share of people whose record a thief reads who took the files, and a backup, but no key."""
+    return _share(ground, store.people, store.stolen)
+
+
+@gauge("privacy", "lower", "share of erased people", _STORE)
+def readable_after_erasure(ground: Ground, *, store: Store) -> Estimate:
+    """Share of erased people whose record the house itself still reads, live or in the backup.
+
+    Where nobody asked to be erased, twenty people's requests were made for the test.
+    """
+    return _share(ground, store.erased, store.still_readable)
+
+
+@gauge("duty", "lower", "share of requests", "days drawn up to what the policy allows; a calendar")
+def erasures_late(ground: Ground, *, store: Store) -> Estimate:
+    """Share of erasure requests carried out later than one month after they came.
+
+    One month is the deadline of GDPR Art 12(3). The house is taken to use the time that it
+    allows itself, every number of days up to it being equally likely.
+    """
+    return _share(ground, store.requests, store.late)
+
+
+# ------------------------------------------------------------------------------ release
+
+_ATTACKED = 300
+_SHARING = PURPOSES.index("third_party_sharing")
+#: What a public register tells about a person.
+_KNOWN = ("age", "gender", "postcode")
+_DETAIL = ("age", "gender", "postcode", "recency", "history", "sports", "fashion")
+_SECRET = "financial_stress"
+_BANDS = ("low", "middle", "high")
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """The table that a partner received, and what an attacker learned from it.
+
+    Attributes
+    ----------
+    table : DataFrame or None
+        None where nothing was released. Its index is the person's position, which only the
+        judge knows.
+    why_none : str
+        Why nothing was released; empty otherwise.
+    permitted : int
+        People who may be in it.
+    shared : ndarray of bool, shape (n,)
+        Who is in it.
+    attacked : ndarray of int, shape (a,)
+        Positions of the customers whom the attacker knows from the register.
+    named : ndarray of float, shape (a,)
+        Chance that the attacker, naming one of the rows that fit, names the right one.
+    revealed : ndarray of bool, shape (a,)
+        Whether all rows that fit hold one secret, and it is the person's own.
+    secret_right, secret_base : ndarray of bool, shape (a,)
+        Whether the commonest secret among the rows that fit, and among all, is right.
+    smallest_class : int
+    unique : ndarray of bool, shape (n,)
+    detail_kept : float
+        1 minus the normalized certainty penalty.
+    """
+
+    table: pd.DataFrame | None
+    why_none: str
+    permitted: int
+    shared: NDArray[np.bool_]
+    attacked: NDArray[np.int64]
+    named: NDArray[np.float64]
+    revealed: NDArray[np.bool_]
+    secret_right: NDArray[np.bool_]
+    secret_base: NDArray[np.bool_]
+    smallest_class: int
+    unique: NDArray[np.bool_]
+    detail_kept: float
+
+
+def _full_table(ground: Ground) -> pd.DataFrame:
+    who = ground.customers[list(_KNOWN)]
+    did = ground.campaign[["recency", "history", "sports", "fashion", "arm", "visit"]]
+    stress = ground.customers[_SECRET].to_numpy(float)
+    band = np.digitize(stress, [1 / 3, 2 / 3])
+    secret = pd.Categorical.from_codes(band, list(_BANDS), ordered=True)
+    return pd.concat([who, did], axis=1).assign(**{_SECRET: secret})
+
+
+def _register(ground: Ground) -> dict[str, Any]:
+    """Draw the register people whom the attacker tries, and say who they truly are."""
+    from ethicalai_lab.privacy.attacks import age_at
+
+    register = ground.world.register
+    identity = ground.world.truth.identity.set_index("register_id")["customer_id"]
+    customer = identity.reindex(register["register_id"]).fillna(-1).to_numpy(np.int64)
+    position = ground.rows_of(customer)
+    inside = np.flatnonzero(position >= 0)
+    chosen = np.sort(ground.rng("release.attacked").permutation(inside)[:_ATTACKED])
+    rows = register.iloc[chosen]
+    known = pd.DataFrame(
+        {
+            "age": age_at(rows["birth_date"], ground.as_of).to_numpy(),
+            "gender": rows["gender"].to_numpy(object),
+            "postcode": rows["postcode"].to_numpy(object),
+        }
+    )
+    # one register person a customer; a second entry would count the person twice
+    first = ~pd.Series(position[chosen]).duplicated().to_numpy()
+    return {"known": known[first].reset_index(drop=True), "position": position[chosen][first]}
+
+
+def _quasi_identifiers(ground: Ground, decided: Sequence[str] | None) -> list[str]:
+    """Columns to be generalised: those decided, or those that the world's roles name."""
+    if decided is None:
+        roles = [ground.world.roles.get(name, {}) for name in ("customers", "register")]
+        decided = [c for c in _KNOWN if any(r.get(c) == "quasi_identifier" for r in roles)]
+    return [name for name in _DETAIL if name in decided]
+
+
+def _anonymized(
+    table: pd.DataFrame, settings: Mapping[str, Any], names: list[str]
+) -> tuple[pd.DataFrame, float]:
+    """Generalise the quasi-identifiers of a table as asked; also the share of detail kept.
+
+    Raises
+    ------
+    PrivacyError
+        If no release satisfies what is asked.
+    """
+    from ethicalai_lab.privacy.anonymizer import KAnonymizer
+
+    l, t = settings["anonymization.l"], settings["anonymization.t"]  # noqa: E741
+    k = int(settings["anonymization.k"])
+    if l > 1 or t < 1:
+        k = max(k, 2)  # a class of one can neither be diverse nor close
+    if k < 2 or not names:
+        return table, 1.0
+    tool = KAnonymizer(
+        k,
+        l=int(l) if l > 1 else None,
+        t=float(t) if t < 1 else None,
+        suppression=float(settings["anonymization.suppression"]),
+        method=settings["anonymization.generalization"],
+        quasi_identifiers=names,
+        sensitive=_SECRET,
+    )
+    made = tool.fit_transform(table)
+    # columns that are not generalised lose only the rows that were left out
+    missing = 1.0 - len(made) / len(table)
+    lost = [tool.loss_.by_column.get(name, missing) for name in _DETAIL]
+    return made, 1.0 - math.fsum(lost) / len(_DETAIL)
+
+
+def _link(
+    table: pd.DataFrame, known: pd.DataFrame, position: NDArray[np.int64]
+) -> tuple[NDArray[Any], ...]:
+    """Try every known person on the table: rows that fit, and what they say."""
+    from ethicalai_lab.privacy.attacks._matching import Matcher
+
+    m = len(position)
+    named = np.zeros(m)
+    revealed = np.zeros(m, dtype=bool)
+    guess = np.zeros(m, dtype=np.int64)
+    codes = table[_SECRET].cat.codes.to_numpy(np.int64)
+    overall = np.bincount(codes, minlength=len(_BANDS))
+    common = int(overall.argmax())
+    guess[:] = common
+    # rows with exact values that nobody on the list has cannot fit: leave them out first
+    look = table
+    for name in ("postcode", "age"):
+        if not isinstance(table[name].dtype, pd.CategoricalDtype):
+            look = look[look[name].isin(known[name])]
+    if len(look):
+        matcher = Matcher(look, list(_KNOWN), known, None)
+        inside = look[_SECRET].cat.codes.to_numpy(np.int64)
+        votes = np.zeros((matcher.n_classes, len(_BANDS)), dtype=np.float32)
+        np.add.at(votes, (matcher.owner, inside), 1)
+        row = look.index.get_indexer(position)
+        own = np.where(row >= 0, matcher.owner[row], -1)
+        secret = np.where(row >= 0, inside[row], -1)
+        for rows, fits in matcher.chunks(m):
+            tally = fits.T.astype(np.float32) @ votes
+            count = tally.sum(axis=1)
+            there = (own[rows] >= 0) & fits[np.maximum(own[rows], 0), np.arange(len(rows))]
+            named[rows] = np.where(there, 1.0 / np.maximum(count, 1), 0.0)
+            best = (tally + overall / (2 * overall.sum() + 1)).argmax(axis=1)
+            guess[rows] = best
+            revealed[rows] = there & ((tally > 0).sum(axis=1) == 1) & (best == secret[rows])
+    return named, revealed, guess, np.full(m, common)
+
+
+@stage(
+    "anonymization.generalization",
+    "anonymization.quasi_identifiers",
+    "anonymization.k",
+    "anonymization.l",
+    "anonymization.t",
+    "anonymization.suppression",
+)
+def release(ground: Ground, settings: Settings, *, permission: Any) -> Release:
+    """Hand a partner the table of those who may be shared, and link it with a public register."""
+    from ethicalai_lab.privacy.errors import PrivacyError
+    from ethicalai_lab.privacy.measures import class_sizes
+
+    full = _cached(ground, "_release_table", lambda: _full_table(ground))
+    attackers = _cached(ground, "_release_register", lambda: _register(ground))
+    position = attackers["position"]
+    may = np.flatnonzero(np.asarray(permission.practice)[_SHARING])
+    table, why, kept = None, "", 1.0
+    before = full.iloc[may]
+    if not len(may):
+        why = "nobody's data may be shared"
+    elif settings["anonymization.generalization"] == "none":
+        table = before
+    else:
+        names = _quasi_identifiers(ground, settings["anonymization.quasi_identifiers"])
+        try:
+            table, kept = _anonymized(before, settings, names)
+        except PrivacyError as error:
+            why = str(error)
+    shared = np.zeros(ground.n, dtype=bool)
+    unique = np.zeros(ground.n, dtype=bool)
+    truth = full[_SECRET].cat.codes.to_numpy(np.int64)[position]
+    if table is None or not len(table):
+        none = np.zeros(len(position), dtype=bool)
+        why = why or "no row was left"
+        return Release(
+            None, why, len(may), shared, position, none * 0.0, none, none, none, 0, unique, 0.0
+        )
+    shared[table.index] = True
+    alike = class_sizes(table, list(_KNOWN)).to_numpy()
+    unique[table.index] = alike == 1
+    named, revealed, guess, common = _link(table, attackers["known"], position)
+    return Release(
+        table,
+        "",
+        len(may),
+        shared,
+        position,
+        named,
+        revealed,
+        guess == truth,
+        common == truth,
+        int(alike.min()),
+        unique,
+        kept,
+    )
+
+
+_RELEASE = "the released table, a public register and truth.identity"
+
+
+@gauge("privacy", "lower", "share of attacked customers", f"attacks: linkage of {_RELEASE}")
+def reidentified_by_linkage(ground: Ground, *, release: Release) -> Estimate:
+    """Share of customers known from a public register whose row an attacker names rightly.
+
+    The attacker knows age, gender and postcode and names one of the rows that fit, at random;
+    customers who are not in the release cannot be found in it and count as not found.
+    """
+    return _share(ground, release.attacked, release.named)
+
+
+@gauge("privacy", "higher", "people", "privacy.class_sizes of the released table")
+def smallest_class(ground: Ground, *, release: Release) -> Estimate:
+    """Fewest people in the release who look alike in age, gender and postcode (k)."""
+    if release.table is None:
+        return Needs(f"needs a release; none was made: {release.why_none}")
+    return Exact(float(release.smallest_class))
+
+
+@gauge("privacy", "lower", "share of people released", "privacy.class_sizes of the released table")
+def unique_share(ground: Ground, *, release: Release) -> Estimate:
+    """Share of the people in the release who are alone in their age, gender and postcode."""
+    if release.table is None:
+        return Needs(f"needs a release; none was made: {release.why_none}")
+    return Ratio(release.unique, release.shared)
+
+
+@gauge("privacy", "lower", "share of attacked customers", f"attacks: homogeneity in {_RELEASE}")
+def secret_revealed(ground: Ground, *, release: Release) -> Estimate:
+    """Share of customers known from a register whose financial stress the release gives away.
+
+    All rows that fit the person's age, gender and postcode hold the same band of it, and it
+    is the person's own: no row need be singled out for that.
+    """
+    return _share(ground, release.attacked, release.revealed)
+
+
+@gauge("privacy", "lower", "share of attacked customers", f"attacks: inference from {_RELEASE}")
+def secret_guessed(ground: Ground, *, release: Release) -> Estimate:
+    """How much oftener an attacker guesses a known customer's financial stress rightly.
+
+    With the release: the commonest band among the rows that fit age, gender and postcode;
+    without it: the band that is commonest of all.
+    """
+    gain = release.secret_right.astype(float) - release.secret_base.astype(float)
+    return _share(ground, release.attacked, gain)
+
+
+@gauge("privacy", "lower", "share of customers", "rows of the released table")
+def people_shared(ground: Ground, *, release: Release) -> Estimate:
+    """Share of all customers who have a row in the table that a partner received."""
+    return Ratio(release.shared)
+
+
+@gauge("value", "higher", "share of detail", "KAnonymizer.loss_ (NCP) of the released table")
+def release_detail_kept(ground: Ground, *, release: Release) -> Estimate:
+    """How exact the released values still are: 1 minus the normalized certainty penalty.
+
+    Over seven columns and the rows of those who may be shared; 0 where nothing is released.
+    """
+    return Exact(release.detail_kept)
+
+
+# -------------------------------------------------------------------------- publication
+
+_WATCHED = 600
+_DRAWS = 12
+_ANALYTICS = PURPOSES.index("analytics")
+
+
+@dataclass(frozen=True, eq=False)
+class Publication:
+    """Monthly counts as published, and how well a person's presence is told from them.
+
+    Attributes
+    ----------
+    counted : int
+        People whose visits may be counted.
+    true, published : ndarray of float, shape (12, segments)
+        Visitors by month and segment; published is the first draw.
+    error : ndarray of float, shape (12, segments)
+        Mean over draws of the relative error of each figure.
+    watched : ndarray of int, shape (w,)
+        Positions of the people whose presence an attacker guesses.
+    right : ndarray of float, shape (w,)
+        Share of right guesses, over draws, half of them with and half without the person.
+    best : ndarray of float, shape (w,)
+        The best that any attacker could do.
+    spent : float or None
+        Epsilon of one person over a year of publications; None without noise.
+    """
+
+    counted: int
+    true: NDArray[np.float64]
+    published: NDArray[np.float64]
+    error: NDArray[np.float64]
+    watched: NDArray[np.int64]
+    right: NDArray[np.float64]
+    best: NDArray[np.float64]
+    spent: float | None
+
+
+def _visits(ground: Ground) -> dict[str, Any]:
+    """Who was active in which month of the year before, and each person's segment."""
+    events = ground.world.events
+    year = ground.as_of.year - 1
+    time = events["time"].dt
+    person = ground.rows_of(events["customer_id"])
+    seen = (time.year.to_numpy() == year) & (person >= 0)
+    active = np.zeros((_MONTHS, ground.n), dtype=bool)
+    active[time.month.to_numpy()[seen] - 1, person[seen]] = True
+    age, ages = ground.groups["age_band"]
+    region = ground.customers["region"].astype("category").cat
+    segment = age * len(region.categories) + region.codes.to_numpy(np.int64)
+    return {
+        "active": active,
+        "segment": segment,
+        "segments": len(ages) * len(region.categories),
+        "days": [
+            (pd.Timestamp(year, month, 1) + pd.offsets.MonthEnd()).dayofyear - 1
+            for month in range(1, _MONTHS + 1)
+        ],
+    }
+
+
+def _epsilons(epsilon: float, period: int, days: Sequence[int]) -> tuple[float, float]:
+    """Epsilon of one month's figures, and what a person's year of figures really spends.
+
+    The budget of a period is divided by the most publications that fall into one period,
+    and the year is then added up in the room's ledger, period by period.
+    """
+    from ethicalai_lab.privacy.noise import Budget
+
+    years = math.ceil(period / _YEAR) + 1
+    planned = [day + _YEAR * year for year in range(years) for day in days]
+    most = int(np.bincount([day // period for day in planned]).max())
+    each = epsilon / most
+    ledgers: dict[int, Any] = {}
+    for month, day in enumerate(days, start=1):
+        ledger = ledgers.setdefault(day // period, Budget(epsilon, f"{period} days"))
+        ledger.spend(each, f"visitors of month {month} by segment")
+    return each, math.fsum(ledger.spent for ledger in ledgers.values())
+
+
+def _best_guess(months: NDArray[np.int64], each: float | None) -> NDArray[np.float64]:
+    """Best share of right guesses on people counted in so many months' figures.
+
+    Each figure with two-sided geometric noise says "in" or "out" and is right with the chance
+    `membership_bound`; the best attacker follows the majority.
+    """
+    if each is None:
+        return np.where(months > 0, 1.0, 0.5)
+    from ethicalai_lab.privacy.noise import membership_bound
+
+    p = membership_bound(each)
+    best = np.empty(_MONTHS + 1)
+    for m in range(_MONTHS + 1):
+        chance = [math.comb(m, j) * p**j * (1 - p) ** (m - j) for j in range(m + 1)]
+        best[m] = math.fsum(
+            c * (1.0 if 2 * j > m else 0.5 if 2 * j == m else 0.0) for j, c in enumerate(chance)
+        )
+    return best[months]
+
+
+@stage("anonymization.epsilon", "anonymization.epsilon_days")
+def publication(ground: Ground, settings: Settings, *, permission: Any) -> Publication:
+    """Publish monthly visitors by segment, with noise if asked, and guess who was counted."""
+    from ethicalai_lab.privacy.noise import simulate_noise
+
+    base = _cached(ground, "_publication_visits", lambda: _visits(ground))
+    may = np.asarray(permission.practice)[_ANALYTICS]
+    watched = _sample(ground, "publication", min(_WATCHED, ground.n))
+    active = base["active"] & may
+    true = np.stack(
+        [
+            np.bincount(base["segment"][month], minlength=base["segments"]).astype(float)
+            for month in active
+        ]
+    )
+    epsilon = settings["anonymization.epsilon"]
+    each = spent = None
+    mine = active[:, watched].T
+    if epsilon is None:
+        noise = np.zeros((1, *true.shape))
+        secrecy = np.zeros((1, *mine.shape))
+    else:
+        days = int(settings["anonymization.epsilon_days"])
+        each, spent = _epsilons(float(epsilon), days, base["days"])
+        noise = simulate_noise(1.0 / each, (_DRAWS, *true.shape), ground.seed).astype(float)
+        secrecy = simulate_noise(1.0 / each, (_DRAWS, *mine.shape), ground.seed + 1).astype(float)
+    published = true + noise
+    right = _told_apart(published_minus_others=secrecy + 1, mine=mine, present=True)
+    right = (right + _told_apart(published_minus_others=secrecy, mine=mine, present=False)) / 2
+    months = mine.sum(axis=1)
+    return Publication(
+        int(may.sum()),
+        true,
+        published[0],
+        np.abs(noise).mean(axis=0) / np.maximum(true, 1.0),
+        watched,
+        right,
+        _best_guess(months, each),
+        spent,
+    )
+
+
+def _told_apart(
+    *, published_minus_others: NDArray[np.float64], mine: NDArray[np.bool_], present: bool
+) -> NDArray[np.float64]:
+    """Share of draws in which the attacker, who knows everybody else, says the truth.
+
+    A figure above what the others add up to speaks for "in", any other for "out"; the months
+    in which the person would be counted vote, and a tie is a coin.
+    """
+    votes = np.where(published_minus_others >= 1, 1, -1)
+    score = np.where(mine, votes, 0).sum(axis=-1)
+    says_in = np.where(score == 0, 0.5, (score > 0).astype(float))
+    return (says_in if present else 1.0 - says_in).mean(axis=0)
+
+
+@gauge("privacy", "lower", "share of guesses", "attack on published counts, simulate_noise")
+def presence_guessed(ground: Ground, *, publication: Publication) -> Estimate:
+    """Share of right guesses whether a customer's visits are in the published monthly counts.
+
+    The attacker knows all others' visits and when the customer would have come; 0.5 is no
+    better than a coin. The truth is what the best possible attacker would reach.
+    """
+    reading = _share(ground, publication.watched, publication.right)
+    return Ratio(reading.top, reading.bottom, truth=float(publication.best.mean()))
+
+
+@gauge("value", "lower", "relative error", "published counts against counts without noise")
+def published_error(ground: Ground, *, publication: Publication) -> Estimate:
+    """Mean relative error that noise brings into monthly visitor counts by age and region."""
+    if not publication.counted:
+        return Needs("needs people whose visits may be counted")
+    return Exact(float(publication.error.mean()))
+
+
+@gauge("privacy", "lower", "epsilon per person and year", "privacy.noise.Budget, twelve months")
+def loss_budget_spent(ground: Ground, *, publication: Publication) -> Estimate:
+    """Epsilon that a year of monthly counts really spends of each person's privacy.
+
+    A budget that is renewed often adds up to a large one.
+    """
+    if publication.spent is None:
+        return Needs("needs noise: without it the privacy loss has no bound")
+    return Exact(publication.spent)
+
+
+STAGES = (tokens, store, release, publication)
+GAUGES = (
+    reidentified_by_guessing,
+    reidentified_by_insider,
+    linked_across_partners,
+    linked_across_purposes,
+    linked_over_the_year,
+    readable_if_stolen,
+    readable_after_erasure,
+    erasures_late,
+    reidentified_by_linkage,
+    smallest_class,
+    unique_share,
+    secret_revealed,
+    secret_guessed,
+    people_shared,
+    release_detail_kept,
+    presence_guessed,
+    published_error,
+    loss_budget_spent,
+)
