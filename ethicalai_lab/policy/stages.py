@@ -501,70 +501,118 @@ def read(estimate: Estimate, weights: NDArray[np.float32], confidence: float = 0
     Westfall and Young (1993). Resampling-Based Multiple Testing, chapter 2 (the largest of
     several studentised statistics).
     """
-    if isinstance(estimate, Needs):
-        return Reading(None, needs=estimate.what)
-    if isinstance(estimate, Exact):
-        return Reading(float(estimate.value), estimate.low, estimate.high, estimate.truth)
-    n = weights.shape[1]
-    top, bottom = _column(estimate.top, n), _column(estimate.bottom, n)
-    tail = (1 - confidence) / 2
-    if isinstance(estimate, Ratio):
-        total = float(np.sum(bottom, dtype=np.float64))
-        if not total > 0:
-            return Reading(None, needs="needs at least one person to measure it on")
-        value = float(np.sum(top, dtype=np.float64)) / total
-        sums = weights @ np.column_stack([top, bottom])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            replicates = sums[:, 0].astype(np.float64) / sums[:, 1]
-        good = replicates[np.isfinite(replicates)]
-        if good.size < 2:
-            return Reading(value, truth=estimate.truth)
-        low, high = np.quantile(good, [tail, 1 - tail])
-        # a bound may miss the value by rounding alone; it never says less than the value
-        return Reading(
-            value, min(float(low), value), max(float(high), value), estimate.truth, "", replicates
-        )
-    return _read_gap(estimate, top, bottom, weights, confidence)
+    return read_all({"": estimate}, weights, confidence)[""]
 
 
-def _read_gap(
-    estimate: Gap,
-    top: NDArray[np.float32],
-    bottom: NDArray[np.float32],
+def read_all(
+    estimates: Mapping[str, Estimate],
     weights: NDArray[np.float32],
-    confidence: float,
+    confidence: float = 0.95,
+) -> dict[str, Reading]:
+    """Read many estimates with one pass over the weights, which is most of the work.
+
+    Parameters
+    ----------
+    estimates : mapping of str to Estimate
+    weights, confidence
+        As in `read`.
+
+    Returns
+    -------
+    dict of str to Reading
+    """
+    n = weights.shape[1]
+    parts: list[NDArray[np.float32]] = []
+    width = 0
+    plans: dict[str, tuple[int, int, Any]] = {}
+    readings: dict[str, Reading] = {}
+    for name, estimate in estimates.items():
+        if isinstance(estimate, Needs):
+            readings[name] = Reading(None, needs=estimate.what)
+            continue
+        if isinstance(estimate, Exact):
+            readings[name] = Reading(
+                float(estimate.value), estimate.low, estimate.high, estimate.truth
+            )
+            continue
+        prepare = _prepare_gap if isinstance(estimate, Gap) else _prepare_ratio
+        table, plan = prepare(estimate, n)
+        if isinstance(plan, Reading):
+            readings[name] = plan
+            continue
+        parts.append(table)
+        plans[name] = (width, width + table.shape[1], plan)
+        width += table.shape[1]
+    if parts:
+        sums = (weights @ np.hstack(parts)).astype(np.float64)
+    for name, (first, last, plan) in plans.items():
+        finish = _finish_gap if isinstance(estimates[name], Gap) else _finish_ratio
+        readings[name] = finish(plan, sums[:, first:last], estimates[name].truth, confidence)
+    return {name: readings[name] for name in estimates}
+
+
+def _prepare_ratio(estimate: Ratio, n: int) -> tuple[NDArray[np.float32], Any]:
+    top, bottom = _column(estimate.top, n), _column(estimate.bottom, n)
+    total = float(np.sum(bottom, dtype=np.float64))
+    if not total > 0:
+        return top, Reading(None, needs="needs at least one person to measure it on")
+    value = float(np.sum(top, dtype=np.float64)) / total
+    if estimate.bottom is None:  # every resample has as many people
+        return top[:, None], (value, n)
+    return np.column_stack([top, bottom]), (value, None)
+
+
+def _finish_ratio(
+    plan: Any, sums: NDArray[np.float64], truth: float | None, confidence: float
 ) -> Reading:
+    value, people = plan
+    with np.errstate(invalid="ignore", divide="ignore"):
+        replicates = sums[:, 0] / (sums[:, 1] if people is None else people)
+    good = replicates[np.isfinite(replicates)]
+    if good.size < 2:
+        return Reading(value, truth=truth)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(good, [tail, 1 - tail])
+    # a bound may miss the value by rounding alone
+    return Reading(value, min(float(low), value), max(float(high), value), truth, "", replicates)
+
+
+def _prepare_gap(estimate: Gap, n: int) -> tuple[NDArray[np.float32], Any]:
+    top, bottom = _column(estimate.top, n), _column(estimate.bottom, n)
     group = np.asarray(estimate.group)
     count = int(group.max(initial=-1)) + 1
-    held = np.zeros((2, count))
     inside = group >= 0
-    held[0] = np.bincount(group[inside], weights=top[inside], minlength=count)
-    held[1] = np.bincount(group[inside], weights=bottom[inside], minlength=count)
+    sums = [np.bincount(group[inside], weights=x[inside], minlength=count) for x in (top, bottom)]
     people = np.bincount(group[inside & (bottom > 0)], minlength=count)
     kept = np.flatnonzero(people >= estimate.smallest)
     if kept.size < 2:
-        return Reading(
+        return top, Reading(
             None, needs=f"needs two groups of at least {estimate.smallest} people to compare"
         )
-    rates = held[0, kept] / held[1, kept]
-    table = np.zeros((group.size, 2 * kept.size), dtype=np.float32)
+    rates = sums[0][kept] / sums[1][kept]
+    table = np.zeros((n, 2 * kept.size), dtype=np.float32)
     for i, code in enumerate(kept):
         rows = group == code
         table[rows, i] = top[rows]
         table[rows, kept.size + i] = bottom[rows]
-    sums = (weights @ table).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = sums[:, : kept.size] / sums[:, kept.size :]
-    drawn = drawn[np.isfinite(drawn).all(axis=1)]
+    most, least = (kept[int(i)] for i in (rates.argmax(), rates.argmin()))
+    names = estimate.names or tuple(map(str, range(count)))
+    return table, (rates, f"largest between {names[most]} and {names[least]}")
+
+
+def _finish_gap(
+    plan: Any, sums: NDArray[np.float64], truth: float | None, confidence: float
+) -> Reading:
+    rates, note = plan
+    groups = rates.size
     value = float(rates.max() - rates.min())
-    high_name, low_name = (
-        estimate.names[kept[i]] if estimate.names else str(kept[i])
-        for i in (int(rates.argmax()), int(rates.argmin()))
-    )
-    note = f"largest between {high_name} and {low_name}"
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = sums[:, :groups] / sums[:, groups:]
+    replicates = drawn.max(axis=1) - drawn.min(axis=1)
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]
     if len(drawn) < 2:
-        return Reading(value, truth=estimate.truth, note=note)
-    first, second = np.triu_indices(kept.size, 1)
+        return Reading(value, truth=truth, note=note)
+    first, second = np.triu_indices(groups, 1)
     difference = rates[first] - rates[second]
     moved = drawn[:, first] - drawn[:, second]
     spread = moved.std(axis=0, ddof=1)
@@ -573,15 +621,7 @@ def _read_gap(
     reach = float(np.quantile(largest, confidence)) * spread
     low = float(max(0.0, (np.abs(difference) - reach).max()))
     high = float((np.abs(difference) + reach).max())
-    return Reading(
-        value,
-        min(low, value),
-        max(high, value),
-        estimate.truth,
-        "",
-        drawn.max(axis=1) - drawn.min(axis=1),
-        note,
-    )
+    return Reading(value, min(low, value), max(high, value), truth, "", replicates, note)
 
 
 def resampling_weights(n: int, n_boot: int, seed: int) -> NDArray[np.float32]:

@@ -1,0 +1,238 @@
+"""Evaluate a policy: run every stage on a world, measure what came out, fill the scorecard."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.policy.ground import Ground
+from ethicalai_lab.policy.policy import Policy
+from ethicalai_lab.policy.scorecard import DIMENSIONS, Measure, Scorecard
+from ethicalai_lab.policy.stages import Graph, Memory, read_all, resampling_weights, values_of
+
+if TYPE_CHECKING:
+    from ethicalai_lab.world import World
+
+__all__ = ["PolicyLab", "evaluate", "evaluation_graph"]
+
+# in the order in which a policy's sections are applied
+_MODULES = ("permission", "modelling", "repair", "informing", "response", "protection", "records")
+_GRAPH: list[Graph] = []
+
+
+def evaluation_graph() -> Graph:
+    """Return the stages of an evaluation and the gauges that measure them.
+
+    Returns
+    -------
+    Graph
+        ``graph.affected("consent.banner")`` names the stages that a change of a field can
+        change; ``graph.to_mermaid()`` draws it.
+
+    Examples
+    --------
+    >>> evaluation_graph().affected("log.kind")
+    ('recording',)
+    >>> evaluation_graph().unread()
+    ()
+    """
+    if not _GRAPH:
+        modules = [importlib.import_module(f"ethicalai_lab.policy.{name}") for name in _MODULES]
+        stages = [step for module in modules for step in module.STAGES]
+        gauges = [each for module in modules for each in module.GAUGES]
+        gauges.sort(key=lambda each: DIMENSIONS.index(each.dimension))
+        _GRAPH.append(Graph(stages, gauges))
+    return _GRAPH[0]
+
+
+class PolicyLab:
+    """A world in which policies are evaluated again and again, each change only once.
+
+    Parameters
+    ----------
+    world : World
+        With its truth.
+    n_boot : int, default 200
+        Resamples of the people, for the intervals; 0 gives none.
+    seed : int, default 0
+        Of every draw. The same people meet the same chances under each policy.
+    graph : Graph, optional
+        Other stages and gauges, to break one on purpose.
+    remember : int, default 8
+        Results kept of each stage.
+
+    Attributes
+    ----------
+    computed : tuple of str
+        The stages that the last evaluation really ran; the others were known.
+
+    Raises
+    ------
+    PolicyError
+        If the world lacks a table or its truth, or a number is out of range.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.policy import PolicyLab, preset
+    >>> lab = PolicyLab(make_world(1_000, seed=1), n_boot=50)
+    >>> policy = preset("consent_first")
+    >>> before = lab.evaluate(policy)
+    >>> after = lab.evaluate(policy.decide("log", kind="hash_chain"))
+    >>> lab.computed
+    ('recording',)
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        n_boot: int = 200,
+        seed: int = 0,
+        graph: Graph | None = None,
+        remember: int = 8,
+    ) -> None:
+        if isinstance(n_boot, bool) or not isinstance(n_boot, int) or not 0 <= n_boot <= 10_000:
+            raise PolicyError(f"n_boot is {n_boot!r}; a whole number from 0 to 10000 is accepted.")
+        self.ground = Ground(world, seed=seed)
+        self.n_boot = n_boot
+        self.graph = evaluation_graph() if graph is None else graph
+        self._memory = Memory(remember)
+        self._weights = resampling_weights(self.ground.n, n_boot, seed)
+        self.computed: tuple[str, ...] = ()
+        self.measured: tuple[str, ...] = ()
+
+    @property
+    def world(self) -> World:
+        """The world."""
+        return self.ground.world
+
+    def results(self, policy: Policy, wanted: Iterable[str] | None = None) -> dict[str, Any]:
+        """Run the stages and return their results by name, for those who look inside."""
+        computed: list[str] = []
+        found = self.graph.run(
+            self.ground, values_of(policy), self._memory, wanted=wanted, computed=computed
+        )
+        self.computed = tuple(computed)
+        return found
+
+    def evaluate(self, policy: Policy) -> Scorecard:
+        """Return the policy's scorecard.
+
+        Parameters
+        ----------
+        policy : Policy
+            What is undecided counts as what usually happens, see `Policy.with_defaults`.
+
+        Returns
+        -------
+        Scorecard
+        """
+        if not isinstance(policy, Policy):
+            raise PolicyError(
+                f"policy is a {type(policy).__name__}; a Policy is accepted: Policy.load(path)."
+            )
+        values = values_of(policy)
+        results = self.results(policy)
+        readings, missing, keys = {}, {}, {}
+        for name, each in self.graph.gauges.items():
+            keys[name] = self.graph.key(each.needs, values)
+            known, reading = self._memory.get(f"gauge {name}", keys[name])
+            if known:
+                readings[name] = reading
+            else:
+                missing[name] = each.run(self.ground, **{n: results[n] for n in each.needs})
+        self.measured = tuple(missing)
+        for name, reading in read_all(missing, self._weights).items():
+            self._memory.put(f"gauge {name}", keys[name], reading)
+            readings[name] = reading
+        samples = f"{self.ground.identity}-{self.n_boot}-{self.ground.seed}"
+        measures = []
+        for name, each in self.graph.gauges.items():
+            found = readings[name]
+            measures.append(
+                Measure(
+                    each.dimension,
+                    each.measure,
+                    meaning=each.meaning,
+                    unit=each.unit,
+                    direction=each.direction,
+                    evidence=f"{each.evidence}; {found.note}" if found.note else each.evidence,
+                    value=found.value,
+                    low=found.low,
+                    high=found.high,
+                    truth=found.truth,
+                    needs=found.needs,
+                    replicates=found.replicates,
+                    samples=samples,
+                )
+            )
+        return Scorecard(tuple(measures), policy, self._about())
+
+    def _about(self) -> dict[str, Any]:
+        from ethicalai_lab import __version__
+
+        world = self.world
+        return {
+            "world": f"synthetic world, seed {world.seed}" if world.seed is not None else "world",
+            "n": self.ground.n,
+            "seed": self.ground.seed,
+            "n_boot": self.n_boot,
+            "version": __version__,
+        }
+
+
+def evaluate(policy: Policy, world: Any, *, n_boot: int = 200, seed: int = 0) -> Scorecard:
+    """Apply every section of a policy to a world, and measure the whole bill.
+
+    Consent is asked and given, data is kept or not, a model is learned, people are chosen,
+    messages are written, people respond, and the attacks of the privacy room are run on
+    what came out. Nothing is computed from the policy's fields alone.
+
+    Parameters
+    ----------
+    policy : Policy
+        What is undecided counts as what usually happens, see `Policy.with_defaults`.
+    world : World or DataFrame
+        A world with its truth; or a team's own table, from `load_table`, whose roles say
+        what can be measured on it.
+    n_boot : int, default 200
+        Resamples of the people, for the intervals.
+    seed : int, default 0
+        Of every draw.
+
+    Returns
+    -------
+    Scorecard
+        Six dimensions; ``.table`` has one row a measure.
+
+    Raises
+    ------
+    PolicyError
+        If the policy names a column that is not there, or the world cannot be evaluated.
+
+    See Also
+    --------
+    PolicyLab : the same for many policies, far faster from the second on.
+
+    References
+    ----------
+    Every measure names its evidence; the sources are those of the rooms.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.policy import evaluate, preset
+    >>> card = evaluate(preset("privacy_first"), make_world(1_000, seed=1), n_boot=50)
+    >>> card["privacy.sensitive_columns"].value
+    0.0
+    """
+    import pandas as pd
+
+    if isinstance(world, pd.DataFrame):
+        from ethicalai_lab.policy.own_data import evaluate_table
+
+        return evaluate_table(policy, world, n_boot=n_boot, seed=seed)
+    return PolicyLab(world, n_boot=n_boot, seed=seed).evaluate(policy)
