@@ -1152,6 +1152,8 @@ def _html_table(table: pd.DataFrame, caption: str, reference: str) -> str:
             if math.isnan(numbers[0]):
                 return ""
             first, *rest = (f"{scale * x:{sign}.2f}" for x in numbers)
+            if any(math.isnan(x) for x in numbers):
+                return f"{first}{unit} [too few people]"
             return f"{first}{unit}" + (f" [{rest[0]}, {rest[1]}]" if rest else "")
 
         cells = [

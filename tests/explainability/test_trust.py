@@ -429,6 +429,17 @@ def test_html_names_what_it_shows(world):
     assert "nan" not in text
 
 
+def test_bands_of_one_or_nobody_say_that_they_are_too_small(world):
+    few = trust_experiment(world, n_people=8, bands=5, n_boot=2)
+    empty = few.by_band.query("n == 0")
+    assert len(empty)
+    assert empty[["value", "low", "high", "difference"]].isna().all(axis=None)
+    assert empty["truth"].notna().all()
+    text = few._repr_html_()
+    assert "too few people" in text
+    assert "nan" not in text
+
+
 # ------------------------------------------------------------------- what would reverse
 
 
