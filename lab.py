@@ -354,8 +354,9 @@ def test(options):
 def lock(options):
     """Write requirements.lock anew from the ranges in pyproject.toml."""
     set_up()
-    compile_ = [PYTHON, "-m", "uv", "pip", "compile", "pyproject.toml", "--extra=test", "--quiet"]
-    form = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header"]
+    compile_ = [PYTHON, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet"]
+    extras = ["--extra=present", "--extra=test"]
+    form = [*extras, "--universal", "--python-version=3.11", "--generate-hashes", "--no-header"]
     sys.exit(run([*compile_, *form, f"--output-file={LOCK.name}", *options]))
 
 

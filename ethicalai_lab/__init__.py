@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ethicalai_lab.policy import Policy
+    from ethicalai_lab.policy import Policy, evaluate
     from ethicalai_lab.world import World, WorldConfig, load_table, make_world
 
 __version__ = "0.1.0"
@@ -20,12 +20,14 @@ _LAZY = {
     "Policy": "ethicalai_lab.policy",
     "World": "ethicalai_lab.world",
     "WorldConfig": "ethicalai_lab.world",
+    "evaluate": "ethicalai_lab.policy",
     "load_table": "ethicalai_lab.world",
     "make_world": "ethicalai_lab.world",
 }
 _ROOMS = (
     "classroom",
     "consent",
+    "explainability",
     "fairness",
     "personalization",
     "plotting",
@@ -36,7 +38,15 @@ _ROOMS = (
     "world",
 )
 
-__all__ = ["Policy", "World", "WorldConfig", "__version__", "load_table", "make_world"]
+__all__ = [
+    "Policy",
+    "World",
+    "WorldConfig",
+    "__version__",
+    "evaluate",
+    "load_table",
+    "make_world",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The policy file: what is decided about personalization, and why.
+"""The policy: what is decided about personalization, why, and its whole bill.
 
 The names below are imported on first use.
 """
@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ethicalai_lab.policy.errors import PolicyError
+    from ethicalai_lab.policy.evaluation import PolicyLab, evaluate, evaluation_graph
+    from ethicalai_lab.policy.frontier import (
+        Better,
+        Sweep,
+        nearest_better,
+        pareto,
+        sweep,
+        variants,
+    )
     from ethicalai_lab.policy.policy import Policy, my_policy_path
     from ethicalai_lab.policy.presets import PRESETS, Preset, preset, preset_table
-    from ethicalai_lab.policy.rules import DIMENSIONS, Limit, Miss, Rule, Rules
+    from ethicalai_lab.policy.rules import Miss, Rules
     from ethicalai_lab.policy.scorecard import (
+        DIMENSIONS,
         Comparison,
         Measure,
         Scorecard,
@@ -23,43 +33,57 @@ if TYPE_CHECKING:
 
 # public name -> the module that holds it
 _LAZY = {
-    "DIMENSIONS": "rules",
+    "DIMENSIONS": "scorecard",
     "PRESETS": "presets",
     "SECTIONS": "sections",
+    "Better": "frontier",
     "Comparison": "scorecard",
-    "Limit": "rules",
     "Measure": "scorecard",
     "Miss": "rules",
     "Policy": "policy",
     "PolicyError": "errors",
+    "PolicyLab": "evaluation",
     "Preset": "presets",
-    "Rule": "rules",
     "Rules": "rules",
     "Scorecard": "scorecard",
+    "Sweep": "frontier",
     "compare_scorecards": "scorecard",
+    "evaluate": "evaluation",
+    "evaluation_graph": "evaluation",
     "my_policy_path": "policy",
+    "nearest_better": "frontier",
+    "pareto": "frontier",
     "preset": "presets",
     "preset_table": "presets",
+    "sweep": "frontier",
+    "variants": "frontier",
 }
 
 __all__ = [
     "DIMENSIONS",
     "PRESETS",
     "SECTIONS",
+    "Better",
     "Comparison",
-    "Limit",
     "Measure",
     "Miss",
     "Policy",
     "PolicyError",
+    "PolicyLab",
     "Preset",
-    "Rule",
     "Rules",
     "Scorecard",
+    "Sweep",
     "compare_scorecards",
+    "evaluate",
+    "evaluation_graph",
     "my_policy_path",
+    "nearest_better",
+    "pareto",
     "preset",
     "preset_table",
+    "sweep",
+    "variants",
 ]
 
 
