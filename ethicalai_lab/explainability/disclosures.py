@@ -140,7 +140,13 @@ class Disclosure:
         lines += ["| Item | What is said | Stated | Asked by | Checked |", "|---|---|---|---|---|"]
         for item in self.items:
             said = "yes" if item.given else "**open**"
-            cells = (markdown_cell(item.item), markdown_cell(item.text), said, item.source, item.status)
+            cells = (
+                markdown_cell(item.item),
+                markdown_cell(item.text),
+                said,
+                item.source,
+                item.status,
+            )
             lines.append(f"| {' | '.join(cells)} |")
         return "\n".join([*lines, "", f"*{self.note}*", ""])
 
