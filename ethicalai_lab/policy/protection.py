@@ -410,7 +410,9 @@ class _Files:
         self._dump({who: r for who, r in self._load(_LIVE).items() if who not in gone})
 
     def destroy_keys(self, people: Iterable[int]) -> None:
-        """Destroy people's keys, live and in every copy of the key file."""
+        """Destroy people's keys, live and in every copy; without keys of their own, nothing."""
+        if self.encryption != "per_person_key":
+            return
         people = list(people)
         for part in (_LIVE, _BACKUP):
             vault = self._vault(part)
@@ -646,7 +648,10 @@ def _register(ground: Ground) -> dict[str, Any]:
     )
     # one register person a customer; a second entry would count the person twice
     first = ~pd.Series(position[chosen]).duplicated().to_numpy()
-    return {"known": known[first].reset_index(drop=True), "position": position[chosen][first]}
+    known = known[first].reset_index(drop=True)
+    customers = ground.customers[list(_KNOWN)].astype({"gender": object, "postcode": object})
+    exact = pd.MultiIndex.from_frame(customers).isin(pd.MultiIndex.from_frame(known))
+    return {"known": known, "position": position[chosen][first], "exact": exact}
 
 
 def _quasi_identifiers(ground: Ground, decided: Sequence[str] | None) -> list[str]:
@@ -692,9 +697,12 @@ def _anonymized(
 
 
 def _link(
-    table: pd.DataFrame, known: pd.DataFrame, position: NDArray[np.int64]
+    table: pd.DataFrame, look: pd.DataFrame, known: pd.DataFrame, position: NDArray[np.int64]
 ) -> tuple[NDArray[Any], ...]:
-    """Try every known person on the table: rows that fit, and what they say."""
+    """Try every known person on the table: rows that fit, and what they say.
+
+    ``look`` holds those rows of the table that can fit anybody at all.
+    """
     from ethicalai_lab.privacy.attacks._matching import Matcher
 
     m = len(position)
@@ -705,12 +713,7 @@ def _link(
     overall = np.bincount(codes, minlength=len(_BANDS))
     common = int(overall.argmax())
     guess[:] = common
-    # rows with exact values that nobody on the list has cannot fit: leave them out first
-    look = table
-    for name in ("postcode", "age"):
-        if not isinstance(table[name].dtype, pd.CategoricalDtype):
-            look = look[look[name].isin(known[name])]
-    if len(look):
+    if len(look) and m:
         matcher = Matcher(look, list(_KNOWN), known, None)
         inside = look[_SECRET].cat.codes.to_numpy(np.int64)
         votes = np.zeros((matcher.n_classes, len(_BANDS)), dtype=np.float32)
@@ -770,7 +773,9 @@ def release(ground: Ground, settings: Settings, *, permission: Any) -> Release:
     shared[table.index] = True
     alike = class_sizes(table, list(_KNOWN)).to_numpy()
     unique[table.index] = alike == 1
-    named, revealed, guess, common = _link(table, attackers["known"], position)
+    # exact values fit nobody but their equals; no need to try the others
+    look = table[attackers["exact"][table.index]] if table is before else table
+    named, revealed, guess, common = _link(table, look, attackers["known"], position)
     return Release(
         table,
         "",
@@ -908,7 +913,7 @@ def _visits(ground: Ground) -> dict[str, Any]:
         "segment": segment,
         "segments": len(ages) * len(region.categories),
         "days": [
-            (pd.Timestamp(year, month, 1) + pd.offsets.MonthEnd()).dayofyear - 1
+            (pd.Timestamp(year, month, 1) + pd.offsets.MonthEnd()).day_of_year - 1
             for month in range(1, _MONTHS + 1)
         ],
     }
@@ -977,8 +982,9 @@ def publication(ground: Ground, settings: Settings, *, permission: Any) -> Publi
     else:
         days = int(settings["anonymization.epsilon_days"])
         each, spent = _epsilons(float(epsilon), days, base["days"])
-        noise = simulate_noise(1.0 / each, (_DRAWS, *true.shape), ground.seed).astype(float)
-        secrecy = simulate_noise(1.0 / each, (_DRAWS, *mine.shape), ground.seed + 1).astype(float)
+        seeds = ground.rng("publication.noise").integers(0, 2**31, 2).tolist()
+        noise = simulate_noise(1.0 / each, (_DRAWS, *true.shape), seeds[0]).astype(float)
+        secrecy = simulate_noise(1.0 / each, (_DRAWS, *mine.shape), seeds[1]).astype(float)
     published = true + noise
     right = _told_apart(published_minus_others=secrecy + 1, mine=mine, present=True)
     right = (right + _told_apart(published_minus_others=secrecy, mine=mine, present=False)) / 2
