@@ -1242,6 +1242,7 @@ font-size:inherit;max-width:22rem}}
 .eal-score small{{font-size:.9em}}
 .eal-score .gap{{color:var(--gap);font-weight:bold}}
 .eal-score .num{{white-space:nowrap}}
+.eal-score .held{{min-width:9rem}}
 .eal-score svg{{display:block;width:120px;height:18px;max-width:none}}
 .eal-score svg .t{{stroke:var(--line);stroke-width:1}}
 .eal-score svg .i{{stroke:var(--band);stroke-width:8}}
@@ -1258,11 +1259,13 @@ _PAGE_CSS = """
 @media print{@page{size:A4 portrait;margin:9mm}
 :root{color-scheme:light}
 .page.eal-score{--ink:#000;--paper:#fff;--line:#999;--gap:#8a1c00;--bar:#0072b2;--band:#8fc1e3;
---soft:#eee;font-size:5.6pt;line-height:1.18;padding:0;max-width:none;
+--soft:#eee;font-size:5.5pt;line-height:1.15;padding:0;max-width:none;
 -webkit-print-color-adjust:exact;print-color-adjust:exact}
 .page h1{font-size:11pt}.page h2{font-size:7pt;margin:1.2mm 0 .4mm}.page p{margin:.6mm 0}
-.page .scroll{overflow:visible}.page.eal-score th,.page.eal-score td{padding:.2mm .8mm}
-.page svg{width:22mm;height:3mm}.page .cols{columns:2}.page dl{margin:.5mm 0}
+.page .scroll{overflow:visible}.page caption{display:none}
+.page.eal-score th,.page.eal-score td{padding:.15mm .8mm;max-width:none}
+.page.eal-score tbody th[scope=row]{width:58mm}.page.eal-score tbody th[scope=row] small{display:inline}
+.page.eal-score svg{width:20mm;height:2.6mm}.page.eal-score .held{min-width:32mm}.page .cols{columns:2}.page dl{margin:.5mm 0}
 .page tr{break-inside:avoid}}
 """
 
@@ -1271,7 +1274,6 @@ def _row_html(measure: Measure) -> str:
     truth = "" if measure.truth is None else _number(measure.truth, measure.unit)
     missed = bool(measure.misses)
     bounds = "<br>".join(_text(line) for line in _held(measure))
-    gap = ' class="gap"'
     value = (
         f'<td class="gap" colspan="2">{_text(measure.needs)}</td>'
         if measure.value is None
@@ -1281,7 +1283,8 @@ def _row_html(measure: Measure) -> str:
         f'<tr><th scope="row">{_text(measure.measure)} <small>{_text(measure.meaning)} '
         f"[{_text(_unit(measure))}]</small></th>{value}"
         f'<td class="num">{_text(truth)}</td><td>{_BETTER[measure.direction]}</td>'
-        f"<td{gap if missed else ''}>{bounds}</td><td><small>{_text(measure.evidence)}</small></td>"
+        f'<td class="held{" gap" if missed else ""}">{bounds}</td>'
+        f"<td><small>{_text(measure.evidence)}</small></td>"
         "</tr>\n"
     )
 
