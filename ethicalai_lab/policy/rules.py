@@ -552,7 +552,8 @@ def _from_text(text: Text) -> Rules:
     listed: Node | None = root.value.get("rules")
     rules = []
     if listed is None or (listed.kind == "scalar" and listed.value is None):
-        if "rules" not in root.value:
+        # a misspelt key was named already
+        if "rules" not in root.value and not faults:
             faults.append((1, f"{text.name}: the rules are missing; {example}."))
     elif listed.kind != "mapping":
         fault(("rules",), f"rules is {_shown(to_data(listed))}; {example}.")

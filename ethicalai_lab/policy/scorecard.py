@@ -791,12 +791,13 @@ def compare_scorecards(
     names = (names,) if isinstance(names, str) else tuple(names)
     if len(names) != len(cards):
         raise PolicyError(f"names holds {len(names)} names for {len(cards)} scorecards.")
-    taken = set(_FRONT) | set(_BACK)
+    columns = {*_FRONT, *_BACK}
+    taken = set(columns)
     for name in names:
         if not isinstance(name, str) or not name.strip():
             raise PolicyError(f"names holds {name!r}; accepted: a text that is not blank.")
         if name in taken:
-            why = "is there twice" if name in names[: names.index(name) + 1] else "is a column"
+            why = "is a column of the comparison" if name in columns else "is there twice"
             raise PolicyError(f'the name "{name}" {why}; call the card something else.')
         taken.add(name)
     keys = _keys(cards)
