@@ -1,0 +1,1171 @@
+"""The bill of a policy on a team's own table: what the table can support, and what it cannot.
+
+The policy is really applied to the table's people: who may be used, which columns, what is
+learned from the table's own experiment, whom it would contact, what a partner would get. A
+measure that the table cannot support has no number; it says which column is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ethicalai_lab.policy import protection, records, repair
+from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.policy.evaluation import evaluation_graph
+from ethicalai_lab.policy.ground import Ground
+from ethicalai_lab.policy.modelling import (
+    _SMOOTHING,
+    _TOO_FEW,
+    INFERRED,
+    OFFERS,
+    Collection,
+    Model,
+    Targeting,
+    _learner,
+    _rfm,
+    _standard,
+    targeting,
+)
+from ethicalai_lab.policy.permission import Permission
+from ethicalai_lab.policy.policy import Policy
+from ethicalai_lab.policy.response import MARGIN
+from ethicalai_lab.policy.scorecard import Measure, Scorecard
+from ethicalai_lab.policy.stages import (
+    Estimate,
+    Exact,
+    Gap,
+    Needs,
+    Ratio,
+    Reading,
+    Settings,
+    read_all,
+    resampling_weights,
+    values_of,
+)
+from ethicalai_lab.world import PURPOSES
+from ethicalai_lab.world.strict_yaml import did_you_mean
+
+if TYPE_CHECKING:
+    from ethicalai_lab.world.roles import Roles
+
+__all__ = ["evaluate_table"]
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+_RANKING = ("rfm", "response", "uplift")
+_VISITS = ("visit", "visits", "visited")
+_AMOUNTS = ("spend", "spent", "spending", "amount", "revenue", "sales", "turnover", "order_value")
+_LEFT = ("unsubscribed", "unsubscribe", "unsubscribes", "opted_out")
+_YES = ("yes", "y", "true", "t", "1", "1.0", "granted", "grant", "agreed", "opt_in")
+_NO = ("no", "n", "false", "f", "0", "0.0", "refused", "refuse", "withdrawn", "opt_out")
+_NOT_STATED = "not stated"
+_ATTACKED = 300
+_MOST_SECRETS = 12
+_SECRET = "the secret"
+_TRUE = "which only a synthetic world knows"
+_NOTHING_ASKED = "needs a column with the role consent that says yes or no for each person"
+
+
+# ------------------------------------------------------------------------- the ground
+
+
+class _Table(Ground):
+    """A table as the stages see a world: one row a person, no truth behind it."""
+
+    def __init__(self, table: pd.DataFrame, roles: Roles, seed: int) -> None:
+        # no world is read: the parts that the stages use are given below
+        self.table = table.reset_index(drop=True)
+        self.roles = roles
+        self.seed = seed
+        self.n = len(table)
+        self.ids = np.arange(1, self.n + 1, dtype=np.int64)
+        times = roles.of("time")
+        last = self.table[times[0]].max() if times else pd.NaT
+        # without a date in the table any fixed day serves: only periods are measured
+        self.as_of = pd.Timestamp("2026-01-12") if pd.isna(last) else pd.Timestamp(last)
+        if self.as_of.tzinfo is not None:
+            self.as_of = self.as_of.tz_convert(None)
+        age = (
+            self.table["age"] if "age" in self.table else pd.Series(np.nan, index=self.table.index)
+        )
+        age = pd.to_numeric(age, errors="coerce")
+        self.customers = self.table[roles.of("protected")].assign(age=age)
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[NDArray[np.int64], tuple[str, ...]]]:
+        """Protected groups by column; a numeric age by its bands, under that name."""
+        found = {}
+        for name in self.roles.of("protected"):
+            column = self.table[name]
+            numeric = pd.api.types.is_numeric_dtype(column)
+            if name == "age" and numeric and column.nunique() > 4:
+                cuts: Any = np.array([30, 45, 60])
+                words = ["under 30", "30 to 44", "45 to 59", "60 and over"]
+                codes = np.digitize(column.to_numpy(float), cuts)
+            elif numeric and column.nunique() > 12:
+                values = column.to_numpy(float)
+                cuts = np.unique(np.quantile(values[np.isfinite(values)], [0.25, 0.5, 0.75]))
+                words = [f"up to {cuts[0]:g}", *(f"above {cut:g}" for cut in cuts)]
+                codes = np.digitize(values, cuts, right=True)
+            else:
+                levels = column.astype(str).where(column.notna()).astype("category")
+                words = [str(level) for level in levels.cat.categories]
+                codes = levels.cat.codes.to_numpy(np.int64)
+            codes = np.where(column.isna(), len(words), codes)
+            if column.isna().any():
+                words.append(_NOT_STATED)
+            # the audits know an age by its bands
+            name = "age_band" if name == "age" else name
+            found[name] = (codes.astype(np.int64), tuple(words))
+        return found
+
+    @cached_property
+    def identity(self) -> str:
+        """A checksum of the table and its roles."""
+        digest = hashlib.sha256(repr(sorted(self.roles.to_dict().items(), key=str)).encode())
+        hashed = pd.util.hash_pandas_object(self.table, index=False)
+        digest.update(np.ascontiguousarray(hashed.to_numpy()).tobytes())
+        return digest.hexdigest()[:16]
+
+
+# -------------------------------------------------------------------------- permission
+
+
+def _answers(column: pd.Series) -> Floats:
+    """Return 1 for yes, 0 for no, nan where nothing is said."""
+    said = column.astype(str).str.strip().str.casefold().where(column.notna())
+    found = np.full(len(column), np.nan)
+    found[said.isin(_YES).to_numpy()] = 1.0
+    found[said.isin(_NO).to_numpy()] = 0.0
+    strange = np.isnan(found) & said.notna().to_numpy()
+    if strange.any():
+        row = int(strange.argmax())
+        raise PolicyError(
+            f'column "{column.name}" (consent) holds "{column.iloc[row]}" in row {row + 1}; '
+            "yes, no, true, false, 1, 0 or nothing is accepted."
+        )
+    return found
+
+
+def _permitted(ground: _Table, settings: Mapping[str, Any]) -> tuple[Permission, Bools]:
+    """Return what may be used, and the uses that rest on silence."""
+    n = ground.n
+    practice = np.ones((len(PURPOSES), n), dtype=bool)
+    silent = np.zeros((len(PURPOSES), n), dtype=bool)
+    for column in ground.roles.of("consent"):
+        answers = _answers(ground.table[column])
+        named = [i for i, name in enumerate(PURPOSES) if name in column.casefold()]
+        for purpose in named or range(len(PURPOSES)):
+            quiet = np.isnan(answers)
+            practice[purpose] &= np.where(
+                quiet, settings["consent.default"] == "opt_out", answers == 1
+            )
+            silent[purpose] |= quiet
+    nobody = np.zeros(n, dtype=bool)
+    return Permission(practice, practice & ~silent, nobody, nobody), practice & silent
+
+
+# -------------------------------------------------------------------------- collection
+
+
+def _collected(
+    ground: _Table, settings: Mapping[str, Any], permission: Permission
+) -> tuple[Collection, float | None]:
+    """Keep the columns that the policy allows, of the rows it still keeps; the oldest's age."""
+    from ethicalai_lab.personalization.uplift import FeatureEncoder
+
+    known = ground.roles.of("feature")
+    wanted = settings["data.features"]
+    for name in wanted or ():
+        if name not in known:
+            raise PolicyError(
+                f'data.features names the column "{name}", which this table does not have as a '
+                f"feature; accepted are {', '.join(known) or 'none, as no column is a feature'}."
+                f"{did_you_mean(name, known)}"
+            )
+    columns = tuple(known if wanted is None else wanted)
+    if not settings["data.inferred_traits"]:
+        columns = tuple(name for name in columns if name not in INFERRED)
+    kept = permission.practice[PURPOSES.index("analytics")]
+    kept = kept | permission.practice[PURPOSES.index("personalization")]
+    oldest = None
+    times = ground.roles.of("time")
+    if times:
+        age = (ground.table[times[0]].max() - ground.table[times[0]]).dt.total_seconds() / 86_400
+        days = age.to_numpy(float)
+        # a row without a date may be of any age
+        kept = kept & ~(days > settings["data.retention_days"])
+        left = days[kept & np.isfinite(days)]
+        oldest = float(left.max(initial=0.0))
+    parts, names, source = [], [], []
+    for number, column in enumerate(columns):
+        values = ground.table[[column]]
+        few = values[column].nunique(dropna=False)
+        text = not (
+            pd.api.types.is_numeric_dtype(values[column])
+            or pd.api.types.is_datetime64_any_dtype(values[column])
+        )
+        if few < 2 or (text and few > max(20, ground.n // 2)):
+            continue  # nothing to learn from: never varies, or is a name
+        encoder = FeatureEncoder()
+        block = np.asarray(encoder.fit_transform(values), dtype=float)
+        block = np.column_stack([_standard(block[:, i]) for i in range(block.shape[1])])
+        parts.append(np.where(kept[:, None], block, 0.0))
+        names += list(encoder.get_feature_names_out())
+        source += [number] * block.shape[1]
+    matrix = np.hstack(parts) if parts else np.zeros((ground.n, 0))
+    roles = {name: _strictest(ground.roles, name) for name in columns}
+    behaviour = pd.DataFrame(index=ground.table.index)
+    if {"recency", "history"} <= set(columns):
+        behaviour = ground.table[["recency", "history"]]
+    collection = Collection(
+        matrix,
+        tuple(names),
+        np.asarray(source, dtype=np.int64),
+        columns,
+        ground.table[list(columns)],
+        roles,
+        kept,
+        0.0 if oldest is None else oldest,
+        behaviour,
+        int(kept.sum()) * len(columns),
+    )
+    return collection, oldest
+
+
+def _strictest(roles: Roles, column: str) -> str:
+    for role in ("sensitive", "protected"):
+        if column in roles.of(role):
+            return role
+    return "feature"
+
+
+# ---------------------------------------------------------------------------- learning
+
+
+@dataclass(frozen=True, eq=False)
+class _Experiment:
+    """The table's own experiment: who got what, and what followed."""
+
+    arms: tuple[Any, ...]  # the control first
+    arm: NDArray[np.int64]  # position in arms
+    chance: Floats  # share of people in each arm
+    outcome: str
+    y: Floats
+
+
+def _experiment(ground: _Table, settings: Mapping[str, Any]) -> _Experiment | str:
+    roles = ground.roles
+    lacking = [role for role in ("treatment", "outcome") if not roles.of(role)]
+    if lacking:
+        return f"needs a column with the role {' and one with the role '.join(lacking)}"
+    column = ground.table[roles.treatment]
+    levels = sorted(column.unique().tolist(), key=str)
+    arms = (roles.control, *(level for level in levels if level != roles.control))
+    arm = pd.Index(arms, dtype=object).get_indexer(column.astype(object))
+    wanted = settings["personalization.objective"]
+    outcome = wanted if wanted in roles.of("outcome") else roles.outcome
+    y = ground.table[outcome].to_numpy(float)
+    return _Experiment(arms, arm, np.bincount(arm, minlength=len(arms)) / ground.n, outcome, y)
+
+
+def _learned(
+    ground: _Table,
+    settings: Mapping[str, Any],
+    found: _Experiment | str,
+    permission: Permission,
+    collection: Collection,
+) -> tuple[Model, NDArray[np.int64]] | str:
+    """Learn from one half and judge the other; also the best arm on average, by the other half."""
+    n, p = collection.matrix.shape
+    rule, wanted = settings["personalization.targeting"], settings["personalization.offer"]
+    nothing = np.zeros(n)
+    may = permission.practice[PURPOSES.index("analytics")]
+    if isinstance(found, str):
+        if rule in ("response", "uplift"):
+            return found
+        score = _recent_and_valuable(collection, rule)
+        if isinstance(score, str):
+            return score
+        model = Model(np.zeros((n, 1)), score, nothing.astype(int), None, may & False, "no model")
+        return model, nothing.astype(int)
+    offers = len(found.arms) - 1
+    fold = ground.chances("fold", n) < 0.5
+    names = [str(level) for level in found.arms[1:]]
+    fixed = names.index(wanted) if wanted in names else None
+    common = np.zeros(n, dtype=np.int64)
+    uplift, answer = np.zeros((n, offers)), np.zeros(n)
+    ranks = rule in ("response", "uplift")
+    own = fixed is None and offers > 1 and wanted == "best_per_customer" and rule != "nobody"
+    if ranks and not p:
+        return "needs a column with the role feature that the policy lets be used"
+    few = _too_few(found, may, fold)
+    if ranks and few:
+        return few
+    # an offer of one's own is learned where there are people enough, as in a world
+    learns = bool(p) and not few and (ranks or own)
+    name = settings["personalization.learner"]
+    if name == "class_transformation" and not np.isin(found.y, (0, 1)).all():
+        name = "t_learner"  # the transformation is of yes or no
+    for side in (False, True):
+        rows, judged = may & (fold == side), fold != side
+        groups = [found.y[rows & (found.arm == i)] for i in range(1, offers + 1)]
+        means = [float(y.mean()) if y.size else -math.inf for y in groups]
+        common[judged] = int(np.argmax(means)) if fixed is None else fixed
+        if not learns:
+            continue
+        for number in range(offers):
+            those = np.flatnonzero(rows & np.isin(found.arm, (0, number + 1)))
+            fitted = _learner(name).fit(
+                collection.matrix[those], found.y[those], found.arm[those] == number + 1
+            )
+            uplift[judged, number] = fitted.predict_uplift(collection.matrix[judged])
+        if rule == "response":
+            from sklearn.linear_model import Ridge
+
+            those = np.flatnonzero(rows & (found.arm > 0))
+            ridge = Ridge(alpha=_SMOOTHING, solver="cholesky")
+            ridge.fit(collection.matrix[those], found.y[those])
+            answer[judged] = ridge.predict(collection.matrix[judged])
+    offer = uplift.argmax(axis=1) if learns and own else common
+    if rule == "rfm":
+        score = _recent_and_valuable(collection, rule)
+        if isinstance(score, str):
+            return score
+    else:
+        score = answer if rule == "response" else uplift[np.arange(n), offer]
+    label = f"{rule}, {name}, {found.outcome}, {p} features" if learns else "no model"
+    return Model(uplift, score, offer, None, may & learns, label), common
+
+
+def _too_few(found: _Experiment, may: Bools, fold: Bools) -> str:
+    """Say what is missing to learn from each half; an empty text where nothing is."""
+    for side in (False, True):
+        rows = may & (fold == side)
+        people = np.bincount(found.arm[rows], minlength=len(found.arms))
+        if people.sum() < _TOO_FEW or people.min() < 2:
+            return (
+                f"needs at least {_TOO_FEW} people in each half to learn from, and two of each "
+                f"arm; one half has {people.sum()} people, and {people.min()} in its smallest arm"
+            )
+    return ""
+
+
+def _recent_and_valuable(collection: Collection, rule: str) -> Floats | str:
+    if rule != "rfm":
+        return np.zeros(len(collection.matrix))
+    if collection.behaviour.shape[1] < 2:
+        return "needs two feature columns named recency and history, by which rfm ranks"
+    for name in ("recency", "history"):
+        if not pd.api.types.is_numeric_dtype(collection.behaviour[name]):
+            return f'needs numbers in the feature column "{name}", by which rfm ranks'
+    return np.nan_to_num(_rfm(collection))
+
+
+def _targeted(
+    ground: _Table,
+    values: Mapping[str, Any],
+    permission: Permission,
+    collection: Collection,
+    model: Model,
+    common: NDArray[np.int64],
+) -> Targeting:
+    # the stage's offers are the world's two; the table's own are put in their place below
+    ground.__dict__["campaign"] = pd.DataFrame({"visit": np.zeros(ground.n), "arm": OFFERS[0]})
+    settings = {path: values[path] for path in targeting.reads}
+    settings["personalization.offer"] = OFFERS[0]
+    chosen = targeting.run(
+        ground, Settings(settings), permission=permission, collection=collection, model=model
+    )
+    personal = permission.practice[PURPOSES.index("personalization")] & chosen.contactable
+    return replace(chosen, offer=np.where(personal, model.offer, common))
+
+
+def _repaired(
+    ground: _Table,
+    values: Mapping[str, Any],
+    chosen: Targeting,
+    model: Model,
+    collection: Collection,
+) -> Any:
+    columns = ground.roles.of("protected")
+    names = values["fairness.audit.groups"]
+    for name in names or ():
+        if name not in columns:
+            raise PolicyError(
+                f'fairness.audit.groups names the column "{name}", which is no protected column '
+                f"of this table; accepted are {', '.join(columns) or 'none, as no column is'}."
+                f"{did_you_mean(name, columns)}"
+            )
+    settings = {path: values[path] for path in repair.repair.reads}
+    settings["fairness.audit.groups"] = names or columns
+    if not columns:
+        settings["fairness.mitigation.method"] = "none"
+    return repair.repair.run(
+        ground, Settings(settings), targeting=chosen, model=model, collection=collection
+    )
+
+
+# ----------------------------------------------------------------------------- release
+
+
+def _released(ground: _Table, values: Mapping[str, Any], may: Bools) -> dict[str, Any]:
+    """Make the table that a partner would get, and attack it with what the table itself says."""
+    from ethicalai_lab.privacy.anonymizer import KAnonymizer
+    from ethicalai_lab.privacy.errors import PrivacyError
+    from ethicalai_lab.privacy.measures import class_sizes
+
+    known = ground.roles.of("quasi_identifier")
+    decided = values["anonymization.quasi_identifiers"]
+    for name in decided or ():
+        if name not in known:
+            raise PolicyError(
+                f'anonymization.quasi_identifiers names the column "{name}", which is no '
+                "quasi_identifier of this table; accepted are "
+                f"{', '.join(known) or 'none, as no column is'}.{did_you_mean(name, known)}"
+            )
+    if not known:
+        return {"why": "needs a column with the role quasi_identifier"}
+    if not may.any():
+        return {"why": "needs a release; none was made: nobody's data may be shared"}
+    secrets = [name for name in ground.roles.of("sensitive") if name not in known]
+    full = _plain(ground.table[known])
+    note = ""
+    if secrets:
+        full[_SECRET], note = _secret(ground.table[secrets[0]])
+    before = full.loc[may]
+    k, l, t = (values[f"anonymization.{name}"] for name in "klt")  # noqa: E741
+    if (l > 1 or t < 1) and not secrets:
+        return {"why": "needs a column with the role sensitive, on which l and t are held"}
+    made, kept = before, 1.0
+    names = [name for name in known if decided is None or name in decided]
+    if values["anonymization.generalization"] != "none" and (k > 1 or l > 1 or t < 1) and names:
+        tool = KAnonymizer(
+            max(int(k), 2),  # a class of one can neither be diverse nor close
+            l=int(l) if l > 1 else None,
+            t=float(t) if t < 1 else None,
+            suppression=float(values["anonymization.suppression"]),
+            method=values["anonymization.generalization"],
+            quasi_identifiers=names,
+            sensitive=_SECRET if secrets else None,
+        )
+        try:
+            made = tool.fit_transform(before)
+        except PrivacyError as error:
+            return {"why": f"needs a release; none was made: {error}"}
+        if not len(made):
+            return {"why": "needs a release; none was made: no row was left"}
+        # columns that are not generalised lose only the rows that were left out
+        missing = 1.0 - len(made) / len(before)
+        lost = [tool.loss_.by_column.get(name, missing) for name in known]
+        kept = 1.0 - math.fsum(lost) / len(known)
+    sizes = class_sizes(made, known).to_numpy()
+    shared, unique = np.zeros(ground.n, dtype=bool), np.zeros(ground.n, dtype=bool)
+    shared[made.index] = True
+    unique[made.index] = sizes == 1
+    found = {
+        "shared": shared,
+        "unique": unique,
+        "smallest": int(sizes.min()),
+        "kept": kept,
+        "columns": known,
+    }
+    if secrets:
+        found |= _attacked(ground, made, full, known) | {"secret": secrets[0] + note}
+    return found
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy in which yes and no are words, which can be made coarser."""
+    table = table.copy()
+    for name in table.columns:
+        if pd.api.types.is_bool_dtype(table[name]):
+            table[name] = np.where(table[name], "yes", "no")
+    return table
+
+
+def _secret(column: pd.Series) -> tuple[pd.Series, str]:
+    """Return a sensitive column in few values, and what was done for it."""
+    if pd.api.types.is_numeric_dtype(column) and column.nunique() > _MOST_SECRETS:
+        values = column.to_numpy(float)
+        cuts = np.unique(np.quantile(values[np.isfinite(values)], [1 / 3, 2 / 3]))
+        words = np.array([*("low", "middle", "high")[: len(cuts) + 1], _NOT_STATED], dtype=object)
+        place = np.where(np.isfinite(values), np.digitize(values, cuts), len(words) - 1)
+        found, note = pd.Series(words[place], index=column.index), " in thirds"
+    else:
+        found, note = column.astype(str).where(column.notna(), _NOT_STATED), ""
+    return found.astype(object).astype("category"), note
+
+
+def _attacked(
+    ground: _Table, made: pd.DataFrame, full: pd.DataFrame, known: list[str]
+) -> dict[str, Any]:
+    """Let somebody who knows people's quasi-identifiers look them up in the release."""
+    from ethicalai_lab.privacy.attacks._matching import Matcher
+
+    levels = pd.Index(full[_SECRET].cat.categories)
+    truth = full[_SECRET].cat.codes.to_numpy(np.int64)
+    position = np.sort(ground.rng("release.attacked").permutation(ground.n)[:_ATTACKED])
+    targets = full.loc[position, known].reset_index(drop=True)
+    inside = levels.get_indexer(made[_SECRET].astype(object))
+    overall = np.bincount(inside, minlength=len(levels))
+    matcher = Matcher(made, known, targets, None)
+    votes = np.zeros((matcher.n_classes, len(levels)), dtype=np.float32)
+    np.add.at(votes, (matcher.owner, inside), 1)
+    row = pd.Index(made.index).get_indexer(position)
+    own = np.where(row >= 0, matcher.owner[row], -1)
+    revealed = np.zeros(position.size, dtype=bool)
+    guess = np.full(position.size, int(overall.argmax()))
+    for rows, fits in matcher.chunks(position.size):
+        tally = fits.T.astype(np.float32) @ votes
+        there = (own[rows] >= 0) & fits[np.maximum(own[rows], 0), np.arange(len(rows))]
+        best = (tally + overall / (2 * overall.sum() + 1)).argmax(axis=1)
+        guess[rows] = best
+        right = best == truth[position[rows]]
+        revealed[rows] = there & ((tally > 0).sum(axis=1) == 1) & right
+    base = truth[position] == int(overall.argmax())
+    gain = (guess == truth[position]).astype(float) - base
+    return {"attacked": position, "revealed": revealed, "gain": gain}
+
+
+# ----------------------------------------------------------------- tokens, files, record
+
+
+def _tokens(ground: _Table, values: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """Make tokens of the table's identifiers and join them as two parties would."""
+    people = np.sort(
+        ground.rng("tokens").permutation(ground.n)[: min(protection._TOKEN_PEOPLE, ground.n)]
+    )
+    names = [str(value) for value in ground.table[column].iloc[people]]
+    year = names[: protection._YEAR_PEOPLE]
+    purposes, partners = protection._TOKEN_PURPOSES, protection._PARTNERS
+
+    def made(texts: list[str], purpose: str, partner: str, day: int = 0) -> list[str]:
+        use = protection._use(values, purpose, partner)
+        return protection._make_tokens(ground, values, texts, use=use, day=day)
+
+    first = made(names, purposes[0], partners[0])
+    months = [
+        np.asarray(made(year, purposes[0], partners[0], day=15 + month * 365 // 12))
+        for month in range(12)
+    ]
+    pairs = list(itertools.combinations(months, 2))
+    linked = sum((one == other).astype(int) for one, other in pairs)
+    return {
+        "people": people,
+        "partners": protection._joined(first, made(names, purposes[0], partners[1])),
+        "purposes": protection._joined(first, made(names, purposes[1], partners[0])),
+        "year": people[: len(year)],
+        "months": np.asarray(linked) / len(pairs),
+    }
+
+
+def _stored(ground: _Table, values: Mapping[str, Any], permission: Permission) -> Any:
+    """Write rows of the table to files, back up, erase, and try to read them."""
+    size = min(protection._STORE_PEOPLE, ground.n)
+    people = np.sort(ground.rng("store").permutation(ground.n)[:size])
+    rows = ground.table.iloc[people].astype(str)
+    written = {}
+    for position, row in zip(people, rows.itertuples(index=False), strict=True):
+        text = "; ".join(f"{name} {value}" for name, value in zip(rows.columns, row, strict=True))
+        # one text a row that JSON writes as it is, so that a thief's search can find it
+        plain = text.encode("ascii", "backslashreplace").decode("ascii")
+        plain = plain.translate({ord(c): "/" for c in '\\"\n\r\t'})
+        written[int(ground.ids[position])] = {"email": f"row {position + 1}: {plain}"}
+    ground.__dict__["_store_records"] = (people, written)
+    settings = Settings({path: values[path] for path in protection.store.reads})
+    return protection.store.run(ground, settings, permission=permission)
+
+
+# ---------------------------------------------------------------------------- measures
+
+
+def _spread(n: int, rows: NDArray[np.int64], flags: Any) -> Ratio:
+    return protection._share(_Sized(n), rows, flags)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Sized:
+    n: int
+
+
+#: Why a table cannot support a measure, by its key; any other by its dimension.
+_WORLD_ONLY = {
+    "value.ranking_quality": f"needs what the mail truly changes for each person, {_TRUE}",
+    "value.contacted_in_vain": f"needs what the mail truly changes for each person, {_TRUE}",
+    "value.messages_sent": f"needs people's response to weeks of messages, {_TRUE}",
+    "value.recommendation_interest": "needs what each person looks at and buys, by product",
+    "value.published_error": "needs each person's visits by month, with their times",
+    "privacy.messages_read": "needs the messages that people wrote",
+    "privacy.reidentified_by_guessing": "needs a list of names or addresses that an attacker "
+    "would try",
+    "privacy.reidentified_by_insider": "needs a list of names or addresses that an attacker "
+    "would try",
+    "privacy.reidentified_by_linkage": "needs a public register, and who is who in it",
+    "privacy.presence_guessed": "needs each person's visits by month, with their times",
+    "privacy.loss_budget_spent": "needs published counts, and so each person's visits by month",
+    "fairness.left_out_gap": f"needs people's true response, {_TRUE}",
+    "consent.against_their_will": f"needs what people truly accept, {_TRUE}",
+    "consent.unmeant_consent": f"needs what people truly accept, {_TRUE}",
+    "consent.questions_asked": f"needs how people answer over a year of questions, {_TRUE}",
+    "transparency.false_claims": "needs the texts of the messages, and stock and end of the offer",
+    "transparency.trust_change": f"needs people's true trust, {_TRUE}",
+    "duty.categories_unregistered": "needs a record of which columns serve which purpose",
+    "duty.objections_ignored": "needs people's objections to direct marketing, with their times",
+    "duty.open_points": "needs objections and a record of uses, of which a table of people has "
+    "none",
+}
+_BY_DIMENSION = {
+    "value": f"needs people's true response, {_TRUE}",
+    "privacy": f"needs people's identities and their data over time, {_TRUE}",
+    "fairness": f"needs people's true response, {_TRUE}",
+    "consent": f"needs what people were asked and truly accept, {_TRUE}",
+    "transparency": "needs the texts of the messages that people get",
+    "duty": "needs a record of uses, which a table of people does not hold",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """An estimate on the table and what it rests on."""
+
+    estimate: Estimate
+    evidence: str
+
+
+class _Bill:
+    """Applies a policy to a table, stage by stage, and gathers what can be measured."""
+
+    def __init__(self, ground: _Table, policy: Policy) -> None:
+        self.ground, self.policy = ground, policy
+        self.values = values_of(policy)
+        self.permission, self.silent = _permitted(ground, self.values)
+        self.collection, self.oldest = _collected(ground, self.values, self.permission)
+        self.experiment = _experiment(ground, self.values)
+        self.found: dict[str, _Found] = {}
+        self.extra: dict[str, tuple[str, str, str]] = {}
+        self._choose()
+
+    def _choose(self) -> None:
+        learned = _learned(
+            self.ground, self.values, self.experiment, self.permission, self.collection
+        )
+        self.why = learned if isinstance(learned, str) else ""
+        n = self.ground.n
+        if isinstance(learned, str):
+            # names that the policy gives must be right even where nobody can be chosen
+            nobody = np.zeros(n, dtype=bool)
+            zero = np.zeros(n)
+            self.model = Model(np.zeros((n, 1)), zero, zero.astype(int), None, nobody, "no model")
+            chosen = Targeting(nobody, zero, zero, zero.astype(int), nobody, nobody, 0.0)
+        else:
+            self.model, common = learned
+            chosen = _targeted(
+                self.ground, self.values, self.permission, self.collection, self.model, common
+            )
+        self.repair = _repaired(self.ground, self.values, chosen, self.model, self.collection)
+
+    def put(self, key: str, estimate: Estimate, evidence: str) -> None:
+        self.found[key] = _Found(estimate, evidence)
+
+    def measure(self) -> None:
+        self._value()
+        self._privacy()
+        self._fairness()
+        self._consent()
+        self._duty()
+
+    # -- value
+
+    @property
+    def _who(self) -> str:
+        if self.ground.roles.of("consent"):
+            return "only where the consent column permits it"
+        return "everybody taken as permitting it, as no column has the role consent"
+
+    def _value(self) -> None:
+        if self.why:
+            self.put("value.share_contacted", Needs(self.why), "the table")
+        else:
+            self.put(
+                "value.share_contacted",
+                Ratio(self.repair.selected),
+                f"the policy's targeting on the table's {self.ground.n:,} people, {self._who}",
+            )
+        roles = self.ground.roles
+        outcomes = roles.of("outcome")
+        visits = next((name for name in outcomes if name.casefold() in _VISITS), None)
+        spends = next((name for name in outcomes if name.casefold() in _AMOUNTS), None)
+        leaves = next((name for name in outcomes if name.casefold() in _LEFT), None)
+        why = self.why or (self.experiment if isinstance(self.experiment, str) else "")
+        for name in outcomes:
+            key = f"value.added_{_slug(name)}"
+            if key in self.found:
+                key += f"_{outcomes.index(name) + 1}"
+            self.extra[key] = (
+                f"What the campaign adds to the outcome {name}, against no contact.",
+                f"{name} per person, in the table's own period",
+                "none" if name == leaves else "higher",
+            )
+            self.put(key, Needs(why) if why else Ratio(self._added(name)), self._weighing(name))
+        if why:
+            for key in ("visits_added", "profit_added", "unsubscribed"):
+                self.put(f"value.{key}", Needs(why), "the table")
+            return
+        if visits:
+            self.put("value.visits_added", Ratio(self._added(visits)), self._weighing(visits))
+        else:
+            asked = "needs an outcome column that says who visited, named visit"
+            self.put("value.visits_added", Needs(asked), "the table")
+        if leaves:
+            top = self._after(leaves)
+            selected = self.repair.selected.astype(float)
+            self.put("value.unsubscribed", Ratio(top, selected), self._weighing(leaves))
+        else:
+            asked = "needs an outcome column that says who unsubscribed, named unsubscribed"
+            self.put("value.unsubscribed", Needs(asked), "the table")
+        self._profit(spends, leaves)
+
+    def _profit(self, spends: str | None, leaves: str | None) -> None:
+        key = "value.profit_added"
+        if spends is None:
+            asked = "needs an outcome column with an amount of money, named spend"
+            self.put(key, Needs(asked), "the table")
+            return
+        prices = {}
+        for name in ("contact_cost", "unsubscribe_cost"):
+            price = self.policy[f"personalization.{name}"]
+            if price is None:
+                asked = f"needs a decision on personalization.{name}"
+                self.put(key, Needs(asked), "the policy")
+                return
+            prices[name] = float(price)
+        profit = MARGIN * self._added(spends) - prices["contact_cost"] * self.repair.selected
+        if prices["unsubscribe_cost"]:
+            if leaves is None:
+                asked = "needs an outcome column that says who unsubscribed, named unsubscribed"
+                self.put(key, Needs(asked), "the table")
+                return
+            profit = profit - prices["unsubscribe_cost"] * self._added(leaves)
+        self.put(key, Ratio(profit), self._weighing(spends))
+
+    def _weighing(self, outcome: str) -> str:
+        if isinstance(self.experiment, str):
+            return "the table"
+        shown = f"inverse-probability weighting on the table's experiment, outcome {outcome}"
+        arms = [str(arm) for arm in self.experiment.arms[1:]]
+        wanted = self.values["personalization.offer"]
+        if self.model.trained_on.any():
+            shown += f"; learned on one half and judged on the other, for {self.experiment.outcome}"
+        elif len(arms) > 1 and wanted == "best_per_customer":
+            shown += "; no offer of one's own could be learned: the arm best in the other half"
+        if len(arms) > 1 and wanted in OFFERS and wanted not in arms:
+            shown += f"; no arm is named {wanted}, so the arm best in the other half stands for it"
+        return f"{shown}; one sending, the table's own period; {self._who}"
+
+    def _after(self, outcome: str) -> Floats:
+        """Weigh what follows a contact, so that it stands for all who are selected."""
+        found = self._trial
+        y = self.ground.table[outcome].to_numpy(float)
+        arm = self.repair.offer + 1
+        hit = self.repair.selected & (found.arm == arm)
+        return np.where(hit, y / found.chance[arm], 0.0)
+
+    def _added(self, outcome: str) -> Floats:
+        found = self._trial
+        y = self.ground.table[outcome].to_numpy(float)
+        # a constant taken from everybody's outcome leaves the difference as it is, and calmer
+        y = y - y.mean()
+        arm = self.repair.offer + 1
+        treated = np.where(found.arm == arm, y / found.chance[arm], 0.0)
+        silent = np.where(found.arm == 0, y / found.chance[0], 0.0)
+        return np.where(self.repair.selected, treated - silent, 0.0)
+
+    @property
+    def _trial(self) -> _Experiment:
+        assert not isinstance(self.experiment, str)
+        return self.experiment
+
+    # -- privacy
+
+    def _privacy(self) -> None:
+        ground, n = self.ground, self.ground.n
+        columns = self.collection.columns
+        note = "columns with the role feature that the policy lets be used"
+        asked = self.values["data.zero_party_questions"]
+        if asked:
+            note += f"; the answers to {', '.join(asked)} are not in this table"
+        self.put("privacy.columns_in_use", Exact(len(columns)), note)
+        touchy = [name for name in columns if self.collection.roles[name] != "feature"]
+        touchy += [name for name in columns if name in INFERRED and name not in touchy]
+        self.put("privacy.sensitive_columns", Exact(len(touchy)), f"roles of the table: {note}")
+        self.put(
+            "privacy.oldest_record",
+            Needs("needs a column with the role time")
+            if self.oldest is None
+            else Exact(self.oldest),
+            "the oldest row kept, counted back from the latest in the table",
+        )
+        self.put(
+            "privacy.values_kept",
+            Exact(self.collection.records / n),
+            "columns in use times rows kept, counted",
+        )
+        names = ground.roles.of("identifier")
+        keys = ("linked_across_partners", "linked_across_purposes", "linked_over_the_year")
+        if names:
+            made = _tokens(ground, self.values, names[0])
+            rows = (("people", "partners"), ("people", "purposes"), ("year", "months"))
+            for key, (who, flags) in zip(keys, rows, strict=True):
+                self.put(
+                    f"privacy.{key}",
+                    _spread(n, made[who], made[flags]),
+                    f"tokens really made of the column {names[0]}, {len(made[who]):,} people",
+                )
+        else:
+            for key in keys:
+                asked = "needs a column with the role identifier"
+                self.put(f"privacy.{key}", Needs(asked), "the table")
+        self.store = _stored(ground, self.values, self.permission)
+        files = f"files of {len(self.store.people)} rows of the table, really written and read back"
+        self.put(
+            "privacy.readable_if_stolen", _spread(n, self.store.people, self.store.stolen), files
+        )
+        self.put(
+            "privacy.readable_after_erasure",
+            _spread(n, self.store.erased, self.store.still_readable),
+            f"{files}; {len(self.store.erased)} requests made for the test",
+        )
+        self._release()
+
+    def _release(self) -> None:
+        may = self.permission.practice[PURPOSES.index("third_party_sharing")]
+        found = _released(self.ground, self.values, may)
+        keys = ("smallest_class", "unique_share", "people_shared", "secret_revealed")
+        if "why" in found:
+            for key in (*keys, "secret_guessed"):
+                self.put(f"privacy.{key}", Needs(found["why"]), "the table")
+            self.put("value.release_detail_kept", Needs(found["why"]), "the table")
+            return
+        shown = f"the released table, by {', '.join(found['columns'])}; {self._who}"
+        self.put(
+            "privacy.smallest_class", Exact(float(found["smallest"])), f"class_sizes of {shown}"
+        )
+        self.put(
+            "privacy.unique_share",
+            Ratio(found["unique"], found["shared"]),
+            f"class_sizes of {shown}",
+        )
+        self.put("privacy.people_shared", Ratio(found["shared"]), f"rows of {shown}")
+        self.put(
+            "value.release_detail_kept", Exact(found["kept"]), f"KAnonymizer.loss_ (NCP) of {shown}"
+        )
+        for key, flags in (("secret_revealed", "revealed"), ("secret_guessed", "gain")):
+            if "secret" not in found:
+                asked = "needs a column with the role sensitive that is no quasi_identifier"
+                self.put(f"privacy.{key}", Needs(asked), "the table")
+                continue
+            rows = found["attacked"]
+            self.put(
+                f"privacy.{key}",
+                _spread(self.ground.n, rows, found[flags]),
+                f"the secret {found['secret']}, in {shown}; {len(rows)} people of the table, "
+                "whose other columns the attacker knows",
+            )
+
+    # -- fairness
+
+    def _fairness(self) -> None:
+        ground = self.ground
+        known = {
+            f"fairness.selection_gap_{name}"
+            for name in ("gender", "ethnic_group", "age_band", "disability")
+        }
+        for name, (codes, words) in ground.groups.items():
+            key = f"fairness.selection_gap_{_slug(name)}"
+            while key in self.found:
+                key += "_again"
+            if key not in known:
+                self.extra[key] = (
+                    f"Largest difference between the groups of {name} in the share of people who "
+                    "get a message.",
+                    "difference of shares",
+                    "lower",
+                )
+            stated = np.where(np.array([*words])[codes] == _NOT_STATED, -1, codes)
+            estimate = Gap(stated, self.repair.selected, names=words)
+            self.put(
+                key,
+                Needs(self.why) if self.why else estimate,
+                f"selected people of all in the table, by {name}",
+            )
+        for key in known - set(self.found):
+            column = key.rpartition("selection_gap_")[2]
+            column = "age" if column == "age_band" else column
+            self.put(key, Needs(f"needs a column {column} with the role protected"), "the table")
+        asked = "needs a column with the role protected" if not ground.groups else self.why
+        if asked:
+            for key in ("audit_sees", "unseen_gap"):
+                self.put(f"fairness.{key}", Needs(asked), "the table")
+            return
+        self._audit()
+
+    def _audit(self) -> None:
+        ground = self.ground
+        metric = self.values["fairness.audit.metric"]
+        binary = not isinstance(self.experiment, str) and np.isin(self.experiment.y, (0, 1)).all()
+        y = self._trial.y if binary else np.zeros(ground.n)
+        ground.__dict__["campaign"] = pd.DataFrame({"visit": y})
+        columns = self.values["fairness.audit.groups"]
+        watched = columns and self.values["fairness.audit.frequency"] != "never"
+        if watched and not binary and not metric.startswith("demographic_parity"):
+            asked = f"needs a yes or no outcome, as the metric {metric} compares those who respond"
+            for key in ("audit_sees", "unseen_gap"):
+                self.put(f"fairness.{key}", Needs(asked), "the table")
+            return
+        settings = Settings({path: self.values[path] for path in repair.own_audit.reads})
+        seen = repair.own_audit.run(
+            ground, settings, repair=self.repair, permission=self.permission
+        )
+        self.put(
+            "fairness.audit_sees",
+            repair.audit_sees.run(ground, own_audit=seen),
+            "fairness.audit on the people of the table whose data may be analysed",
+        )
+        self.put(
+            "fairness.unseen_gap",
+            repair.unseen_gap.run(ground, repair=self.repair, own_audit=seen),
+            f"selection rates by {', '.join(ground.groups)} and their pairs, groups of 100 or more",
+        )
+
+    # -- consent and duty
+
+    def _consent(self) -> None:
+        columns = self.ground.roles.of("consent")
+        if not columns:
+            for key in ("reachable", "without_permission"):
+                self.put(f"consent.{key}", Needs(_NOTHING_ASKED), "the table")
+            return
+        shown = f"answers in {', '.join(columns)}, taken with the policy's default"
+        practice = self.permission.practice
+        marketing = practice[PURPOSES.index("direct_marketing")]
+        self.put("consent.reachable", Ratio(marketing), shown)
+        if self.silent.any():
+            asked = "needs each person's law: whether silence permits a use depends on it"
+            self.put("consent.without_permission", Needs(asked), shown)
+        elif not practice.any():
+            asked = "needs at least one use; nobody permits any"
+            self.put("consent.without_permission", Needs(asked), shown)
+        else:
+            wrong = (practice & ~self.permission.lawful).sum(axis=0, dtype=float)
+            used = practice.sum(axis=0, dtype=float)
+            self.put("consent.without_permission", Ratio(wrong, used), shown)
+
+    def _duty(self) -> None:
+        ground, n = self.ground, self.ground.n
+        self.put(
+            "duty.erasures_late",
+            _spread(n, self.store.requests, self.store.late),
+            f"{len(self.store.requests)} requests made for the test, days drawn up to what the "
+            "policy allows; a calendar",
+        )
+        # the record names the world's two mails; which offer it was plays no part in tampering
+        recorded = replace(self.repair, offer=np.minimum(self.repair.offer, len(OFFERS) - 1))
+        written = records.recording.run(
+            ground,
+            Settings({path: self.values[path] for path in records.recording.reads}),
+            repair=recorded,
+            model=self.model,
+        )
+        self.put(
+            "duty.tampering_noticed",
+            records.tampering_noticed.run(ground, recording=written),
+            records.tampering_noticed.evidence + " on people of the table",
+        )
+        keys = ("decisions_without_recourse", "children_profiled")
+        if self.why:
+            for key in keys:
+                self.put(f"duty.{key}", Needs(self.why), "the table")
+            return
+        shown = records.duties.run(
+            ground,
+            Settings({path: self.values[path] for path in records.duties.reads}),
+            permission=self.permission,
+            collection=self.collection,
+            repair=self.repair,
+            store=self.store,
+        )
+        self.put(
+            "duty.decisions_without_recourse",
+            records.decisions_without_recourse.run(ground, duties=shown),
+            "decision records of the table's people",
+        )
+        age = ground.customers["age"].to_numpy(float)
+        if not np.isfinite(age).any():
+            asked = Needs("needs a column age, in years, that has a role")
+        elif not shown.minors.any():
+            asked = Needs("needs people under 18; this table has none")
+        else:
+            asked = records.children_profiled.run(ground, duties=shown)
+        self.put("duty.children_profiled", asked, "decision records of people under 18")
+
+
+def _slug(name: str) -> str:
+    """Return a column's name as a measure may carry it."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+    return plain or "column"
+
+
+def evaluate_table(
+    policy: Policy, table: pd.DataFrame, *, n_boot: int = 200, seed: int = 0
+) -> Scorecard:
+    """Measure the bill of a policy on a team's own table, as far as the table can tell.
+
+    Parameters
+    ----------
+    policy : Policy
+        What is undecided counts as what usually happens, see `Policy.with_defaults`.
+    table : DataFrame of shape (n_people, n_columns)
+        From `load_table` or `check_table`: one row a person, roles in ``attrs``. It is not
+        changed.
+    n_boot : int, default 200
+        Resamples of the people, for the intervals; 0 gives none.
+    seed : int, default 0
+        Of every draw.
+
+    Returns
+    -------
+    Scorecard
+        The measures of `evaluate`, in their order, with the same meaning; those that the
+        table cannot support have no value and say what they need. In addition
+        ``value.added_<outcome>`` for each outcome, against no contact, and
+        ``fairness.selection_gap_<column>`` for each protected column. Where a measure of the
+        world counts six weeks, the unit says that it is the table's own period.
+
+    Raises
+    ------
+    PolicyError
+        If the policy names a column that the table does not have in that role, a consent
+        column holds more than yes and no, or a person has several rows.
+    TableError
+        If the table carries no roles.
+
+    Notes
+    -----
+    The treatment must have been given by lot, with the same chance for everybody: the
+    weights are the arms' shares. People are ranked by a model that has not seen them.
+    Without a consent column everybody is taken as permitting everything.
+
+    References
+    ----------
+    Horvitz and Thompson (1952). A generalization of sampling without replacement from a
+    finite universe. JASA 47.
+    Chernozhukov et al. (2018). Double/debiased machine learning. Econometrics Journal 21.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.policy import Policy
+    >>> from ethicalai_lab.world import Roles
+    >>> from ethicalai_lab.world.tables import check_table
+    >>> table = check_table(
+    ...     pd.DataFrame({"mail": [0, 1] * 50, "visit": [0, 1, 1, 1] * 25}),
+    ...     Roles({"mail": "treatment", "visit": "outcome"}),
+    ... )
+    >>> card = evaluate_table(Policy(), table, n_boot=50)
+    >>> round(card["value.visits_added"].value, 6)
+    0.5
+    >>> card["consent.reachable"].needs
+    'needs a column with the role consent that says yes or no for each person'
+    """
+    from ethicalai_lab.world.tables import roles_of
+
+    if not isinstance(policy, Policy):
+        raise PolicyError(
+            f"policy is a {type(policy).__name__}; a Policy is accepted: Policy.load(path)."
+        )
+    for name, number, most in (("n_boot", n_boot, 10_000), ("seed", seed, None)):
+        whole = isinstance(number, int) and not isinstance(number, bool)
+        if not whole or number < 0 or (most is not None and number > most):
+            reach = "from 0 on" if most is None else f"from 0 to {most}"
+            raise PolicyError(f"{name} is {number!r}; a whole number {reach} is accepted.")
+    roles = roles_of(table)
+    for name in roles.columns:
+        if name not in table.columns:
+            raise PolicyError(
+                f'the table has no column "{name}", which its roles name; load it anew.'
+            )
+    for name in roles.of("identifier"):
+        if table[name].duplicated().any():
+            raise PolicyError(
+                f'column "{name}" (identifier) repeats: this is a table of events; one row a '
+                "person is accepted."
+            )
+    ground = _Table(table[list(roles.columns)], roles, seed)
+    bill = _Bill(ground, policy)
+    bill.measure()
+    estimates = {key: each.estimate for key, each in bill.found.items()}
+    readings = read_all(estimates, resampling_weights(ground.n, n_boot, seed))
+    return Scorecard(tuple(_measures(bill, readings, n_boot)), policy, _about(ground, n_boot))
+
+
+def _measures(bill: _Bill, readings: Mapping[str, Reading], n_boot: int) -> list[Measure]:
+    samples = f"{bill.ground.identity}-{n_boot}-{bill.ground.seed}"
+    out = []
+
+    def add(key: str, meaning: str, unit: str, direction: str, evidence: str) -> None:
+        reading = readings.get(key)
+        if reading is None:
+            dimension = key.partition(".")[0]
+            reading = Reading(None, needs=_WORLD_ONLY.get(key, _BY_DIMENSION[dimension]))
+        else:
+            evidence = bill.found[key].evidence
+            # a table's experiment covers its own time, not the world's six simulated weeks
+            unit = unit.replace(" in six weeks", ", in the table's own period")
+        dimension, _, measure = key.partition(".")
+        out.append(
+            Measure(
+                dimension,
+                measure,
+                meaning=meaning,
+                unit=unit,
+                direction=direction,
+                evidence=f"{evidence}; {reading.note}" if reading.note else evidence,
+                value=reading.value,
+                low=reading.low,
+                high=reading.high,
+                needs=reading.needs,
+                replicates=reading.replicates,
+                samples=samples,
+            )
+        )
+
+    for key, each in evaluation_graph().gauges.items():
+        add(key, each.meaning, each.unit, each.direction, each.evidence)
+    for key, (meaning, unit, direction) in bill.extra.items():
+        add(key, meaning, unit, direction, "the table")
+    return out
+
+
+def _about(ground: _Table, n_boot: int) -> dict[str, Any]:
+    from ethicalai_lab import __version__
+
+    return {
+        "world": "a table of one's own, with roles",
+        "n": ground.n,
+        "seed": ground.seed,
+        "n_boot": n_boot,
+        "version": __version__,
+    }
