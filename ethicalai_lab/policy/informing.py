@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 
 _PERSONAL = PURPOSES.index("personalization")
 _READERS = 60  # notices written; the texts differ only by the person's values
+_EASED = 20  # of whose notices the reading ease is worked out
 _LEARN = 2_000  # people from whom a global list or a surrogate is found
 _DEPTH = 3  # of the surrogate tree
 _SENDER = "the shop"
@@ -50,9 +51,10 @@ _LABELS = {
 _FROM = {
     **dict.fromkeys(("recency", "history", "sports", "fashion"), "your purchases"),
     **dict.fromkeys(("newbie", "channel"), "your visits"),
-    **dict.fromkeys(INFERRED, "guesses from what you did"),
+    **dict.fromkeys(INFERRED, "guesses about you"),
 }
 # columns of which a person may be told what would have to differ
+_YES_OR_NO = ("sports", "fashion", "newbie", "disability")
 _CHANGEABLE = ("recency", "history", "sports", "fashion")
 
 _SAYS_AI = re.compile(r"\bAI\b|\bcomputer program\b")
@@ -83,7 +85,7 @@ class Notices:
         What was found in the text: a notice; that a machine decided; each column used, with
         where it is from; how to stop.
     words, ease : ndarray of float, shape (n,)
-        Words of the notice, and its Flesch reading ease.
+        Words of the notice, and its Flesch reading ease; of some, 0 for the others.
     reasons, true_reasons : ndarray of int, shape (n,)
         Reasons shown, and how many of them the score bears out.
     counterfactual : ndarray of bool, shape (n,)
@@ -125,6 +127,24 @@ class Notices:
 
 
 @dataclass(frozen=True, eq=False)
+class _Account:
+    """A ranking as the sum of what each feature adds; a linear model, or the rule of points."""
+
+    columns: tuple[str, ...]
+    source: NDArray[np.int64]  # the column of each feature
+    features: Floats  # (n, p), 0 at the average
+    added: Floats  # (n, p)
+    score: Floats
+    cell: NDArray[np.int64]  # (n,) people with one cell share the slopes
+
+    def per_column(self, values: Floats) -> Floats:
+        """Sum encoded features to the columns they come from."""
+        to = np.zeros((self.source.size, len(self.columns)))
+        to[np.arange(self.source.size), self.source] = 1.0
+        return values @ to
+
+
+@dataclass(frozen=True, eq=False)
 class _Weighed:
     """What the choice rests on: columns, and how much each of them added for the readers."""
 
@@ -132,8 +152,40 @@ class _Weighed:
     added: Floats  # (readers, columns), exact
     found: Floats | None  # (readers, columns), by the policy's method
     adds_up: Bools  # whether the score is the sum of what the columns added
-    slopes: Floats  # (4, p), of the score in each feature, by fold and offer
-    cell: NDArray[np.int64]  # (n,) which of them holds for each person
+    slopes: Floats  # (4, p), of the score in each feature, by cell
+    cell: NDArray[np.int64]  # (n,)
+    moves: frozenset[str]  # columns that move anybody's score
+
+
+def _account(
+    ground: Ground, repair: Repair, model: Model, collection: Collection
+) -> _Account | None:
+    if model.contributions is not None:
+        cell = (ground.chances("fold", ground.n) < 0.5) * 2 + model.offer
+        return _Account(
+            collection.columns,
+            collection.source,
+            collection.matrix,
+            model.contributions,
+            model.score,
+            cell,
+        )
+    if not repair.ranked.any():
+        return None
+    # ranked without a model: by recency and spending, each as a share of people behind
+    parts = [
+        frame.rank(pct=True).to_numpy()
+        for frame in (-collection.behaviour["recency"], collection.behaviour["history"])
+    ]
+    points = np.column_stack([part - part.mean() for part in parts]) * collection.kept[:, None]
+    return _Account(
+        ("recency", "history"),
+        np.arange(2),
+        points,
+        points,
+        model.score,
+        collection.kept.astype(np.int64),
+    )
 
 
 def _label(column: str) -> str:
@@ -144,47 +196,41 @@ def _source(column: str) -> str:
     return _FROM.get(column, "your answers" if column.startswith("said_") else "your account")
 
 
-def _per_column(values: Floats, collection: Collection) -> Floats:
-    """Sum encoded features to the columns they come from."""
-    to = np.zeros((collection.source.size, len(collection.columns)))
-    to[np.arange(collection.source.size), collection.source] = 1.0
-    return values @ to
-
-
-def _weigh(
-    ground: Ground, method: str, readers: NDArray[np.int64], model: Model, collection: Collection
-) -> _Weighed:
-    contributions, matrix = model.contributions, collection.matrix
-    cell = (ground.chances("fold", ground.n) < 0.5) * 2 + model.offer
+def _weigh(ground: Ground, method: str, readers: NDArray[np.int64], account: _Account) -> _Weighed:
+    cell = account.cell
     some = np.argsort(ground.chances("explained", ground.n), kind="stable")[:_LEARN]
-    # the model is linear in each fold and offer, so a slope is what one unit adds
-    slopes = np.zeros((4, matrix.shape[1]))
+    # the score is linear within a cell, so a slope is what one unit adds
+    slopes = np.zeros((4, account.features.shape[1]))
     for code in range(4):
         rows = some[cell[some] == code]
         if not rows.size:
             rows = np.flatnonzero(cell == code)
-        below = (matrix[rows] ** 2).sum(axis=0)
-        above = (matrix[rows] * contributions[rows]).sum(axis=0)
+        below = (account.features[rows] ** 2).sum(axis=0)
+        above = (account.features[rows] * account.added[rows]).sum(axis=0)
         slopes[code] = np.divide(above, below, out=np.zeros_like(above), where=below > 1e-12)
-    added = _per_column(contributions[readers], collection)
-    rest = model.score - contributions.sum(axis=1)
-    constant = np.array([np.median(rest[cell == c]) if (cell == c).any() else 0 for c in range(4)])
-    off = np.abs(rest[readers] - constant[cell[readers]])
-    adds_up = off <= 1e-6 * (float(model.score.std()) + 1e-12)
+    added = account.per_column(account.added[readers])
+    who = np.concatenate([some, readers])
+    rest = account.score[who] - account.added[who].sum(axis=1)
+    constant = np.array(
+        [np.median(rest[cell[who] == c]) if (cell[who] == c).any() else 0.0 for c in range(4)]
+    )
+    off = np.abs(rest[some.size :] - constant[cell[readers]])
+    adds_up = off <= 1e-6 * (float(account.score[some].std()) + 1e-12)
     found: Floats | None = None
     if method == "shapley_values":
         found = added  # of a linear model, exactly: Shapley's shares against the average
     elif method == "permutation_importance":
-        found = np.tile(
-            _importance(some, slopes[cell[some]], model, collection, ground), (readers.size, 1)
-        )
+        everybody = _importance(ground, some, slopes[cell[some]], account)
+        found = np.tile(everybody, (readers.size, 1))
     elif method == "surrogate_model":
-        found = _surrogate(some, readers, model, collection)
-    return _Weighed(collection.columns, added, found, adds_up, slopes, cell)
+        found = _surrogate(some, readers, account)
+    any_slope = account.per_column(np.abs(slopes).max(axis=0)[None])[0] > 0
+    moves = frozenset(c for c, any_ in zip(account.columns, any_slope, strict=True) if any_)
+    return _Weighed(account.columns, added, found, adds_up, slopes, cell, moves)
 
 
 def _importance(
-    some: NDArray[np.int64], slopes: Floats, model: Model, collection: Collection, ground: Ground
+    ground: Ground, some: NDArray[np.int64], slopes: Floats, account: _Account
 ) -> Floats:
     """Return by how much the fit to the score falls when a column is shuffled (Breiman 2001).
 
@@ -192,23 +238,21 @@ def _importance(
     score's variance, so no new score need be computed.
     """
     order = np.argsort(ground.chances("shuffled", ground.n)[some], kind="stable")
-    now = collection.matrix[some]
-    moved = _per_column((now[order] - now) * slopes, collection)
-    spread = float(model.score[some].var())
+    now = account.features[some]
+    moved = account.per_column((now[order] - now) * slopes)
+    spread = float(account.score[some].var())
     return (moved**2).mean(axis=0) / spread if spread > 0 else np.zeros(moved.shape[1])
 
 
-def _surrogate(
-    some: NDArray[np.int64], readers: NDArray[np.int64], model: Model, collection: Collection
-) -> Floats:
+def _surrogate(some: NDArray[np.int64], readers: NDArray[np.int64], account: _Account) -> Floats:
     """Return what a shallow tree fitted to the score says each column added, split by split."""
     from sklearn.tree import DecisionTreeRegressor
 
     fitted = DecisionTreeRegressor(max_depth=_DEPTH, random_state=0)
-    tree = fitted.fit(collection.matrix[some], model.score[some]).tree_
+    tree = fitted.fit(account.features[some], account.score[some]).tree_
     value = tree.value[:, 0, 0]
-    found = np.zeros((readers.size, collection.matrix.shape[1]))
-    rows = collection.matrix[readers].astype(np.float32)
+    found = np.zeros((readers.size, account.features.shape[1]))
+    rows = account.features[readers].astype(np.float32)
     at = np.zeros(readers.size, dtype=np.int64)
     for _ in range(_DEPTH):
         inner = np.flatnonzero(tree.children_left[at] >= 0)
@@ -217,11 +261,12 @@ def _surrogate(
         left = rows[inner, feature] <= tree.threshold[node]
         at[inner] = np.where(left, tree.children_left[node], tree.children_right[node])
         found[inner, feature] += value[at[inner]] - value[node]
-    return _per_column(found, collection)
+    return account.per_column(found)
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _plain(value: Any, column: str) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    return bool(value) if column in _YES_OR_NO else value
 
 
 @stage(
@@ -256,20 +301,14 @@ def notices(
     uses_data = modelled | ruled
 
     weighed = None
-    if model.contributions is not None and readers.size and collection.columns:
-        weighed = _weigh(ground, method, readers, model, collection)
+    account = _account(ground, repair, model, collection)
+    if account is not None and readers.size and account.columns:
+        weighed = _weigh(ground, method, readers, account)
     roles = collection.roles
     delicate = tuple(
         c for c in collection.columns if roles[c] in ("sensitive", "protected") or c in INFERRED
     )
-    by_rule = tuple(c for c in ("recency", "history") if c in collection.columns)
-    if weighed is not None:
-        # a column is used where it moves the score at all, be it only for some
-        used_anywhere = _per_column(np.abs(weighed.slopes).max(axis=0)[None], collection)[0] > 0
-        touched = {c for c, u in zip(collection.columns, used_anywhere, strict=True) if u}
-    else:
-        touched = set()
-    guessed = modelled & bool(touched & set(delicate))
+    guessed = modelled & (weighed is not None and bool(weighed.moves & set(delicate)))
     unaccepted = guessed | (uses_data & ~ground.accepts[_PERSONAL])
     unlawful = guessed | (uses_data & ~permission.lawful[_PERSONAL])
 
@@ -288,21 +327,29 @@ def notices(
     words, ease = np.zeros(n), np.zeros(n)
     shown, true = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     changes: dict[int, str] = {}
-    if settings["explanations.counterfactuals"] and weighed is not None:
+    if settings["explanations.counterfactuals"] and weighed is not None and modelled.any():
         changes = _changes(readers, modelled & repair.ranked, weighed, repair, model, collection)
     texts = []
-    columns = [collection.table[c].to_numpy(object)[readers] for c in collection.columns]
+    eased = set(np.linspace(0, readers.size - 1, min(_EASED, readers.size)).astype(int).tolist())
+    values: dict[str, Any] = {}
+    for column in () if weighed is None else weighed.columns:
+        table = collection.table if column in collection.table else collection.behaviour
+        values[column] = table[column].iloc[readers].to_numpy(object)
+    labels = {c: _label(c) for c in values}
+    sources = {c: _source(c) for c in values}
     for row, person in enumerate(readers):
-        reasons, used = None, by_rule if ruled[person] else ()
-        if modelled[person] and weighed is not None:
+        reasons, used = None, ()
+        if uses_data[person] and weighed is not None:
             added = weighed.added[row]
             used = tuple(
-                c for c, a in zip(collection.columns, added, strict=True) if a != 0 and c in touched
+                c
+                for c, a in zip(weighed.columns, added, strict=True)
+                if a != 0 and c in weighed.moves
             )
             counts = added if weighed.found is None else weighed.found[row]
             reasons = [
-                (c, _plain(columns[j][row]), float(counts[j]))
-                for j, c in enumerate(collection.columns)
+                (c, _plain(values[c][row], c), float(counts[j]))
+                for j, c in enumerate(weighed.columns)
                 if counts[j] != 0
             ]
         offer = OFFERS[repair.offer[person]].replace("_", " ")
@@ -312,10 +359,10 @@ def notices(
             reasons=reasons,
             policy=said,
             decided_by="model" if modelled[person] else "rule",
-            labels={c: _label(c) for c in collection.columns},
+            labels=labels,
             sensitive=[c for c in delicate if c not in INFERRED],
             inferred=INFERRED,
-            sources={c: _source(c) for c in collection.columns},
+            sources=sources,
             change=_CHANGE,
             stop=_STOP,
             jurisdiction="EU" if ground.regime[person] == 0 else None,
@@ -339,7 +386,8 @@ def notices(
             hides[name][person] = not all(_label(c) in openly for c in to_say)
         if notice.sentences:
             words[person] = len(body.split())
-            ease[person] = reading_ease(body)
+            if row in eased:
+                ease[person] = reading_ease(body)
         if weighed is not None:
             shown[person], true[person] = _checked(notice, row, weighed)
     read = np.zeros(n, dtype=bool)
@@ -475,12 +523,18 @@ def _changes(
             if best is None or abs(move) < best[0]:
                 best = (
                     abs(move),
-                    f"With {_label(column)} at {value:g} instead of {old:g}, this mail would not "
-                    "have come to you.",
+                    f"With {_label(column)} at {_told(value, column)} instead of "
+                    f"{_told(old, column)}, this mail would not have come to you.",
                 )
         if best is not None:
             found[int(person)] = best[1]
     return found
+
+
+def _told(value: float, column: str) -> str:
+    if column in _YES_OR_NO:
+        return "yes" if value else "no"
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 # ------------------------------------------------------------------------------- claims
@@ -562,8 +616,8 @@ def claims(ground: Ground, settings: Settings, *, repair: Repair) -> Claims:
 
 # ------------------------------------------------------------------------- recommending
 
-_SHOWN = 4_000  # people whose product is worked out; a fixed sample of those contacted
-_FACTORS_FROM = 3_000  # people from whom latent factors are learned
+_SHOWN = 3_000  # people whose product is worked out; a fixed sample of those contacted
+_FACTORS_FROM = 2_000  # people from whom latent factors are learned
 _LATER_DAYS = 28.0  # the period in which a recommendation is judged
 # how much a liking pulls on what people do, and its scale, as the world's shopping has it
 _PULL = 1.6
@@ -738,7 +792,7 @@ def _offered(
         some = matrix[active[np.argsort(lot, kind="stable")[:_FACTORS_FROM]]]
         if min(some.shape) < 8:
             return best
-        fitted = MatrixFactorization(n_iterations=4, seed=ground.seed).fit(some)
+        fitted = MatrixFactorization(n_iterations=3, seed=ground.seed).fit(some)
     best[rows] = fitted.recommend(matrix[people[rows]], k=1)[:, 0]
     return best
 
@@ -759,7 +813,7 @@ def reading_ease(ground: Ground, *, notices: Notices) -> Estimate:
     """How easily the notices read; 60 to 70 is plain English."""
     if not notices.has_notice.any():
         return Needs("needs a notice: nobody gets one")
-    return Ratio(notices.ease, notices.has_notice)
+    return Ratio(notices.ease, notices.ease != 0)
 
 
 @gauge("transparency", "none", "words", _TEXTS)
@@ -834,7 +888,7 @@ def hidden_use(ground: Ground, *, notices: Notices) -> Estimate:
     "value",
     "higher",
     "share of later views and purchases",
-    "held-out last days of up to 4,000 contacted people; truth: world.truth.interests",
+    "held-out last days of up to 3,000 contacted people; truth: world.truth.interests",
 )
 def recommendation_interest(ground: Ground, *, recommending: Recommending) -> Estimate:
     """Share of what people look at and buy later that is in the category they were shown."""
