@@ -1,8 +1,8 @@
 """The ``ethicalai-lab`` command.
 
 Results go to standard output, everything else to standard error. The command ends
-with 0 where all went well, 2 on bad input (one sentence says what and where), 1 on a
-fault of the lab's own, 130 when interrupted.
+with 0 where all went well, 2 on bad input (one sentence says what and where), 1 where
+``evaluate`` finds a rule missed or on a fault of the lab's own, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -152,6 +152,34 @@ def _parser() -> argparse.ArgumentParser:
         "average_practice, privacy_first, consent_first or fairness_first",
     )
     new.set_defaults(does=_policy_new)
+
+    evaluate = verb(
+        "evaluate",
+        _evaluate,
+        "Measure the whole bill of a policy, on a synthetic world or a table of your own.",
+        "Without --world or --table a world of 20,000 customers is drawn. Ends with 1 where "
+        "a rule is missed.",
+    )
+    evaluate.add_argument("policy", metavar="POLICY", help="policy file, such as my_policy.yaml")
+    ground = evaluate.add_mutually_exclusive_group()
+    ground.add_argument("--world", metavar="DIR", help="a world that `world` wrote")
+    ground.add_argument("--table", metavar="FILE", help="your own CSV (also .gz) or Parquet file")
+    evaluate.add_argument("--roles", help="roles.yaml of your own table")
+    evaluate.add_argument(
+        "--fail-under", metavar="RULES", help="rules.yaml: bounds on measures, and who set them"
+    )
+    evaluate.add_argument(
+        "--json", metavar="OUT", help="write the scorecard as JSON; - prints it instead of text"
+    )
+    evaluate.add_argument("--html", metavar="OUT", help="also write a self-contained web page")
+    evaluate.add_argument(
+        "--n-boot",
+        metavar="N",
+        type=_whole(0, 10_000),
+        default=200,
+        help="resamples of the people, for the intervals (default 200)",
+    )
+    evaluate.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
 
     doctor = verb("doctor", _doctor, "Say whether this installation can run the lessons.")
     doctor.add_argument("--quick", action="store_true", help="do not run the lessons")
@@ -365,6 +393,110 @@ def _policy_new(options: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    if (options.table is None) != (options.roles is None):
+        given, lacking = ("--table", "--roles") if options.table else ("--roles", "--table")
+        raise InputError(f"{given} is given without {lacking}; a table of your own needs both.")
+    outputs = [out for out in (options.json, options.html) if out not in (None, "-")]
+    _apart(outputs, [options.policy, options.table, options.roles, options.fail_under])
+    if options.html == "-":
+        raise InputError("--html - is not accepted; give the name of a file to write.")
+    from ethicalai_lab.policy.policy import Policy
+    from ethicalai_lab.policy.rules import Rules
+
+    policy = Policy.load(options.policy)
+    rules = Rules.load(options.fail_under) if options.fail_under else None
+    ground = _ground(options)
+    with _stage(f"evaluating {options.policy}"):
+        from ethicalai_lab.policy.evaluation import evaluate
+
+        card = evaluate(policy, ground, n_boot=options.n_boot, seed=options.seed)
+        # before anything is written: a rule may name what is not measured
+        card = card if rules is None else card.with_rules(rules)
+    misses = () if rules is None else rules.check(card)
+    # both texts are made before either file is written
+    made = card.to_json() if options.json else ""
+    page = card.to_html(title=f"Scorecard: {Path(options.policy).name}") if options.html else ""
+    from ethicalai_lab.world.files import write_atomic
+
+    for out, text in ((options.json, made), (options.html, page)):
+        if out not in (None, "-"):
+            with _stage(f"writing {out}"):
+                write_atomic(out, text)
+    print(made if options.json == "-" else _card_text(options.policy, card), end="")
+    for miss in misses:
+        # results go to standard output, unless it has to stay JSON
+        print(miss, file=sys.stderr if options.json == "-" else sys.stdout)
+    return 1 if misses else 0
+
+
+def _apart(outputs: list[str], inputs: list[str | None]) -> None:
+    """Refuse outputs that cannot be written, or would replace an input or each other."""
+    taken = {os.path.realpath(path): path for path in inputs if path}
+    for out in outputs:
+        _writable(Path(out))
+        target = Path(os.path.realpath(out))
+        if str(target) in taken:
+            raise InputError(
+                f"{out} would replace {taken[str(target)]}, which this command uses; give "
+                "another name to write to."
+            )
+        # files are replaced as a whole, so it is the folder that must allow it
+        if not os.access(target.parent, os.W_OK):
+            raise InputError(f"{out} cannot be written: its folder is read-only.")
+        taken[str(target)] = out
+
+
+def _ground(options: argparse.Namespace) -> Any:
+    """Return the world or the table on which a policy is evaluated."""
+    if options.table:
+        from ethicalai_lab.world.tables import load_table
+
+        with _stage(f"reading {options.table}"):
+            return load_table(options.table, options.roles)
+    from ethicalai_lab.world import World, make_world
+
+    if options.world:
+        with _stage(f"reading {options.world}"):
+            return World.from_parquet(options.world)
+    with _stage("drawing 20,000 customers"):
+        return make_world(20_000)
+
+
+def _card_text(policy: str, card: Any) -> str:
+    """Return a scorecard as a table to read: headings, values, bounds, then what is missing."""
+    about = ", ".join(f"{name} {value}" for name, value in card.about.items())
+    out = [f"{policy}: {card.summary}", about]
+    told = [measure for measure in card.measures if measure.value is not None]
+    rows = {
+        measure.key: (
+            measure.measure,
+            measure.shown,
+            measure.unit,
+            "; ".join(f"{limit}{_missed(measure, limit)}" for limit in measure.limits),
+        )
+        for measure in told
+    }
+    widths = [max((len(row[i]) for row in rows.values()), default=0) for i in range(3)]
+    for dimension in dict.fromkeys(measure.dimension for measure in card.measures):
+        out += ["", dimension]
+        here = [measure for measure in card.measures if measure.dimension == dimension]
+        for measure in here:
+            if measure.key in rows:
+                cells = rows[measure.key]
+                cells = [*(c.ljust(w) for c, w in zip(cells[:3], widths, strict=True)), cells[3]]
+                out.append(f"  {'  '.join(cells)}".rstrip())
+        for measure in here:
+            if measure.key not in rows:
+                bounds = "".join(f"; {limit}: no number" for limit in measure.limits)
+                out.append(f"  {measure.measure}: {measure.needs}{bounds}")
+    return "\n".join(out) + "\n\n"
+
+
+def _missed(measure: Any, limit: Any) -> str:
+    return ": missed" if limit.judge(measure) else ": kept"
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from ethicalai_lab.classroom.doctor import main as doctor
 
@@ -480,8 +612,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 1 a fault of the lab's own; 2 bad input; 130 interrupted; 141 the
-        reader of the output has gone.
+        0 done; 1 a rule missed, or a fault of the lab's own; 2 bad input; 130
+        interrupted; 141 the reader of the output has gone.
 
     Examples
     --------
