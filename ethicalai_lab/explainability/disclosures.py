@@ -25,7 +25,8 @@ _NOTE = (
     "A row that is filled says that something was stated, not that it is enough."
 )
 _CSS = (
-    ".eal-disclosure{font:1rem/1.4 sans-serif;padding:1rem;max-width:70rem;overflow-x:auto}"
+    ".eal-disclosure{font:1rem/1.4 sans-serif;padding:1rem;max-width:70rem}"
+    ".eal-disclosure div{overflow-x:auto;background:inherit}"
     ".eal-disclosure h2,.eal-disclosure p{color:inherit}"
     ".eal-disclosure table{border-collapse:collapse;width:100%;font-size:1em}"
     ".eal-disclosure th,.eal-disclosure td{border:1px solid #767676;padding:.4rem .6rem;"
@@ -76,7 +77,7 @@ class Item:
     fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Disclosure:
     """A titled list of rows, as Markdown and as HTML.
 
@@ -168,12 +169,17 @@ class Disclosure:
         return (
             f'<section class="eal-disclosure" lang="en"><style>{_CSS}</style>'
             f"<h2>{html.escape(self.title)}</h2>"
-            f"<p>{html.escape(self.summary)}</p><table><thead><tr>{head}</tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table><p><em>{html.escape(self.note)}</em></p></section>"
+            f"<p>{html.escape(self.summary)}</p>"
+            f'<div role="region" tabindex="0" aria-label="{html.escape(self.title)}">'
+            f"<table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table></div><p><em>{html.escape(self.note)}</em></p></section>"
         )
 
     def _repr_html_(self) -> str:
         return self.html
+
+    def __repr__(self) -> str:
+        return f"{self.title}: {self.summary}"
 
     def __str__(self) -> str:
         return self.markdown

@@ -105,7 +105,7 @@ class Sentence:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Notice:
     """A notice to the person whom a decision is about.
 
@@ -181,6 +181,10 @@ class Notice:
 
     def _repr_html_(self) -> str:
         return self.html
+
+    def __repr__(self) -> str:
+        # the facts hold numbers to the last bit, and these differ between systems
+        return self.text or "No notice."
 
     def __str__(self) -> str:
         return self.text
