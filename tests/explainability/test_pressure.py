@@ -1,10 +1,22 @@
 """Claims of scarcity against the truth, and exposure against vulnerability."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from ethicalai_lab.explainability import ExplanationError, urgency_claims, vulnerability_targeting
+from ethicalai_lab.explainability import (
+    CampaignReport,
+    ExplanationError,
+    campaigns,
+    check_campaign,
+    choice_asymmetry,
+    price_by_willingness,
+    repeated_claims,
+    urgency_claims,
+    vulnerability_targeting,
+)
 
 
 def test_claims_are_held_against_stock_and_end():
@@ -38,10 +50,90 @@ def test_without_the_truth_nothing_is_said_of_it():
     assert urgency_claims(["Good morning"]).empty
 
 
-def test_the_result_is_evidence_not_a_verdict():
-    words = " ".join(urgency_claims(["Only 3 left"], stock=[9]).columns)
-    for verdict in ("manipulative", "illegal", "compliant"):
-        assert verdict not in words
+VERDICT = re.compile(
+    r"manipulat|lawful|illegal|complian|violat|decept|deceiv"
+    r"|dark pattern|guilt|fraud|unfair|unethical|abus|exploit|mislead|breach|infring|forbidden",
+    re.IGNORECASE,
+)
+
+
+def _verdicts(*results):
+    """Return every verdict word in whatever text the results show a reader."""
+    shown = []
+    for result in results:
+        if isinstance(result, pd.DataFrame):
+            index = [*result.columns, *result.index]
+            shown += [str(x) for x in [*index, *result.astype(object).to_numpy().ravel()]]
+            shown.append(result.to_html())
+        elif isinstance(result, CampaignReport):
+            shown += _verdicts(result.table, result.claims, result.repeats)
+            shown += [repr(result), result._repr_html_()]
+        else:
+            shown.append(str(result))
+    return [found[0] for text in shown for found in VERDICT.finditer(text)]
+
+
+def _everything(extreme):
+    """Run every function of pressure, on a plain or on an extreme campaign."""
+    rng = np.random.default_rng(0)
+    n = 400
+    stress = rng.random(n)
+    people = pd.DataFrame({"financial_stress": stress, "health_interest": rng.random(n)})
+    people["relevance"] = rng.random(n)
+    people["exposed"] = (stress > 0.5 if extreme else rng.random(n) > 0.5).astype(int)
+    people["willingness"] = rng.uniform(10, 30, n)
+    people["cost"] = rng.uniform(3, 5, n)
+    people["price"] = people["cost"] + (people["willingness"] if extreme else rng.random(n))
+    messages = pd.DataFrame(
+        {
+            "customer_id": [1, 1, 2],
+            "text": ["Only 3 left, ends today", "Last chance, ends today", "Last chance"],
+            "time": pd.to_datetime(["2026-01-12 09:00", "2026-01-13 09:00", "2026-01-13 09:00"]),
+            "stock": [900 if extreme else 3] * 3,
+            "ended": pd.to_datetime(["2026-01-30" if extreme else "2026-01-12 10:00"] * 3),
+        }
+    )
+    wide = {"width": 200, "height": 50, "text": "#ffffff", "background": "#000000"}
+    thin = {"width": 50, "height": 20, "text": "#cccccc", "background": "#ffffff"}
+    choice = {
+        "accept_steps": ["Yes"],
+        "refuse_steps": ["More", "Settings", "No"] if extreme else ["No"],
+        "accept_button": wide,
+        "refuse_button": thin if extreme else wide,
+    }
+    texts = list(messages["text"])
+    truth = {"sent": messages["time"], "ended": messages["ended"]}
+    return [
+        urgency_claims(texts, stock=messages["stock"], **truth),
+        repeated_claims(texts, messages["customer_id"], **truth),
+        vulnerability_targeting(
+            people["exposed"], stress, relevance=people["relevance"], n_boot=50
+        ),
+        price_by_willingness(people["price"], people["willingness"], people["cost"], n_boot=50),
+        choice_asymmetry(**choice),
+        check_campaign(messages=messages, people=people, n_boot=50, **choice),
+        check_campaign(messages=messages[["text"]], people=people[["exposed", "price"]]),
+        check_campaign(),
+    ]
+
+
+@pytest.mark.parametrize("extreme", [False, True])
+def test_the_result_is_evidence_not_a_verdict(extreme):
+    assert _verdicts(*_everything(extreme)) == []
+
+
+def test_a_verdict_in_a_reading_or_a_column_would_be_caught(monkeypatch):
+    plain = campaigns._read_targeting
+    monkeypatch.setattr(
+        campaigns, "_read_targeting", lambda *given: plain(*given) + " This is manipulative."
+    )
+    # in the table's cell and in the page, for either vulnerability
+    assert _verdicts(*_everything(True)).count("manipulat") >= 4
+    monkeypatch.undo()
+    monkeypatch.setattr(campaigns, "_CHOICE", "illegal asymmetry")
+    assert "illegal" in _verdicts(check_campaign())
+    assert _verdicts(pd.DataFrame({"unlawful": [1]})) != []
+    assert _verdicts(pd.DataFrame({"x": [1]}, index=["a dark pattern"])) != []
 
 
 def _people(seed, n=3000):
