@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 _PERSONAL = PURPOSES.index("personalization")
 _READERS = 60  # notices written; the texts differ only by the person's values
-_EASED = 20  # of whose notices the reading ease is worked out
+_EASED = 12  # of whose notices the reading ease is worked out
 _LEARN = 2_000  # people from whom a global list or a surrogate is found
 _DEPTH = 3  # of the surrogate tree
 _SENDER = "the shop"
@@ -793,8 +793,19 @@ def _offered(
         if min(some.shape) < 8:
             return best
         fitted = MatrixFactorization(n_iterations=3, seed=ground.seed).fit(some)
-    best[rows] = fitted.recommend(matrix[people[rows]], k=1)[:, 0]
+    best[rows] = _first(fitted, matrix[people[rows]])
     return best
+
+
+def _first(fitted: Any, histories: sparse.csr_matrix) -> NDArray[np.int64]:
+    """Return what ``fitted.recommend(histories, k=1)`` returns, without sorting the rest."""
+    order = np.argsort(-fitted.popularity_, kind="stable")
+    scores = np.array(fitted.score_items(histories), dtype=float)
+    seen = histories.tocoo()
+    scores[seen.row, seen.col] = -np.inf
+    scores = scores[:, order]
+    best = scores.argmax(axis=1)  # of equals the more popular one, which comes first
+    return np.where(np.isfinite(scores[np.arange(best.size), best]), order[best], -1)
 
 
 # ------------------------------------------------------------------------------- gauges

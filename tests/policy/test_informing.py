@@ -307,6 +307,22 @@ def test_only_those_who_permit_it_are_shown_more_than_what_is_popular(run):
     assert set(np.unique(found.category)) <= set(range(-1, len(CATEGORIES)))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_first_choice_is_the_recommenders_own(seed):
+    from scipy import sparse
+
+    from ethicalai_lab.personalization import ItemToItem, MatrixFactorization
+
+    rng = np.random.default_rng(seed)
+    dense = (rng.random((300, 30)) < 0.15) * rng.integers(1, 5, (300, 30)) * 1.0
+    dense[0], dense[1] = 0.0, 1.0  # nothing known; nothing left to show
+    seen = sparse.csr_matrix(dense)
+    for fitted in (ItemToItem().fit(seen), MatrixFactorization(4, n_iterations=3).fit(seen)):
+        found = informing._first(fitted, seen)
+        assert (found == fitted.recommend(seen, k=1)[:, 0]).all()
+        assert found[1] == -1
+
+
 def test_nothing_is_learned_from_what_is_not_kept(ground, run):
     results = run({RECOMMENDER: "item_to_item"})
     nobody = replace(results["collection"], kept=np.zeros(ground.n, dtype=bool))
