@@ -1281,15 +1281,22 @@ def _graph_key(kinds: Sequence[str]) -> list[Any]:
 _ROW = 0.43  # inches a measure: a line of text over a line with its mark
 
 
+_SHARE_POINTS = "difference of shares"
+
+
+def _is_share(unit: str) -> bool:
+    return unit == "share" or unit.startswith("share ")
+
+
 def _measured(unit: str, *, sign: bool = False) -> Callable[[float], str]:
     """Return how a scorecard's numbers of a unit are written."""
-    plus = "+" if sign or unit == "points" else ""
+    plus = "+" if sign else ""
 
     def say(x: float) -> str:
-        if unit in ("share", "points"):
+        if _is_share(unit) or unit == _SHARE_POINTS:
             digits = 1 if abs(x) >= 0.0095 or x == 0 else 2
             text = f"{100 * x:{plus}.{digits}f}"
-            ending = " %" if unit == "share" else " points"
+            ending = " points" if unit == _SHARE_POINTS else " %"
         else:
             whole = x == round(x) and abs(x) < 1e15
             text = f"{x:{plus},.0f}" if whole or abs(x) >= 1000 else f"{x:{plus},.3g}"
@@ -1311,45 +1318,61 @@ def _by_panel(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _panels(groups: list[tuple[str, pd.DataFrame]], title: str) -> tuple[MplFigure, list[Axes]]:
-    """Return a panel a dimension, two a line, with rows of one height throughout."""
+    """Return a panel a dimension, in two columns read downwards, with rows of one height."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as MplFigure
 
-    columns = min(2, len(groups))
-    lines = [groups[i : i + columns] for i in range(0, len(groups), columns)]
-    tallest = [max(len(part) for _, part in line) for line in lines]
-    figure = MplFigure(
-        figsize=(9.5, 1.2 + sum(0.45 + _ROW * rows for rows in tallest)),
-        dpi=_DPI,
-        layout="constrained",
+    head = 1.1  # rows that a panel's title takes
+    sizes = [len(part) + head for _, part in groups]
+    # the cut that keeps the taller column lowest
+    cut = min(
+        range(1, len(sizes) + 1), key=lambda at: max(sum(sizes[:at]), sum(sizes[at:], start=0.0))
     )
+    columns = [groups[:cut], groups[cut:]] if cut < len(groups) else [groups]
+    tallest = max(sum(len(part) + head for _, part in column) for column in columns)
+    width = 4.75 * len(columns) if len(columns) > 1 else 6.5
+    inches = 1.25 + _ROW * tallest
+    figure = MplFigure(figsize=(width, inches), dpi=_DPI)
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(len(lines), columns, height_ratios=tallest)
-    axes = []
-    for i, line in enumerate(lines):
-        for j, (name, _) in enumerate(line):
-            axis = figure.add_subplot(grid[i, j])
+    top, axes = 1 - 0.3 / inches, []
+    unit = _ROW / inches
+    for j, column in enumerate(columns):
+        at = top
+        for name, part in column:
+            height = len(part) * unit
+            left = (j + 0.04) / len(columns)
+            axis = figure.add_axes((left, at - head * unit - height, 0.92 / len(columns), height))
             axis.set_xlim(-0.02, 1.02)
-            axis.set_ylim(-tallest[i] + 0.35, 0.62)
+            axis.set_ylim(-len(part) + 0.6, 0.6)
             axis.set_xticks([])
             axis.set_yticks([])
             axis.spines[:].set_visible(False)
-            axis.set_title(name)
+            axis.set_title(name, pad=9)
             axes.append(axis)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.06)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+            at -= head * unit + height
+    figure.suptitle(
+        title, x=0.01, y=1 - 0.08 / inches, ha="left", va="top", fontsize=11, fontweight="bold"
+    )
     return figure, axes
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 2].rstrip() + " \u2026"
 
 
 def _unit_beside(name: str, unit: str) -> str:
     """Return the unit to write after a name, where neither name nor number says it."""
-    told = unit in ("share", "points") or set(unit.lower().split()) <= set(name.lower().split())
-    return "" if told else f", {unit}"
+    if _is_share(unit) or unit == _SHARE_POINTS:
+        return ""
+    return "" if set(unit.lower().split()) <= set(name.lower().split()) else f", {unit}"
 
 
 def _line(axis: Axes, y: float, name: str, shown: str, **looks: Any) -> None:
     # a long name gives way to the number beside it
-    size = min(9.0, max(6.5, 9.0 * 60 / (len(name) + len(shown) + 1)))
+    room = max(12, 57 - len(shown))
+    size = min(9.0, max(7.0, 9.0 * room / len(name)))
+    most = int(room * 9.0 / size)
+    name = _cut(name, most)
     axis.text(0, y + 0.24, name, ha="left", va="bottom", fontsize=size)
     axis.text(1, y + 0.24, shown, ha="right", va="bottom", fontsize=9, **looks)
 
@@ -1405,14 +1428,14 @@ def scorecard(table: pd.DataFrame, *, title: str = "Scorecard") -> Figure:
             arrow = {"higher": " \u2191", "lower": " \u2193"}.get(direction, "")
             shown_unit = _unit_beside(label, unit)
             if not np.isfinite(value):
-                short = needs if len(needs) <= 44 else needs[:42].rstrip() + " \u2026"
+                short = _cut(needs, max(16, 55 - len(label)))
                 _line(axis, y, label, short, color=MUTED, style="italic")
                 axis.plot([0, 1], [y, y], ":", color=MUTED, linewidth=1)
                 missing.append(f"{dimension} {label} ({needs})")
                 continue
             known = [x for x in (value, low, high, truth, bound) if np.isfinite(x)]
             left, right = min(0.0, *known), max(0.0, *known)
-            if unit == "share" and left >= 0 and 0.25 < right <= 1:
+            if _is_share(unit) and left >= 0 and 0.25 < right <= 1:
                 right = 1.0
             span = (right - left) or 1.0
 
@@ -1446,7 +1469,7 @@ def scorecard(table: pd.DataFrame, *, title: str = "Scorecard") -> Figure:
             told.append(f"{dimension}: {', '.join(said)}")
     handles = _scorecard_key(drawn)
     if handles:
-        figure.legend(handles=handles, loc="outside lower left", ncols=3, fontsize=9)
+        figure.legend(handles=handles, loc="lower left", ncols=3, fontsize=9)
     parts = [title]
     for words, items in (
         ("Beyond their bound", beyond),
@@ -1582,11 +1605,11 @@ def scorecard_difference(
             value, low, high = (column[i] for column in numbers)
             y, label = -float(i), name.replace("_", " ")
             if not np.isfinite(value):
-                short = needs if len(needs) <= 44 else needs[:42].rstrip() + " \u2026"
+                short = _cut(needs, max(16, 55 - len(label)))
                 _line(axis, y, label, short, color=MUTED, style="italic")
                 said.append(f"{label}: {needs}")
                 continue
-            say = _measured("points" if unit == "share" else unit, sign=True)
+            say = _measured(_SHARE_POINTS if _is_share(unit) else unit, sign=True)
             marker, colour = _READ.get(reading, _READ[""])
             shown = _bounded(say, value, low, high)
             shown_unit = _unit_beside(label, unit)
@@ -1601,9 +1624,14 @@ def scorecard_difference(
             axis.plot(0.5 + turn * value, y, marker, color=colour, markersize=8, zorder=3)
             drawn.add(reading)
             said.append(f"{label} {shown}{f', {reading}' if reading else ''}")
-        axis.text(0, -len(part) + 0.5, "\u2190 worse", fontsize=8, color=MUTED, va="center")
         axis.text(
-            1, -len(part) + 0.5, "better \u2192", fontsize=8, color=MUTED, ha="right", va="center"
+            1,
+            0.85,
+            "\u2190 worse   better \u2192",
+            fontsize=8,
+            color=MUTED,
+            ha="right",
+            va="bottom",
         )
         told.append(f"{dimension}: {'; '.join(said)}")
     from matplotlib.lines import Line2D
@@ -1622,5 +1650,5 @@ def scorecard_difference(
         if reading in drawn
     ]
     if handles:
-        figure.legend(handles=handles, loc="outside lower left", ncols=5, fontsize=9)
+        figure.legend(handles=handles, loc="lower left", ncols=5, fontsize=9)
     return Figure(figure, f"{title}. {'. '.join(told)}.")

@@ -89,8 +89,8 @@ class Measure:
     meaning : str
         What is measured, in one plain sentence.
     unit : str
-        Unit of value, interval, truth and threshold; ``"share"`` (0 to 1) and
-        ``"points"`` (differences of shares) are shown in percent.
+        Unit of value, interval, truth and threshold. One that starts with ``"share"``
+        (0 to 1) is shown in percent, ``"difference of shares"`` in percentage points.
     direction : {"higher", "lower", "none"}
         Which way is better; ``"none"`` where neither is.
     evidence : str
@@ -538,13 +538,15 @@ class Scorecard:
         Returns
         -------
         str
-            The page; it prints on one sheet.
+            The page. It prints on one sheet; with more than 36 measures the sheet leaves
+            out what each means.
         """
         about = "".join(
             f"<div><dt>{_text(name)}</dt><dd>{_text(_told(value))}</dd></div>"
             for name, value in self.about.items()
         )
         decided = "".join(f"<li>{_text(line)}</li>" for line in _decided(self.policy))
+        dense = " dense" if len(self) > _ROOMY else ""
         body = (
             f'<h1>{_text(title)}</h1>\n<p class="sum"><strong>{_text(self.summary)}</strong></p>\n'
             f"{f'<dl>{about}</dl>' if about else ''}\n{self._table_html()}\n{self._misses_html()}"
@@ -557,7 +559,7 @@ class Scorecard:
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{_text(title)}</title><style>:root{{color-scheme:light dark}}"
             f"body{{margin:0}}{_CSS}{_PAGE_CSS}</style></head>\n"
-            f'<body><main class="eal-score page">{body}</main></body></html>\n'
+            f'<body><main class="eal-score page{dense}">{body}</main></body></html>\n'
         )
         return _written(page, path)
 
@@ -730,7 +732,7 @@ class Comparison:
                 if math.isnan(found["difference"]):
                     row += ["", "", ""]
                     continue
-                unit = "points" if holder.unit == "share" else holder.unit
+                unit = _POINTS if _is_share(holder.unit) else holder.unit
                 shown = _with_interval(
                     found["difference"], _none(found["low"]), _none(found["high"]), unit, sign=True
                 )
@@ -941,13 +943,20 @@ def _independent(one: Measure, two: Measure, value: float) -> tuple[float | None
 # ------------------------------------------------------------------- numbers and texts
 
 
+_POINTS = "difference of shares"
+
+
+def _is_share(unit: str) -> bool:
+    return unit == "share" or unit.startswith("share ")
+
+
 def _number(value: float, unit: str, *, sign: bool = False) -> str:
     plus = "+" if sign else ""
-    if unit in ("share", "points"):
+    if _is_share(unit) or unit == _POINTS:
         percent = 100 * value
         digits = 1 if abs(percent) >= 0.95 or percent == 0 else 2
         text = f"{percent:{plus}.{digits}f}"
-        ending = " %" if unit == "share" else " points"
+        ending = " points" if unit == _POINTS else " %"
     else:
         whole = value == round(value) and abs(value) < 1e15
         text = f"{value:{plus},.0f}" if whole or abs(value) >= 1000 else f"{value:{plus},.3g}"
@@ -1218,6 +1227,8 @@ def _measure(row: Any, name: str, position: int) -> Measure:
 
 # ------------------------------------------------------------------------------- HTML
 
+# with more measures than this, a printed sheet leaves out their meanings
+_ROOMY = 36
 # the notebook's own theme goes first; alone on a page, the reader's system decides
 _LIGHT = (
     "--ink:var(--jp-content-font-color1,#1b1b1b);--paper:var(--jp-layout-color0,#ffffff);"
@@ -1267,7 +1278,10 @@ _PAGE_CSS = """
 .page.eal-score th,.page.eal-score td{padding:.15mm .8mm;max-width:none}
 .page.eal-score tbody th[scope=row]{width:58mm}.page.eal-score tbody th[scope=row] small{display:inline}
 .page.eal-score svg{width:20mm;height:2.6mm}.page.eal-score .held{min-width:32mm}.page .cols{columns:2}.page dl{margin:.5mm 0}
-.page tr{break-inside:avoid}}
+.page tr{break-inside:avoid}
+.dense.eal-score tbody th[scope=row] .meaning{display:none}
+.dense.eal-score tbody th[scope=row]{width:46mm}.dense.eal-score .held{min-width:0}
+.dense.eal-score td:last-child{width:76mm}.page.dense.eal-score{font-size:5.3pt}}
 """
 
 
@@ -1281,8 +1295,9 @@ def _row_html(measure: Measure) -> str:
         else f'<td class="num">{_text(measure.shown)}</td><td>{_bar(measure)}</td>'
     )
     return (
-        f'<tr><th scope="row">{_text(measure.measure)} <small>{_text(measure.meaning)} '
-        f"[{_text(_unit(measure))}]</small></th>{value}"
+        f'<tr><th scope="row">{_text(measure.measure)} <small>'
+        f'<span class="meaning">{_text(measure.meaning)} </span>[{_text(_unit(measure))}]</small>'
+        f"</th>{value}"
         f'<td class="num">{_text(truth)}</td><td>{_BETTER[measure.direction]}</td>'
         f'<td class="held{" gap" if missed else ""}">{bounds}</td>'
         f"<td><small>{_text(measure.evidence)}</small></td>"
@@ -1300,7 +1315,7 @@ def _scale(measure: Measure) -> tuple[float, float]:
     drawn += [limit.threshold for limit in measure.limits]
     known = [x for x in drawn if x is not None]
     left, right = min(0.0, *known), max(0.0, *known)
-    if measure.unit == "share" and left >= 0 and right <= 1 and right > 0.25:
+    if _is_share(measure.unit) and left >= 0 and right <= 1 and right > 0.25:
         return 0.0, 1.0
     return (left, right) if right > left else (0.0, 1.0)
 

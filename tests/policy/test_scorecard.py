@@ -136,7 +136,9 @@ def test_exact_is_counted_not_estimated():
     [
         (0.031, "share", "3.1 % (3.1 to 3.1)"),
         (0.0004, "share", "0.04 % (0.04 to 0.04)"),
-        (-0.00001, "points", "0.00 points (0.00 to 0.00)"),
+        (-0.00001, "difference of shares", "0.00 points (0.00 to 0.00)"),
+        (0.25, "share of customers", "25.0 % (25.0 to 25.0)"),
+        (8.0, "points", "8 (8 to 8)"),
         (1420.6, "EUR", "1,421 (1,421 to 1,421)"),
         (4.0, "items", "4 (4 to 4)"),
     ],
