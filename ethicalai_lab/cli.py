@@ -181,6 +181,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
 
+    page = verb(
+        "policy-lab",
+        _policy_lab,
+        "Open the policy lab as a page of its own, on this computer only.",
+        "Needs the extra `present` (Voilà). Ctrl-C ends it.",
+    )
+    page.add_argument(
+        "--port",
+        metavar="N",
+        type=_whole(1, 65_535),
+        help="the first port to try (default 8866); a busy one gives way to the next",
+    )
+    page.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    page.add_argument(
+        "--n-customers",
+        metavar="N",
+        type=_whole(1, MAX_CUSTOMERS),
+        default=20_000,
+        help="number of synthetic customers (default 20000)",
+    )
+    page.add_argument("--policy", metavar="FILE", help="the policy file (default: my_policy.yaml)")
+
     doctor = verb("doctor", _doctor, "Say whether this installation can run the lessons.")
     doctor.add_argument("--quick", action="store_true", help="do not run the lessons")
 
@@ -495,6 +517,17 @@ def _card_text(policy: str, card: Any) -> str:
 
 def _missed(measure: Any, limit: Any) -> str:
     return ": missed" if limit.judge(measure) else ": kept"
+
+
+def _policy_lab(options: argparse.Namespace) -> int:
+    from ethicalai_lab.widgets.serve import serve
+
+    return serve(
+        port=options.port,
+        browser=not options.no_browser,
+        n_customers=options.n_customers,
+        policy=options.policy,
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -1,0 +1,980 @@
+"""The workbench: try a decision, see what moves, undo it, keep it, hand it on.
+
+What the policy lab's page shows is worked out here, so that it is the same without a page.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ethicalai_lab.policy import sections
+from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.policy.policy import Policy, my_policy_path
+from ethicalai_lab.policy.rules import DIMENSIONS, Rules
+from ethicalai_lab.policy.scorecard import (
+    _BETTER,
+    _CSS,
+    Comparison,
+    Measure,
+    Scorecard,
+    _bar,
+    _held,
+    _none,
+    _number,
+    _policy_yaml,
+    _text,
+    _unit,
+    _with_interval,
+    compare_scorecards,
+)
+from ethicalai_lab.policy.stages import Memory
+from ethicalai_lab.world.files import write_atomic
+
+if TYPE_CHECKING:
+    from ethicalai_lab.policy.evaluation import PolicyLab
+    from ethicalai_lab.policy.frontier import Better
+    from ethicalai_lab.world import World
+
+__all__ = [
+    "FileClash",
+    "Move",
+    "Search",
+    "Stopped",
+    "Workbench",
+    "card_html",
+    "list_options",
+    "stops",
+    "to_notebook",
+    "world_recipe",
+]
+
+_TOGETHER = 1.0  # seconds: a slider being dragged makes one step to undo, not forty
+
+
+class FileClash(PolicyError):
+    """A file holds something that this session has not seen; nothing was written."""
+
+
+class Stopped(Exception):
+    """A search was stopped on purpose."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A measure that the last change moved.
+
+    Attributes
+    ----------
+    key : str
+        Such as ``"privacy.smallest_class"``.
+    before, after : str
+        As people read them.
+    up : bool or None
+        Whether the number grew; None where there is none on one side.
+    reading : str
+        ``"better"``, ``"worse"``, ``"cannot tell"``, ``"same"`` or, where neither way is
+        better or a number came or went, an empty text.
+    """
+
+    key: str
+    before: str
+    after: str
+    up: bool | None
+    reading: str
+
+    @property
+    def mark(self) -> str:
+        """A sign and a word, so that neither colour nor sign stands alone."""
+        sign = "\u25c6" if self.up is None else "\u25b2" if self.up else "\u25bc"
+        said = {"cannot tell": "within chance"}.get(self.reading, self.reading)
+        way = "changed" if self.up is None else "up" if self.up else "down"
+        return f"{sign} {way}{f', {said}' if said else ''}"
+
+
+@dataclass(frozen=True)
+class _Step:
+    policy: Policy
+    what: str
+
+
+class Workbench:
+    """A policy at work on a lab: every change is evaluated, and can be undone.
+
+    Parameters
+    ----------
+    lab : PolicyLab
+        Evaluates the policies.
+    policy : Policy, optional
+        Where to begin; the file at `path` where there is one, unless told.
+    path : path-like, optional
+        The policy file; :func:`my_policy_path` unless told.
+    clock : callable, optional
+        Seconds that only grow; for tests.
+
+    Attributes
+    ----------
+    policy : Policy
+    card : Scorecard
+        The present policy's, held to the rules.
+    computed : tuple of str
+        The stages that the last change really ran.
+    moved : tuple of Move
+        What the last change moved.
+    said : str
+        The last change in words.
+    seconds : float
+        What it took.
+    pinned : Scorecard or None
+        The card that is compared with.
+    rules : Rules or None
+
+    Raises
+    ------
+    PolicyError
+        If the policy or its file cannot be used.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.policy import Policy, PolicyLab
+    >>> bench = Workbench(PolicyLab(make_world(500, seed=1), n_boot=50), Policy())
+    >>> bench.decide("log.kind", "hash_chain")
+    >>> [move.key for move in bench.moved if move.reading == "better"]
+    ['duty.tampering_noticed']
+    >>> bench.undo()
+    >>> bench.policy.log is None
+    True
+    """
+
+    def __init__(
+        self,
+        lab: PolicyLab,
+        policy: Policy | None = None,
+        *,
+        path: str | Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.lab = lab
+        self.path = my_policy_path() if path is None else Path(path)
+        self._clock = clock
+        self._seen: dict[str, str] = {}
+        # a search in the background and the page take turns
+        self.turn = threading.Lock()
+        if policy is None:
+            policy = Policy.open(self.path)
+            self._saw(self.path)
+        self._start = policy
+        self._past: list[_Step] = []
+        self._future: list[_Step] = []
+        self._last: tuple[str, float] | None = None
+        self.rules: Rules | None = None
+        self.pinned: Scorecard | None = None
+        self.policy = policy
+        self.said = "Nothing has been changed yet."
+        self.moved: tuple[Move, ...] = ()
+        self.computed: tuple[str, ...] = ()
+        self.seconds = 0.0
+        self._plain = self._evaluated(policy)
+        self.card = self._plain
+
+    # -- changing --------------------------------------------------------------
+
+    def decide(self, path: str, value: Any) -> None:
+        """Decide one field, or leave it undecided with None.
+
+        Parameters
+        ----------
+        path : str
+            Such as ``"anonymization.k"``.
+        value : object
+
+        Raises
+        ------
+        PolicyError
+            If the value is not accepted or contradicts another; nothing has changed then.
+        """
+        if path not in sections.FIELDS:
+            self.policy[path]  # raises, with the names near it
+        section, _, name = path.rpartition(".")
+        new = self.policy.decide(section, **{name: value})
+        shown = "undecided" if value is None else _said(value)
+        self._to(new, f"{path} is now {shown}.", together=path)
+
+    def use(self, policy: Policy, what: str) -> None:
+        """Take another policy as a whole; `what` says in words what was done."""
+        if not isinstance(policy, Policy):
+            raise PolicyError(f"policy is a {type(policy).__name__}; a Policy is accepted.")
+        self._to(policy, what)
+
+    def reset(self) -> None:
+        """Go back to where this session began; that can be undone, too."""
+        self._to(self._start, "Back to where this session began.")
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to undo."""
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an undone change to make again."""
+        return bool(self._future)
+
+    def undo(self) -> None:
+        """Take the last change back; nothing happens where there is none."""
+        if self._past:
+            step, here = self._past[-1], self.policy
+            self._show(step.policy, f"Undone: {step.what}")
+            self._future.append(_Step(here, step.what))
+            self._past.pop()
+            self._last = None
+
+    def redo(self) -> None:
+        """Make the change again that was undone last."""
+        if self._future:
+            step, here = self._future[-1], self.policy
+            self._show(step.policy, f"Done again: {step.what}")
+            self._past.append(_Step(here, step.what))
+            self._future.pop()
+            self._last = None
+
+    def _to(self, policy: Policy, what: str, *, together: str | None = None) -> None:
+        if policy == self.policy:
+            return
+        before = self.policy
+        self._show(policy, what)
+        now = self._clock()
+        joins = (
+            together is not None
+            and bool(self._past)
+            and self._last is not None
+            and self._last[0] == together
+            and now - self._last[1] < _TOGETHER
+        )
+        if joins:
+            self._past[-1] = replace(self._past[-1], what=what)
+        else:
+            self._past.append(_Step(before, what))
+        self._future.clear()
+        self._last = None if together is None else (together, now)
+
+    def _show(self, policy: Policy, what: str) -> None:
+        """Evaluate a policy and put it in place; where that fails, nothing has changed."""
+        start = time.perf_counter()
+        card = self._evaluated(policy)
+        self.moved = _moves(self._plain, card)
+        self.policy, self._plain, self.said = policy, card, what
+        self.card = card if self.rules is None else card.with_rules(self.rules)
+        self.seconds = time.perf_counter() - start
+
+    def _evaluated(self, policy: Policy) -> Scorecard:
+        with self.turn:
+            card = self.lab.evaluate(policy)
+            self.computed = self.lab.computed
+        return card
+
+    # -- comparing -------------------------------------------------------------
+
+    def pin(self) -> None:
+        """Keep the present card as A, with which later ones are compared."""
+        self.pinned = self._plain
+
+    def unpin(self) -> None:
+        """Compare with nothing."""
+        self.pinned = None
+
+    def comparison(self) -> Comparison | None:
+        """Return A and the present policy, with paired differences; None while A is not set."""
+        if self.pinned is None:
+            return None
+        return compare_scorecards(self.pinned, self._plain, names=("A", "now"))
+
+    # -- rules -----------------------------------------------------------------
+
+    def load_rules(self, path: str | Path) -> None:
+        """Hold the card to a team's rules.
+
+        Raises
+        ------
+        PolicyError
+            If they cannot be read or name a measure that is not there; the rules before
+            stay in force then.
+        """
+        rules = Rules.load(path)
+        self.card = self._plain.with_rules(rules)
+        self.rules = rules
+
+    def drop_rules(self) -> None:
+        """Hold the card to nothing."""
+        self.rules = None
+        self.card = self._plain
+
+    # -- files -----------------------------------------------------------------
+
+    def load(self, path: str | Path | None = None) -> None:
+        """Take the policy of a file.
+
+        Raises
+        ------
+        PolicyError
+            If it cannot be read, or not evaluated here; nothing has changed then.
+        """
+        path = self.path if path is None else Path(path)
+        policy = Policy.load(path)
+        self._to(policy, f"Loaded {path}.")
+        self._saw(path)
+
+    def save(self, path: str | Path | None = None, *, overwrite: bool = False) -> None:
+        """Write the policy to its file.
+
+        Parameters
+        ----------
+        path : path-like, optional
+        overwrite : bool
+            Write even where the file holds something new; a second press says so. What
+            changed after the first press is told once more.
+
+        Raises
+        ------
+        FileClash
+            If the file holds decisions that this session has not seen.
+        PolicyError
+            If it cannot be written.
+        """
+        path = self.path if path is None else Path(path)
+        if not self._agrees(path):
+            self._guard(
+                path,
+                overwrite,
+                f"{path} has changed on disk since it was loaded",
+                f"{path} is there already and was not loaded here",
+            )
+        self.policy.save(path)
+        self._saw(path)
+
+    def export_card(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the card as one page of HTML that loads nothing."""
+        path = Path(path)
+        self._guard_export(path, overwrite)
+        self.card.to_html(path, title="Policy scorecard")
+        self._saw(path)
+
+    def export_notebook(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write a notebook that makes this card again and checks it."""
+        path = Path(path)
+        self._guard_export(path, overwrite)
+        to_notebook(self.policy, world_recipe(self.lab.world), self.card, path, rules=self.rules)
+        self._saw(path)
+
+    def _guard_export(self, path: Path, overwrite: bool) -> None:
+        self._guard(
+            path,
+            overwrite,
+            f"{path} has changed on disk since it was written here",
+            f"{path} is there already",
+        )
+
+    def _guard(self, path: Path, overwrite: bool, changed: str, there: str) -> None:
+        if not path.is_file():
+            return
+        found, key = _digest(path), str(path.resolve())
+        if self._seen.get(key) == found or (overwrite and self._seen.get(f"told {key}") == found):
+            return
+        self._seen[f"told {key}"] = found
+        raise FileClash(
+            f"{changed if key in self._seen else there}; nothing was written. Press again to "
+            "write over it, or give another name."
+        )
+
+    def _agrees(self, path: Path) -> bool:
+        """Tell whether a file says what is decided here, so that saving loses nothing."""
+        try:
+            return Policy.load(path) == self.policy
+        except PolicyError:
+            return False
+
+    def _saw(self, path: Path) -> None:
+        if path.is_file():
+            self._seen[str(path.resolve())] = _digest(path)
+
+    # -- a better one nearby ---------------------------------------------------
+
+    def better(
+        self,
+        improve: str,
+        *,
+        changes: int = 1,
+        top: int = 5,
+        told: Callable[[int, int], None] = lambda done, of: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Better:
+        """Find changes that improve a measure at the least cost elsewhere.
+
+        Parameters
+        ----------
+        improve : str
+            A measure with a direction and a number.
+        changes : {1, 2}
+        top : int
+        told : callable
+            ``told(done, of)`` after each policy evaluated.
+        stop : callable
+            Asked before each; True ends the search.
+
+        Returns
+        -------
+        Better
+
+        Raises
+        ------
+        Stopped
+            If it was stopped.
+        PolicyError
+            As :func:`nearest_better`.
+        """
+        from ethicalai_lab.policy.frontier import nearest_better, neighbours
+
+        policy = self.policy
+        # the policy before, its neighbours, pairs of the best (at most 15 and 12), the rows
+        of = 1 + sum(1 for _ in neighbours(policy)) + (27 if changes == 2 else 0) + top
+        watched: Any = _Watched(self.lab, self.turn, of, told, stop)
+        found = nearest_better(policy, watched, improve, changes=changes, top=top, progress=False)
+        told(of, of)
+        return found
+
+    def search(self, improve: str, *, changes: int = 1, top: int = 5) -> Search:
+        """Start :meth:`better` in the background; the workbench stays usable."""
+        return Search(self, improve, changes, top)
+
+
+class _Watched:
+    """A lab that counts its evaluations, remembers by itself, and can be stopped."""
+
+    def __init__(
+        self,
+        lab: PolicyLab,
+        turn: threading.Lock,
+        of: int,
+        told: Callable[[int, int], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        # the same ground and graph, so nothing is read twice; its own memory, so that the
+        # page's next move still finds what it knows
+        self._lab = copy.copy(lab)
+        self._lab._memory = Memory(8)
+        self._turn, self._of, self._told, self._stop = turn, of, told, stop
+        self._done = 0
+
+    def evaluate(self, policy: Policy) -> Scorecard:
+        if self._stop():
+            raise Stopped
+        with self._turn:
+            card = self._lab.evaluate(policy)
+        self._done += 1
+        self._told(min(self._done, self._of), self._of)
+        return card
+
+
+class Search:
+    """A search for a better policy that runs in the background.
+
+    Attributes
+    ----------
+    done, of : int
+        Policies evaluated so far, and at most.
+    found : Better or None
+    problem : str
+        What went wrong, in words; empty where nothing did.
+    """
+
+    def __init__(self, bench: Workbench, improve: str, changes: int, top: int) -> None:
+        self.improve = improve
+        self.done, self.of = 0, 1
+        self.found: Better | None = None
+        self.problem = ""
+        self._halt = threading.Event()
+        self._watchers: list[Callable[[Search], None]] = []
+
+        def told(done: int, of: int) -> None:
+            self.done, self.of = done, of
+            self._tell()
+
+        def run() -> None:
+            try:
+                self.found = bench.better(
+                    improve, changes=changes, top=top, told=told, stop=self._halt.is_set
+                )
+            except Stopped:
+                self.problem = "Stopped; nothing was changed."
+            except PolicyError as error:
+                self.problem = one_sentence(error)
+            except Exception as error:  # in the background nobody else would hear of it
+                self.problem = f"The search failed ({type(error).__name__}: {error})."
+            finally:
+                self._over.set()
+                self._tell()
+
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=run, name="nearest better", daemon=True)
+
+    @property
+    def running(self) -> bool:
+        """Whether it still runs."""
+        return not self._over.is_set()
+
+    def watch(self, told: Callable[[Search], None]) -> Search:
+        """Call `told(search)` at each step."""
+        self._watchers.append(told)
+        return self
+
+    def start(self) -> Search:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End it before its next evaluation."""
+        self._halt.set()
+
+    def wait(self, seconds: float | None = None) -> Search:
+        """Wait for the end."""
+        self._thread.join(seconds)
+        return self
+
+    def _tell(self) -> None:
+        for told in self._watchers:
+            told(self)
+
+
+# ------------------------------------------------------------------------ helpers
+
+
+def one_sentence(error: Exception) -> str:
+    """Return an error as one line; of several faults the first, and how many follow."""
+    faults = getattr(error, "faults", None) or (str(error),)
+    more = len(faults) - 1
+    also = f" (and {more} more fault{'s' if more > 1 else ''})" if more else ""
+    return f"{' '.join(str(faults[0]).split())}{also}"
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as problem:
+        raise PolicyError(f"{path} cannot be read ({problem.strerror}).") from None
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none of them"
+    return str(value)
+
+
+def _moves(before: Scorecard, after: Scorecard) -> tuple[Move, ...]:
+    """Return what differs between two cards, in their order."""
+    found = []
+    table = compare_scorecards(before, after).table
+    keys = [f"{d}.{m}" for d, m in zip(table["dimension"], table["measure"], strict=True)]
+    readings = dict(zip(keys, table["reading"], strict=True))
+    for measure in after.measures:
+        old = before.get(measure.key)
+        if old is None or (old.value == measure.value and old.needs == measure.needs):
+            continue
+        if old.value is None or measure.value is None:
+            up, reading = None, ""
+        else:
+            up, reading = measure.value > old.value, str(readings[measure.key])
+        found.append(Move(measure.key, old.shown, measure.shown, up, reading))
+    return tuple(found)
+
+
+def list_options(path: str, lab: PolicyLab) -> tuple[str, ...]:
+    """Return the names that a field which holds a list may hold on a lab's world.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.policy import PolicyLab
+    >>> lab = PolicyLab(make_world(200, seed=1), n_boot=0)
+    >>> list_options("fairness.audit.groups", lab)[:2]
+    ('gender', 'ethnic_group')
+    """
+    words = sections.choices(path)
+    if words:
+        return words
+    ground = lab.ground
+    if path == "data.features":
+        from ethicalai_lab.policy.modelling import COLUMNS
+
+        return tuple(COLUMNS)
+    if path == "data.zero_party_questions":
+        return tuple(map(str, ground.world.preferences["question"].cat.categories))
+    if path == "anonymization.quasi_identifiers":
+        from ethicalai_lab.policy.protection import _DETAIL
+
+        return tuple(_DETAIL)
+    return (*ground.groups, "region", "education", "jurisdiction", "loyalty_tier")
+
+
+_SERIES = (1, 1.5, 2, 3, 5, 7)
+_DAYS = (1, 2, 3, 7, 14, 30, 60, 90, 120, 180, 270, 365, 545, 730, 1095, 1460, 1825, 2555, 3650)
+_LOG = {
+    "anonymization.k": (1, 10_000),
+    "anonymization.l": (1, 1_000),
+    "fairness.audit.min_group_size": (1, 1_000_000),
+    "personalization.contact_cost": (0.01, 1_000),
+    "personalization.unsubscribe_cost": (0.1, 10_000),
+    "anonymization.epsilon": (0.01, 100),
+}
+_STEPS = {"personalization.share": 0.01, "anonymization.suppression": 0.01}
+
+
+def stops(path: str) -> tuple[float, ...] | tuple[int, ...]:
+    """Return where a number's slider stops: by ratios where ratios matter, else evenly.
+
+    Examples
+    --------
+    >>> stops("anonymization.k")[:8]
+    (1, 2, 3, 5, 7, 10, 15, 20)
+    >>> stops("data.retention_days")[-2:]
+    (2555, 3650)
+    """
+    low, high, _ = sections.limits(path)
+    whole = sections._inner(sections.FIELDS[path].annotation) is int
+    if low is None or high is None:
+        raise PolicyError(f"{path} is no number with two limits.")
+    if path.endswith("_days") and high > 3_000:
+        return tuple(d for d in _DAYS if low <= d <= high)
+    if path in _LOG:
+        first, last = _LOG[path]
+        found: list[float] = [] if low > 0 or path.endswith("epsilon") else [low]
+        exponent = -3
+        while 10**exponent <= last:
+            for part in _SERIES:
+                value = round(part * 10.0**exponent, 6)
+                if first <= value <= last and (not whole or value == int(value)):
+                    found.append(int(value) if whole else value)
+            exponent += 1
+        return tuple(dict.fromkeys(found))
+    if whole:
+        step = 1 if high - low <= 400 else 10
+        return tuple(range(int(low), int(high) + 1, step))
+    step = _STEPS.get(path, 0.01)
+    count = round((high - low) / step)
+    return tuple(round(low + i * step, 6) for i in range(count + 1))
+
+
+# ------------------------------------------------------------------------ the live card
+
+_LIVE_CSS = """
+.eal-live{font-size:.8125rem}.eal-live td.num{white-space:normal}
+.eal-live .eal-score-table{width:100%}
+.eal-live th[scope=row]{font-weight:normal;min-width:8.5em}
+.eal-live tr.moved>*{box-shadow:inset 0 0 0 100vmax color-mix(in srgb,var(--bar) 14%,transparent)}
+.eal-live .mark{white-space:nowrap;font-weight:bold}
+.eal-live ul{margin:.15rem 0 .4rem;padding-left:1.1rem}.eal-live p{margin:.25rem 0}
+.eal-live thead th{position:sticky;top:0;z-index:1}
+.eal-live .box{max-height:44rem;overflow:auto;border:1px solid var(--line)}
+"""
+
+
+def card_html(bench: Workbench) -> str:
+    """Return the scorecard as the page shows it: what moved is marked, by sign and word.
+
+    Parameters
+    ----------
+    bench : Workbench
+
+    Returns
+    -------
+    str
+        HTML that loads nothing. With a pinned card A the table also holds the paired
+        difference to it.
+    """
+    moved = {move.key: move for move in bench.moved}
+    heads = ["measure", "value (interval)", "bar", "truth", "better", "last change"]
+    against: dict[str, Mapping[str, Any]] = {}
+    if bench.pinned is not None:
+        comparison = bench.comparison()
+        assert comparison is not None
+        rows = comparison.table.to_dict("records")
+        against = {f"{row['dimension']}.{row['measure']}": row for row in rows}
+        heads += ["A", "difference to A (interval)"]
+    bounds = any(measure.limits for measure in bench.card.measures)
+    if bounds:
+        heads.insert(5, "bound")
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
+    bodies = []
+    for dimension in DIMENSIONS:
+        measures = [m for m in bench.card.measures if m.dimension == dimension]
+        lines = "".join(
+            _live_row(measure, moved.get(measure.key), bounds, bench.pinned, against)
+            for measure in measures
+        )
+        if measures:
+            bodies.append(
+                f'<tbody><tr class="dim"><th scope="rowgroup" colspan="{len(heads)}">'
+                f"{dimension}</th></tr>{lines}</tbody>"
+            )
+    misses = "".join(f"<li>{_text(miss.text)}</li>" for miss in bench.card.misses)
+    return (
+        f'<section class="eal-score eal-live" lang="en" aria-label="Scorecard">'
+        f"<style>{_CSS}{_LIVE_CSS}</style>"
+        f'<p class="sum"><strong>Scorecard.</strong> {_text(bench.card.summary)}</p>'
+        + (f"<p><strong>Bounds missed</strong></p><ul>{misses}</ul>" if misses else "")
+        + '<div class="box" role="region" tabindex="0" aria-label="Measures"><table>'
+        f"<thead><tr>{head}</tr></thead>{''.join(bodies)}</table></div>"
+        "<p><small>Each bar has its own scale and contains zero: thick, the interval; round, the "
+        "value; cross, the truth where this world knows it; dashed, a bound. Results of the "
+        "tests named in the exported card, no verdict.</small></p></section>"
+    )
+
+
+def _live_row(
+    measure: Measure,
+    move: Move | None,
+    bounds: bool,
+    pinned: Scorecard | None,
+    against: Mapping[str, Mapping[str, Any]],
+) -> str:
+    name = measure.measure.replace("_", " ")
+    title = f"{measure.meaning} Evidence: {measure.evidence}"
+    truth = "" if measure.truth is None else _number(measure.truth, measure.unit)
+    cells = [
+        f'<th scope="row" title="{_text(title)}">{_text(name)} '
+        f"<small>{_text(_unit(measure))}</small></th>"
+    ]
+    if measure.value is None:
+        cells.append(f'<td class="gap" colspan="2"><small>{_text(measure.needs)}</small></td>')
+    else:
+        cells += [f'<td class="num">{_text(measure.shown)}</td>', f"<td>{_bar(measure)}</td>"]
+    cells += [f'<td class="num">{_text(truth)}</td>', f"<td>{_BETTER[measure.direction]}</td>"]
+    if bounds:
+        gap = ' class="gap"' if measure.misses else ""
+        cells.append(f"<td{gap}>{'<br>'.join(_text(line) for line in _held(measure))}</td>")
+    cells.append(
+        "<td></td>"
+        if move is None
+        else f'<td><span class="mark">{_text(move.mark)}</span><br><small>was '
+        f"{_text(move.before)}</small></td>"
+    )
+    if pinned is not None:
+        old = pinned.get(measure.key)
+        cells.append(f'<td class="num">{_text(old.shown) if old is not None else ""}</td>')
+        cells.append(f"<td>{_against(measure, against.get(measure.key))}</td>")
+    return f"<tr{' class=moved' if move is not None else ''}>{''.join(cells)}</tr>"
+
+
+def _against(measure: Measure, row: Mapping[str, Any] | None) -> str:
+    if row is None or row["difference"] != row["difference"]:
+        return ""
+    if row["reading"] == "same" or (row["difference"] == 0 and row["low"] == row["high"]):
+        return "same"
+    unit = "points" if measure.unit == "share" else measure.unit
+    text = _with_interval(row["difference"], _none(row["low"]), _none(row["high"]), unit, sign=True)
+    sign = "\u25b2 " if row["difference"] > 0 else "\u25bc " if row["difference"] < 0 else ""
+    reading = f"<br><small>{_text(row['reading'])}</small>" if row["reading"] else ""
+    return f"{sign}{_text(text)}{reading}"
+
+
+# ------------------------------------------------------------------------ the notebook
+
+
+def world_recipe(world: World) -> dict[str, Any]:
+    """Return how to make a world again.
+
+    Parameters
+    ----------
+    world : World
+
+    Returns
+    -------
+    dict
+        ``n``, ``seed`` and ``config``, the knobs that differ from the default.
+
+    Raises
+    ------
+    PolicyError
+        If the world does not come from a seed, or not only.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> world_recipe(make_world(200, seed=3))
+    {'n': 200, 'seed': 3, 'config': {}}
+    """
+    from dataclasses import fields
+
+    from ethicalai_lab.policy.frontier import _recipe
+    from ethicalai_lab.world import WorldConfig
+
+    found = _recipe(world)
+    if found is None:
+        raise PolicyError(
+            "This world cannot be made again from a seed, so no notebook can reproduce its "
+            "scorecard; export the card instead."
+        )
+    usual = WorldConfig()
+    knobs = {
+        each.name: getattr(found["config"], each.name)
+        for each in fields(WorldConfig)
+        if getattr(found["config"], each.name) != getattr(usual, each.name)
+    }
+    return {"n": found["n"], "seed": found["seed"], "config": knobs}
+
+
+def to_notebook(
+    policy: Policy,
+    world: Mapping[str, Any],
+    scorecard: Scorecard,
+    path: str | Path | None = None,
+    *,
+    rules: Rules | None = None,
+) -> str:
+    """Return a notebook that makes a scorecard again and checks each value.
+
+    Parameters
+    ----------
+    policy : Policy
+        What was measured.
+    world : mapping
+        From :func:`world_recipe`: ``n``, ``seed`` and, where not the default, ``config``.
+    scorecard : Scorecard
+        What came out; its `about` says with which seed and resamples.
+    path : path-like, optional
+        A file to write, whole or not at all.
+    rules : Rules, optional
+        The team's bounds, shown beside the values.
+
+    Returns
+    -------
+    str
+        The notebook as JSON, without outputs.
+
+    Raises
+    ------
+    PolicyError
+        If the card does not belong to the policy, or the file cannot be written.
+    """
+    if scorecard.policy != policy:
+        raise PolicyError("The scorecard is another policy's; evaluate this one first.")
+    about = scorecard.about
+    lacking = [name for name in ("n_boot", "seed", "version") if name not in about]
+    if lacking:
+        raise PolicyError(f"The scorecard does not say its {lacking[0]}; evaluate the policy anew.")
+    expected = {measure.key: measure.value for measure in scorecard.measures}
+    values = "".join(f"    {json.dumps(k)}: {v!r},\n" for k, v in expected.items())
+    knobs = ", ".join(f"{name}={value!r}" for name, value in (world.get("config") or {}).items())
+    config = f", config=WorldConfig({knobs})" if knobs else ""
+    names = "make_world, WorldConfig" if knobs else "make_world"
+    ruled = rules is not None
+    parts: list[tuple[str, str, str]] = [
+        (
+            "markdown",
+            "about",
+            "# Scorecard of a policy, to be made again\n\n"
+            f"A policy, a synthetic world of {world['n']:,} customers (seed {world['seed']}) and "
+            f"the values that came out with version {about['version']} of the lab. Run all "
+            "cells: the last one compares.\n\nAll people in it are synthetic. These are results "
+            "of the tests named under evidence, no verdict.",
+        ),
+        (
+            "code",
+            "setup",
+            "import math\nfrom pathlib import Path\nfrom tempfile import TemporaryDirectory\n\n"
+            f"from ethicalai_lab.world import {names}\n"
+            f"from ethicalai_lab.policy import Policy, {'Rules, ' if ruled else ''}evaluate",
+        ),
+        (
+            "code",
+            "policy",
+            f"POLICY = {_literal(_policy_yaml(policy))}\n\n"
+            "with TemporaryDirectory() as folder:\n"
+            '    file = Path(folder, "policy.yaml")\n'
+            '    file.write_text(POLICY, encoding="utf-8")\n'
+            "    policy = Policy.load(file)\npolicy",
+        ),
+        (
+            "code",
+            "evaluate",
+            f"world = make_world({world['n']}, seed={world['seed']}{config})\n"
+            f"card = evaluate(policy, world, n_boot={about['n_boot']}, seed={about['seed']})",
+        ),
+    ]
+    if rules is not None:
+        parts.append(
+            (
+                "code",
+                "rules",
+                f"RULES = {_literal(rules.to_yaml())}\n\n"
+                "card = card.with_rules(Rules.parse(RULES))",
+            )
+        )
+    parts += [
+        ("code", "card", "card"),
+        ("code", "table", "card.table"),
+        (
+            "code",
+            "check",
+            f"EXPECTED = {{\n{values}}}\n\n\n"
+            "def same(found, expected):\n"
+            "    if found is None or expected is None:\n"
+            "        return found is expected\n"
+            "    return math.isclose(found, expected, rel_tol=1e-6, abs_tol=1e-9)\n\n\n"
+            "found = {measure.key: measure.value for measure in card.measures}\n"
+            "differing = {\n"
+            "    key: (found.get(key), EXPECTED.get(key))\n"
+            "    for key in found | EXPECTED\n"
+            "    if key not in found or key not in EXPECTED"
+            " or not same(found[key], EXPECTED[key])\n"
+            "}\n"
+            'assert not differing, f"These values differ (found, expected): {differing}"\n'
+            'print(f"All {len(found)} measures are as exported.")',
+        ),
+    ]
+    cells = []
+    for kind, name, source in parts:
+        cell: dict[str, Any] = {
+            "cell_type": kind,
+            "id": name,
+            "metadata": {},
+            "source": source.splitlines(keepends=True),
+        }
+        if kind == "code":
+            cell |= {"execution_count": None, "outputs": []}
+        cells.append(cell)
+    notebook = {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {
+                "display_name": "Python 3 (ipykernel)",
+                "language": "python",
+                "name": "python3",
+            },
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    if path is not None:
+        write_atomic(path, text, error=PolicyError)
+    return text
+
+
+def _literal(text: str) -> str:
+    """Return Python source for a text: readable where it can be, safe always."""
+    plain = '"""' not in text and "\\" not in text and not text.endswith('"')
+    if plain and all(c.isprintable() or c == "\n" for c in text):
+        return f'"""\\\n{text}"""'
+    return repr(text)

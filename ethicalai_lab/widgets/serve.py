@@ -1,0 +1,220 @@
+"""Serve the policy lab as a page of its own, on this computer only."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ethicalai_lab.errors import InputError
+
+__all__ = ["ServeError", "free_port", "serve", "site"]
+
+HOST = "127.0.0.1"
+FIRST_PORT = 8866
+_TRIES = 100
+_TEMPLATE = """\
+{%- extends 'voila/templates/lab/index.html.j2' -%}
+{% import "spinner.macro.html.j2" as spinner %}
+{#- as there, but for the style sheets that it would fetch from elsewhere -#}
+{%- block notebook_css -%}
+  {% if frontend == "voila" %}{{ resources.include_js("static/voila-style.js") }}{% endif %}
+  {{ spinner.css() }}
+  <style>
+    .jp-mod-noOutputs.jp-mod-noInput { display: none; }
+    #rendered_cells { padding: 8px; }
+    body { overflow: auto !important; }
+  </style>
+  {{ super.super() }}
+{%- endblock notebook_css -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock html_head_js_mermaidjs -%}
+"""
+
+
+class ServeError(InputError):
+    """The page cannot be served as asked."""
+
+
+def free_port(wanted: int | None = None) -> int:
+    """Return the port wanted, or the next free one.
+
+    Parameters
+    ----------
+    wanted : int, optional
+        From 1 to 65535; 8866 unless told.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ServeError
+        If none of a hundred ports is free.
+
+    Examples
+    --------
+    >>> 1 <= free_port() <= 65_535
+    True
+    """
+    first = FIRST_PORT if wanted is None else wanted
+    for port in range(first, min(first + _TRIES, 65_536)):
+        with contextlib.suppress(OSError), socket.create_server((HOST, port)):
+            return port
+    raise ServeError(f"None of the ports from {first} on is free; name another with --port.")
+
+
+@contextlib.contextmanager
+def site(n_customers: int, path: Path, token: str) -> Iterator[Path]:
+    """Write what is served to a folder that goes away again; yield that folder."""
+    source = (
+        "from ethicalai_lab.widgets.policy_lab import policy_lab\n"
+        "from ethicalai_lab.world import make_world\n\n"
+        f"policy_lab(make_world({n_customers}), path={str(path)!r}).widget()"
+    )
+    notebook: dict[str, Any] = {
+        "cells": [
+            {
+                "cell_type": "markdown",
+                "id": "title",
+                "metadata": {},
+                "source": "# Policy lab\n\nOne policy, its whole bill. All people in it are "
+                "synthetic.",
+            },
+            {
+                "cell_type": "code",
+                "id": "lab",
+                "metadata": {},
+                "execution_count": None,
+                "outputs": [],
+                "source": source,
+            },
+        ],
+        "metadata": {"kernelspec": {"display_name": "Python 3", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    with tempfile.TemporaryDirectory(prefix="policy-lab-", ignore_cleanup_errors=True) as folder:
+        base = Path(folder)
+        template = base / "share" / "voila" / "templates" / "policy_lab"
+        template.mkdir(parents=True)
+        (template / "conf.json").write_text('{"base_template": "lab"}', encoding="utf-8")
+        (template / "index.html.j2").write_text(_TEMPLATE, encoding="utf-8")
+        page = base / "page"
+        page.mkdir()
+        (page / "policy_lab.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+        # in a file rather than on the command line, where other users of the computer see it
+        settings = {"Voila": {"token": token, "ip": HOST, "open_browser": False}}
+        (page / "voila.json").write_text(json.dumps(settings), encoding="utf-8")
+        yield base
+
+
+def serve(
+    *,
+    port: int | None = None,
+    browser: bool = True,
+    n_customers: int = 20_000,
+    policy: str | Path | None = None,
+) -> int:
+    """Serve the policy lab until interrupted.
+
+    Parameters
+    ----------
+    port : int, optional
+        The first port to try; 8866 unless told.
+    browser : bool, default True
+        Open it in the browser.
+    n_customers : int, default 20_000
+        Of the synthetic world.
+    policy : path-like, optional
+        The policy file; ``my_policy.yaml`` unless told.
+
+    Returns
+    -------
+    int
+        0 after an interrupt, 1 where the server ended by itself.
+
+    Raises
+    ------
+    ServeError
+        If Voilà is not installed or no port is free.
+    PolicyError
+        If the policy file given cannot be read.
+    """
+    if importlib.util.find_spec("voila") is None:
+        raise ServeError(
+            "This page needs the package voila; install it with "
+            '`python -m pip install "ethicalai-lab[present]"`.'
+        )
+    from ethicalai_lab.policy import Policy, my_policy_path
+
+    if policy is not None:
+        Policy.load(policy)
+    path = Path(os.path.abspath(policy or my_policy_path()))
+    chosen = free_port(port)
+    token = secrets.token_urlsafe(24)
+    with site(n_customers, path, token) as base:
+        return _run(base, chosen, token, browser)
+
+
+def _run(base: Path, port: int, token: str, browser: bool) -> int:
+    kept = os.environ.get("JUPYTER_PATH")
+    environment = os.environ | {
+        "JUPYTER_PATH": os.pathsep.join([str(base / "share"), *([kept] if kept else [])])
+    }
+    command = [
+        *(sys.executable, "-m", "voila", "policy_lab.ipynb", "--template=policy_lab"),
+        *(f"--port={port}", "--Voila.log_level=ERROR"),
+    ]
+
+    def ended(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, ended)
+    process = subprocess.Popen(command, cwd=base / "page", env=environment)
+    try:
+        while process.poll() is None and not _answers(port):
+            time.sleep(0.1)
+        if process.poll() is None:
+            url = f"http://{HOST}:{port}/?token={token}"
+            print(f"The policy lab is open at {url} until you press Ctrl-C here.", flush=True)
+            if browser:
+                import webbrowser
+
+                webbrowser.open(url)
+        process.wait()
+        print("The page's server has ended; its own lines above say why.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        _end(process)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+        return True
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let the server close its kernels; insist where it does not."""
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.wait(10)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
