@@ -74,6 +74,10 @@ _NOT_STATED = "not stated"
 _ATTACKED = 300
 _MOST_SECRETS = 12
 _SECRET = "the secret"
+_UNSEEN = (
+    "needs somebody for each offer, among those the policy selects, who got it in the experiment, "
+    "and somebody who got nothing"
+)
 _TRUE = "which only a synthetic world knows"
 _NOTHING_ASKED = "needs a column with the role consent that says yes or no for each person"
 
@@ -261,7 +265,6 @@ class _Experiment:
 
     arms: tuple[Any, ...]  # the control first
     arm: NDArray[np.int64]  # position in arms
-    chance: Floats  # share of people in each arm
     outcome: str
     y: Floats
 
@@ -278,7 +281,7 @@ def _experiment(ground: _Table, settings: Mapping[str, Any]) -> _Experiment | st
     wanted = settings["personalization.objective"]
     outcome = wanted if wanted in roles.of("outcome") else roles.outcome
     y = ground.table[outcome].to_numpy(float)
-    return _Experiment(arms, arm, np.bincount(arm, minlength=len(arms)) / ground.n, outcome, y)
+    return _Experiment(arms, arm, outcome, y)
 
 
 def _learned(
@@ -719,20 +722,22 @@ class _Bill:
                 f"{name} per person, in the table's own period",
                 "none" if name == leaves else "higher",
             )
-            self.put(key, Needs(why) if why else Ratio(self._added(name)), self._weighing(name))
+            self.put(
+                key, Needs(why) if why else self._added(self._outcome(name)), self._weighing(name)
+            )
         if why:
             for key in ("visits_added", "profit_added", "unsubscribed"):
                 self.put(f"value.{key}", Needs(why), "the table")
             return
         if visits:
-            self.put("value.visits_added", Ratio(self._added(visits)), self._weighing(visits))
+            self.put(
+                "value.visits_added", self._added(self._outcome(visits)), self._weighing(visits)
+            )
         else:
             asked = "needs an outcome column that says who visited, named visit"
             self.put("value.visits_added", Needs(asked), "the table")
         if leaves:
-            top = self._after(leaves)
-            selected = self.repair.selected.astype(float)
-            self.put("value.unsubscribed", Ratio(top, selected), self._weighing(leaves))
+            self.put("value.unsubscribed", self._after(leaves), self._weighing(leaves))
         else:
             asked = "needs an outcome column that says who unsubscribed, named unsubscribed"
             self.put("value.unsubscribed", Needs(asked), "the table")
@@ -752,19 +757,19 @@ class _Bill:
                 self.put(key, Needs(asked), "the policy")
                 return
             prices[name] = float(price)
-        profit = MARGIN * self._added(spends) - prices["contact_cost"] * self.repair.selected
+        worth = MARGIN * self._outcome(spends)
         if prices["unsubscribe_cost"]:
             if leaves is None:
                 asked = "needs an outcome column that says who unsubscribed, named unsubscribed"
                 self.put(key, Needs(asked), "the table")
                 return
-            profit = profit - prices["unsubscribe_cost"] * self._added(leaves)
-        self.put(key, Ratio(profit), self._weighing(spends))
+            worth = worth - prices["unsubscribe_cost"] * self._outcome(leaves)
+        self.put(key, self._added(worth, prices["contact_cost"]), self._weighing(spends))
 
     def _weighing(self, outcome: str) -> str:
         if isinstance(self.experiment, str):
             return "the table"
-        shown = f"inverse-probability weighting on the table's experiment, outcome {outcome}"
+        shown = f"personalization.expected_profit (inverse-propensity weights) on the table's experiment, outcome {outcome}"
         arms = [str(arm) for arm in self.experiment.arms[1:]]
         wanted = self.values["personalization.offer"]
         if self.model.trained_on.any():
@@ -775,23 +780,33 @@ class _Bill:
             shown += f"; no arm is named {wanted}, so the arm best in the other half stands for it"
         return f"{shown}; one sending, the table's own period; {self._who}"
 
-    def _after(self, outcome: str) -> Floats:
+    def _after(self, outcome: str) -> Estimate:
         """Weigh what follows a contact, so that it stands for all who are selected."""
-        found = self._trial
+        found, chosen = self._trial, self.repair.selected
         y = self.ground.table[outcome].to_numpy(float)
-        arm = self.repair.offer + 1
-        hit = self.repair.selected & (found.arm == arm)
-        return np.where(hit, y / found.chance[arm], 0.0)
+        top = np.zeros(self.ground.n)
+        for arm in np.unique(self.repair.offer[chosen]) + 1:
+            group = chosen & (self.repair.offer + 1 == arm)
+            got = group & (found.arm == arm)
+            if not got.any():
+                return Needs(_UNSEEN)
+            mean = float(y[got].mean())
+            # the mean of those who got it by lot, and each one's own deviation from it
+            top[group] += mean
+            top[got] += (y[got] - mean) * group.sum() / got.sum()
+        return Ratio(top, chosen)
 
-    def _added(self, outcome: str) -> Floats:
-        found = self._trial
-        y = self.ground.table[outcome].to_numpy(float)
-        # a constant taken from everybody's outcome leaves the difference as it is, and calmer
-        y = y - y.mean()
-        arm = self.repair.offer + 1
-        treated = np.where(found.arm == arm, y / found.chance[arm], 0.0)
-        silent = np.where(found.arm == 0, y / found.chance[0], 0.0)
-        return np.where(self.repair.selected, treated - silent, 0.0)
+    def _added(self, y: Floats, cost: float = 0.0) -> Estimate:
+        """Estimate what the campaign adds per person, with each person's part in it."""
+        from ethicalai_lab.personalization.rules import _Experiment as Experiment
+
+        rule = np.where(self.repair.selected, self.repair.offer + 1, 0)
+        # as personalization.expected_profit, whose influence function is resampled here
+        value, influence = Experiment(y, self._trial.arm, 1.0, cost, 0, None).profit(rule)
+        return Ratio(influence + value) if math.isfinite(value) else Needs(_UNSEEN)
+
+    def _outcome(self, name: str) -> Floats:
+        return self.ground.table[name].to_numpy(float)
 
     @property
     def _trial(self) -> _Experiment:
