@@ -553,6 +553,7 @@ class Scorecard:
             "<h2>What was decided</h2>\n"
             + (f'<ul class="cols">{decided}</ul>' if decided else "<p>Nothing.</p>")
             + f'\n<p class="note">{_text(_NOTE)}</p>'
+            + (f'<p class="printed">{_text(_LEFT_OUT)}</p>' if dense else "")
         )
         page = (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -1229,6 +1230,7 @@ def _measure(row: Any, name: str, position: int) -> Measure:
 
 # with more measures than this, a printed sheet leaves out their meanings
 _ROOMY = 36
+_LEFT_OUT = "What each measure means was left out to print on one sheet; the page itself says it."
 # the notebook's own theme goes first; alone on a page, the reader's system decides
 _LIGHT = (
     "--ink:var(--jp-content-font-color1,#1b1b1b);--paper:var(--jp-layout-color0,#ffffff);"
@@ -1263,12 +1265,13 @@ font-size:inherit;max-width:22rem}}
 .eal-score svg .b{{stroke:var(--gap);stroke-width:2;stroke-dasharray:3 2}}
 """
 _PAGE_CSS = """
+.printed{display:none}
 .page{max-width:80rem;margin:auto;padding:1rem}
 .page dl{display:flex;flex-wrap:wrap;gap:.2rem 1.5rem;margin:.5rem 0}
 .page dl div{display:flex;gap:.4rem}.page dt{font-weight:bold}.page dd{margin:0}
 .page h1{font-size:1.5rem;margin:0 0 .4rem}.page h2{font-size:1.1rem;margin:.8rem 0 .3rem}
 .page ul{margin:.2rem 0;padding-left:1.2rem}
-@media print{@page{size:A4 portrait;margin:9mm}
+@media print{@page{size:A4 portrait;margin:7mm}
 :root{color-scheme:light}
 .page.eal-score{--ink:#000;--paper:#fff;--line:#999;--gap:#8a1c00;--bar:#0072b2;--band:#8fc1e3;
 --soft:#eee;font-size:5.5pt;line-height:1.15;padding:0;max-width:none;
@@ -1279,9 +1282,10 @@ _PAGE_CSS = """
 .page.eal-score tbody th[scope=row]{width:58mm}.page.eal-score tbody th[scope=row] small{display:inline}
 .page.eal-score svg{width:20mm;height:2.6mm}.page.eal-score .held{min-width:32mm}.page .cols{columns:2}.page dl{margin:.5mm 0}
 .page tr{break-inside:avoid}
-.dense.eal-score tbody th[scope=row] .meaning{display:none}
-.dense.eal-score tbody th[scope=row]{width:46mm}.dense.eal-score .held{min-width:0}
-.dense.eal-score td:last-child{width:76mm}.page.dense.eal-score{font-size:5.3pt}}
+.dense.eal-score tbody th[scope=row] .meaning{display:none}.dense .printed{display:block}
+.dense.eal-score tbody th[scope=row]{width:46mm}.dense.eal-score .held{min-width:24mm}
+.dense.eal-score td:last-child{width:66mm}.page.dense.eal-score{font-size:5pt;line-height:1.1}
+.dense.eal-score td,.dense.eal-score th{padding-top:0;padding-bottom:0}.page.dense.eal-score svg{height:2mm}}
 """
 
 
