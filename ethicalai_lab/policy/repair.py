@@ -630,6 +630,8 @@ class OwnAudit:
         Groups too small to tell.
     per_year : float
         How often it looks; one campaign a fortnight.
+    reader : str
+        The role that reads it.
     """
 
     run: bool
@@ -644,6 +646,7 @@ class OwnAudit:
     exceeds: bool | None = None
     small: tuple[str, ...] = ()
     per_year: float = 0.0
+    reader: str = ""
 
 
 _PER_YEAR = {"never": 0.0, "yearly": 1.0, "quarterly": 4.0, "monthly": 12.0, "every_campaign": 26.0}
@@ -656,6 +659,7 @@ _PER_YEAR = {"never": 0.0, "yearly": 1.0, "quarterly": 4.0, "monthly": 12.0, "ev
     "fairness.audit.tolerance",
     "fairness.audit.min_group_size",
     "fairness.audit.frequency",
+    "fairness.audit.reviewer",
 )
 def own_audit(
     ground: Ground, settings: Settings, *, repair: Repair, permission: Permission
@@ -669,7 +673,8 @@ def own_audit(
     crossed = bool(settings["fairness.audit.intersections"]) and len(columns) > 1
     seen = np.asarray(permission.practice[0], dtype=bool) & ~permission.erasure_requested
     per_year = _PER_YEAR[settings["fairness.audit.frequency"]]
-    nothing = OwnAudit(False, metric, columns, crossed, seen, per_year=per_year)
+    reader = settings["fairness.audit.reviewer"]
+    nothing = OwnAudit(False, metric, columns, crossed, seen, per_year=per_year, reader=reader)
     if not per_year or not columns or not seen.any():
         return nothing
     least = settings["fairness.audit.min_group_size"]
@@ -678,7 +683,7 @@ def own_audit(
         looks += list(itertools.combinations(columns, 2))
     response = ground.campaign["visit"].to_numpy(np.int64)
     everybody = np.ones(ground.n, dtype=bool)
-    best: tuple[float, float, float] | None = None
+    best: tuple[float, float | None, float | None] | None = None
     over_all, small = [], []
     for names in looks:
         found, few = _gap(ground, names, metric, repair.selected, response, seen, least, 200)
@@ -702,6 +707,7 @@ def own_audit(
         None if allowed is None else bool(best[0] > allowed),
         tuple(small),
         per_year,
+        reader,
     )
 
 
@@ -714,7 +720,7 @@ def _gap(
     seen: Bools,
     least: int,
     n_boot: int,
-) -> tuple[tuple[float, float, float] | None, list[str]]:
+) -> tuple[tuple[float, float | None, float | None] | None, list[str]]:
     """Return the gap and its bounds, and the groups that are too small to tell."""
     from ethicalai_lab.fairness import audit
 
@@ -737,7 +743,10 @@ def _gap(
         return None, small
     if metric.endswith("ratio"):
         value, low, high = 1 - value, 1 - high, 1 - low
-    return (value, low, high), small
+    # a rate that most resamples leave undefined has a value, but no bounds
+    if not np.isfinite([low, high]).all():
+        return (value, None, None), small
+    return (value, min(low, value), max(high, value)), small
 
 
 # ------------------------------------------------------------------------------- gauges
@@ -841,6 +850,13 @@ def unseen_gap(ground: Ground, *, repair: Repair, own_audit: OwnAudit) -> Estima
     return Exact(max(gaps.values()) - seen)
 
 
+@gauge("duty", "higher", "audits a year", "own_audit, its calendar and its reader")
+def audits_read_by_others(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
+    """How many bias audits a year really run and are read by others than marketing itself."""
+    independent = own_audit.run and own_audit.reader != "marketing"
+    return Exact(own_audit.per_year if independent else 0.0)
+
+
 STAGES = (repair, own_audit)
 GAUGES = (
     selection_gap_gender,
@@ -850,4 +866,5 @@ GAUGES = (
     left_out_gap,
     audit_sees,
     unseen_gap,
+    audits_read_by_others,
 )

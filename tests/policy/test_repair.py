@@ -313,6 +313,26 @@ def test_a_ratio_is_taken_from_one_and_held_to_its_limit(run):
     assert run(**fields)["own_audit"].exceeds is None
 
 
+def test_bounds_that_resampling_leaves_undefined_are_none():
+    found = _tiny_gap(visits=[1, 0, 0, 0, 1, 0, 0, 0])
+    assert found == (0.0, None, None)
+    value, low, high = _tiny_gap(visits=[1, 1, 1, 0, 1, 0, 0, 0])
+    assert low <= value <= high
+
+
+def _tiny_gap(visits):
+    """Return the predictive parity gap of two groups of two selected people each."""
+    ground = Ground(make_world(200, seed=1))
+    codes, seen = np.zeros(200, dtype=np.int64), np.zeros(200, dtype=bool)
+    seen[:8], codes[4:8] = True, 1
+    ground.__dict__["_group_codes"] = {("gender",): (codes, ("a", "b"))}
+    response, selected = np.zeros(200, dtype=np.int64), np.zeros(200, dtype=bool)
+    response[:8] = visits
+    selected[[0, 1, 4, 5]] = True
+    metric = "predictive_parity_difference"
+    return repair._gap(ground, ["gender"], metric, selected, response, seen, 1, 400)[0]
+
+
 def test_without_an_audit_there_is_no_number_but_a_gap_unseen(ground, run):
     results = run(**AUDITED | {"fairness.audit.frequency": "never"})
     assert _gauge("audit_sees", ground, results) == Needs(
@@ -379,3 +399,17 @@ def test_only_what_is_declared_is_read(ground, run):
     step = GRAPH.stages["repair"]
     with pytest.raises(LookupError, match="not declared"):
         step.run(ground, Settings({}), **{need: results[need] for need in step.needs})
+
+
+def test_an_audit_counts_where_others_read_it(run):
+    by = {}
+    for reviewer in ("marketing", "ethics_board"):
+        results = run(**AUDITED | {"fairness.audit.reviewer": reviewer})
+        by[reviewer] = repair.audits_read_by_others.run(None, own_audit=results["own_audit"]).value
+    assert by == {"marketing": 0.0, "ethics_board": 12.0}
+    never = run(
+        **AUDITED
+        | {"fairness.audit.frequency": "never"}
+        | {"fairness.audit.reviewer": "ethics_board"}
+    )
+    assert repair.audits_read_by_others.run(None, own_audit=never["own_audit"]).value == 0.0
