@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ethicalai_lab.explainability._text import clean
-from ethicalai_lab.explainability._themes import themed
+from ethicalai_lab.explainability._themes import COLOURS, tabled, themed
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.explainability.manipulation import (
     choice_asymmetry,
@@ -40,11 +40,11 @@ _PRICE = "price by willingness"
 _CHOICE = "asymmetry of choice"
 _POINTS = "percentage points, lowest to highest fifth"
 _CSS = (
-    ".eal-campaign div{overflow-x:auto}.eal-campaign table{border-collapse:collapse}"
-    ".eal-campaign th,.eal-campaign td{border:1px solid;padding:.4rem .6rem;text-align:left;"
-    "vertical-align:top;color:inherit;background:inherit}"
+    ".eal-campaign{font:1rem/1.4 sans-serif;padding:1rem}"
+    ".eal-campaign div{overflow-x:auto;background:inherit}"
+    + tabled(".eal-campaign", "border:1px solid #767676;color:inherit;background:inherit")
     + themed(
-        ".eal-campaign", "color:#1a1a1a;background:#ffffff", "color:#f2f2f2;background:#1c1c1c"
+        ".eal-campaign", *(f"color:{ink};background:{paper}" for ink, paper in COLOURS.values())
     )
 )
 

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.explainability._text import clean, markdown_cell
-from ethicalai_lab.explainability._themes import themed
+from ethicalai_lab.explainability._themes import tabled, themed
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import (
     Interval,
@@ -55,11 +55,8 @@ _ABOUT_PEOPLE = {"identifier", "quasi_identifier", "sensitive", "protected"}
 _CSS = (
     ".eal-card{color-scheme:light dark;color:var(--ink);background:var(--paper);"
     "font:1rem/1.5 system-ui,sans-serif;padding:1rem;max-width:70rem;margin:auto}\n"
-    ".eal-card table{border-collapse:collapse;width:100%;color:inherit;background:inherit;"
-    "font-size:1em}\n"
-    ".eal-card th,.eal-card td{border:1px solid var(--line);padding:.4rem .6rem;text-align:left;"
-    "vertical-align:top;color:var(--ink);background:var(--paper);overflow-wrap:break-word}\n"
-    ".eal-card .gap{color:var(--gap);font-weight:bold}\n"
+    + tabled(".eal-card", "border:1px solid var(--line);color:var(--ink);background:var(--paper)")
+    + "\n.eal-card.eal-card.eal-card .gap{color:var(--gap);font-weight:bold}\n"
     ".eal-card div{overflow-x:auto}\n"
     + themed(
         ".eal-card",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ethicalai_lab.explainability._text import clean, markdown_cell
-from ethicalai_lab.explainability._themes import COLOURS, themed
+from ethicalai_lab.explainability._themes import COLOURS, tabled, themed
 from ethicalai_lab.explainability.errors import ExplanationError
 
 __all__ = ["NOT_STATED", "Disclosure", "Item", "ai_disclosure", "privacy_notice"]
@@ -28,11 +28,7 @@ _CSS = (
     ".eal-disclosure{font:1rem/1.4 sans-serif;padding:1rem;max-width:70rem}"
     ".eal-disclosure div{overflow-x:auto;background:inherit}"
     ".eal-disclosure h2,.eal-disclosure p{color:inherit}"
-    ".eal-disclosure table{border-collapse:collapse;width:100%;font-size:1em}"
-    ".eal-disclosure th,.eal-disclosure td{border:1px solid #767676;padding:.4rem .6rem;"
-    "text-align:left;vertical-align:top;color:inherit;background:inherit;"
-    "overflow-wrap:break-word}"
-    ".eal-disclosure tr,.eal-disclosure tbody,.eal-disclosure thead{background:inherit}"
+    + tabled(".eal-disclosure", "border:1px solid #767676;color:inherit;background:inherit")
     + themed(
         ".eal-disclosure",
         *(f"color:{ink};background:{paper}" for ink, paper in COLOURS.values()),

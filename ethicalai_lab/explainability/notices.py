@@ -197,8 +197,8 @@ def _css() -> str:
     return (
         ".eal-notice{max-width:40rem;padding:1rem;border:1px solid;border-radius:.5rem;"
         "font:1rem/1.5 sans-serif;overflow-wrap:anywhere}"
-        ".eal-notice h2{font-size:1.2rem;margin:0 0 .5rem;color:inherit}"
-        ".eal-notice h3{font-size:1rem;margin:1rem 0 .25rem;color:inherit}"
+        ".eal-notice h2{font-size:1.2rem;font-weight:bold;margin:0 0 .5rem;color:inherit}"
+        ".eal-notice h3{font-size:1rem;font-weight:bold;margin:1rem 0 .25rem;color:inherit}"
         ".eal-notice p{margin:.25rem 0;color:inherit}"
         ".eal-notice summary{cursor:pointer;font-weight:bold;padding:.25rem 0}"
         ".eal-notice summary:focus-visible{outline:3px solid currentColor;outline-offset:2px}"
