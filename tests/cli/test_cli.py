@@ -70,7 +70,8 @@ def test_version_and_help_come_without_loading_anything(repo):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=repo)
     assert (done.returncode, done.stderr) == (0, "")
-    for verb in ("uplift", "roles", "world", "dictionary", "policy", "doctor", "refresh"):
+    verbs = ("uplift", "roles", "world", "dictionary", "policy", "evaluate", "doctor", "refresh")
+    for verb in verbs:
         assert f"\n    {verb}" in done.stdout
 
 

@@ -22,17 +22,18 @@ def blocks(doc, language):
 @pytest.fixture
 def folder(doc, tmp_path, monkeypatch):
     (table,) = blocks(doc, "csv")
-    (roles,) = blocks(doc, "yaml")
+    roles, rules = blocks(doc, "yaml")
     (tmp_path / "mails.csv").write_text(table, encoding="utf-8")
     (tmp_path / "roles.yaml").write_text(roles, encoding="utf-8")
+    (tmp_path / "rules.yaml").write_text(rules, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_the_commands_give_the_output_shown(doc, folder, capsys):
     commands = [line for block in blocks(doc, "sh") for line in block.splitlines()]
-    assert len(commands) == 2
-    for command in commands:
+    assert len(commands) == 5
+    for command in commands[:2]:
         name, *args = command.split()
         assert name == "ethicalai-lab"
         assert cli.main(args) == 0
@@ -45,6 +46,21 @@ def test_the_commands_give_the_output_shown(doc, folder, capsys):
     assert (draft.control, draft.positive) == (final.control, final.positive)
     for column, role in final.columns.items():
         assert draft.columns[column] == role
+
+
+def test_the_bill_of_a_policy_is_as_shown(doc, folder, capsys):
+    new, bill, held = [line for block in blocks(doc, "sh") for line in block.splitlines()][2:]
+    assert cli.main(new.split()[1:]) == 0
+    capsys.readouterr()
+    assert cli.main(bill.split()[1:]) == 0
+    out = capsys.readouterr().out
+    for line in blocks(doc, "text")[1].splitlines():
+        assert line in out.splitlines()
+    # the policy decides nothing, so everybody is contacted, and the rule is missed
+    assert cli.main(held.split()[1:]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("value.share_contacted is 1")
+    assert "the head of marketing asks for at most 0.5" in last.replace("50 %", "0.5")
 
 
 def test_the_python_shown_runs(doc, folder, repo):
@@ -70,10 +86,11 @@ def test_the_fault_shown_is_the_fault_told(doc, folder, capsys):
     )
     (folder / "roles.yaml").write_text(roles, encoding="utf-8")
     assert cli.main(["uplift", "mails.csv", "--roles", "roles.yaml"]) == 2
-    assert capsys.readouterr().err == blocks(doc, "text")[1]
+    assert capsys.readouterr().err == blocks(doc, "text")[2]
 
 
 def test_the_table_of_roles_is_the_code(doc):
-    rows = dict(re.findall(r"^\| (\w+) \| (.+) \|$", doc, re.M))
+    table = doc[doc.index("| role | what") : doc.index("A column with several roles")]
+    rows = dict(re.findall(r"^\| (\w+) \| (.+) \|$", table, re.M))
     rows.pop("role")
     assert rows == dict(ROLES)

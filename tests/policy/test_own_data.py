@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from ethicalai_lab.policy import Policy, PolicyError
 from ethicalai_lab.policy.evaluation import evaluate, evaluation_graph
 from ethicalai_lab.policy.own_data import evaluate_table
-from ethicalai_lab.policy.policy import Policy as _Policy
 from ethicalai_lab.world import Roles, load_table
 from ethicalai_lab.world.tables import TableError, check_table
 
