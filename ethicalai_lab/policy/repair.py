@@ -481,11 +481,12 @@ class _quiet(warnings.catch_warnings):
     def __enter__(self) -> Any:
         entered = super().__enter__()
         warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
+        self._before = logging.root.manager.disable
+        logging.disable(max(self._before, logging.WARNING))
         return entered
 
     def __exit__(self, *exc: Any) -> None:
-        logging.disable(logging.NOTSET)
+        logging.disable(self._before)
         super().__exit__(*exc)
 
 

@@ -313,24 +313,29 @@ def test_a_ratio_is_taken_from_one_and_held_to_its_limit(run):
     assert run(**fields)["own_audit"].exceeds is None
 
 
-def test_bounds_that_resampling_leaves_undefined_are_none():
-    found = _tiny_gap(visits=[1, 0, 0, 0, 1, 0, 0, 0])
-    assert found == (0.0, None, None)
-    value, low, high = _tiny_gap(visits=[1, 1, 1, 0, 1, 0, 0, 0])
-    assert low <= value <= high
+def test_bounds_that_resampling_leaves_undefined_are_none(ground):
+    # with one person selected in each group, most resamples miss one of them
+    fresh = Ground(ground.world)
+    codes = np.zeros(ground.n, dtype=np.int64)
+    codes[4:8] = 1
+    fresh.__dict__["_group_codes"] = {("gender",): (codes, ("a", "b"))}
+    seen = np.arange(ground.n) < 8
+    response, selected = np.zeros(ground.n, dtype=np.int64), np.zeros(ground.n, dtype=bool)
 
+    def gap(kind, visits, chosen):
+        response[:8] = visits
+        selected[:8] = chosen
+        metric = f"predictive_parity_{kind}"
+        return repair._gap(fresh, ["gender"], metric, selected, response, seen, 1, 400)[0]
 
-def _tiny_gap(visits):
-    """Return the predictive parity gap of two groups of two selected people each."""
-    ground = Ground(make_world(200, seed=1))
-    codes, seen = np.zeros(200, dtype=np.int64), np.zeros(200, dtype=bool)
-    seen[:8], codes[4:8] = True, 1
-    ground.__dict__["_group_codes"] = {("gender",): (codes, ("a", "b"))}
-    response, selected = np.zeros(200, dtype=np.int64), np.zeros(200, dtype=bool)
-    response[:8] = visits
-    selected[[0, 1, 4, 5]] = True
-    metric = "predictive_parity_difference"
-    return repair._gap(ground, ["gender"], metric, selected, response, seen, 1, 400)[0]
+    both = [1, 1, 0, 0] * 2
+    value, low, high = gap("difference", [1, 0, 0, 0, 1, 1, 0, 0], both)
+    assert low <= value == 0.5 <= high
+    alone = [1, 0, 0, 0] * 2
+    for kind in ("difference", "ratio"):
+        assert gap(kind, [1] + [0] * 7, alone) == (1.0, None, None)
+    assert gap("ratio", [0] * 8, both) is None
+    assert gap("difference", [0] * 8, [0] * 8) is None
 
 
 def test_without_an_audit_there_is_no_number_but_a_gap_unseen(ground, run):
