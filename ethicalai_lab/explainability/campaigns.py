@@ -421,7 +421,8 @@ def _choice(
             continue
         a, r, extra = (int(x) for x in found.loc[name])
         more = "as many" if extra == 0 else f"{abs(extra)} {'more' if extra > 0 else 'fewer'}"
-        reading = f"Refusing takes {more} {name} {'as' if extra == 0 else 'than'} accepting."
+        noun = name[:-1] if abs(extra) == 1 else name
+        reading = f"Refusing takes {more} {noun} {'as' if extra == 0 else 'than'} accepting."
         rows.append(_exact(subject, extra, name, f"accept {a}, refuse {r}", reading))
     for name in ("area", "text contrast", "surface contrast"):
         subject = f"{name}, accept over refuse"

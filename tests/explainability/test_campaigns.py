@@ -156,9 +156,7 @@ def test_the_reading_changes_with_the_data(small_world):
     assert "relevance explains" in rise
     assert read("price", "slope on willingness").startswith("The price rises by 0.3")
     assert "no rise or fall" in read(None, "slope on willingness")
-    assert (
-        read("clicks", "extra clicks to refuse") == "Refusing takes 1 more clicks than accepting."
-    )
+    assert read("clicks", "extra clicks to refuse") == "Refusing takes 1 more click than accepting."
     assert read(None, "extra clicks to refuse") == "Refusing takes as many clicks as accepting."
     assert "has 300.0 % more area than" in read("buttons", "area, accept over refuse")
     assert "has the same area as" in read(None, "area, accept over refuse")
