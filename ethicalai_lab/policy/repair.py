@@ -33,7 +33,7 @@ _TOLERANCE = 0.02
 # Reductions fit many models: on a fixed sample, with few rounds, they stay within a slider move.
 _SAMPLE = 2_000
 _ROUNDS = 6
-_GRID = 12
+_GRID = 9
 _GRID_LIMITS = (2.0, 0.5)
 _WEIGHT = 0.9  # of the gap against the error, in choosing from a grid
 _MANY_GROUPS = 6
