@@ -58,7 +58,7 @@ def why_am_i_seeing_this(
     explained: Mapping[str, Attributions],
     people: Mapping[str, Any],
     *,
-    labels: Mapping[str, str],
+    labels: Mapping[str, str] | None = None,
     places: Mapping[Any, str] | None = None,
     **told: Any,
 ) -> WhatIf:
@@ -70,8 +70,8 @@ def why_am_i_seeing_this(
         The account of one or more models, by name; each holds all of `people` and their data.
     people : mapping of str to label
         Customers by the name shown; the labels are those of the accounts.
-    labels : mapping of str to str
-        Words for each column, all different.
+    labels : mapping of str to str, optional
+        Words for each column, all different; by default its name with spaces.
     places : mapping of label to str, optional
         Each customer's jurisdiction.
     **told
@@ -99,6 +99,9 @@ def why_am_i_seeing_this(
     from ethicalai_lab.explainability import offer_notice
     from ethicalai_lab.policy import Policy
 
+    columns = dict.fromkeys(c for account in explained.values() for c in account.values.columns)
+    words = {c: (labels or {}).get(c, c.replace("_", " ")) for c in columns}
+
     def card(
         customer: str, level: str, reasons: int, source: bool, ai: str, model: str
     ) -> NoticeFigure:
@@ -117,11 +120,11 @@ def why_am_i_seeing_this(
         notice = offer_notice(
             reasons=weighed,
             policy=policy,
-            labels=labels,
+            labels=words,
             jurisdiction=None if places is None else places[who],
             **told,
         )
-        return _draw(notice, weighed, labels, customer)
+        return _draw(notice, weighed, words, customer)
 
     return what_if(
         card,
