@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.policy import sections
 from ethicalai_lab.policy.policy import Policy
+from ethicalai_lab.stats import proportion_interval
 
 __all__ = [
     "Estimate",
@@ -491,7 +492,8 @@ def read(estimate: Estimate, weights: NDArray[np.float32], confidence: float = 0
     Returns
     -------
     Reading
-        Percentile intervals for ratios; for gaps, bounds that hold for all pairs of groups
+        Percentile intervals for ratios (Wilson's where nobody or everybody is counted, since
+        resamples of people who are all alike cannot differ); for gaps, bounds that hold for all pairs of groups
         at once, because the largest of several differences is larger than any one of them
         would be by chance.
 
@@ -557,21 +559,27 @@ def _prepare_ratio(estimate: Ratio, n: int) -> tuple[NDArray[np.float32], Any]:
     if not total > 0:
         return top, Reading(None, needs="needs at least one person to measure it on")
     value = float(np.sum(top, dtype=np.float64)) / total
+    # resamples of people who are all alike are alike: none or all is no certainty
+    extreme = value in (0.0, 1.0) and bool(((bottom == 0) | (bottom == 1)).all())
+    plan = (value, n if estimate.bottom is None else None, round(total) if extreme else None)
     if estimate.bottom is None:  # every resample has as many people
-        return top[:, None], (value, n)
-    return np.column_stack([top, bottom]), (value, None)
+        return top[:, None], plan
+    return np.column_stack([top, bottom]), plan
 
 
 def _finish_ratio(
     plan: Any, sums: NDArray[np.float64], truth: float | None, confidence: float
 ) -> Reading:
-    value, people = plan
+    value, people, alike = plan
     with np.errstate(invalid="ignore", divide="ignore"):
         replicates = sums[:, 0] / (sums[:, 1] if people is None else people)
     good = replicates[np.isfinite(replicates)]
     if good.size < 2:
         return Reading(value, truth=truth)
     tail = (1 - confidence) / 2
+    if alike is not None and good.min() == good.max():
+        wilson = proportion_interval(round(value * alike), alike, confidence)
+        return Reading(value, wilson.low, wilson.high, truth, "", replicates)
     low, high = np.quantile(good, [tail, 1 - tail])
     # a bound may miss the value by rounding alone
     return Reading(value, min(float(low), value), max(float(high), value), truth, "", replicates)
