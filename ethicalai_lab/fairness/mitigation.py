@@ -366,10 +366,15 @@ class CorrelationRemoval(_Mitigation):
     def _with_group(self, X, group):
         # One level is redundant: the others tell when it applies.
         columns = [(group == level).astype(float) for level in self.groups_[1:]]
+        # fairlearn 0.14 centres all of them by one grand mean, which leaves correlation
+        # behind with three groups or more: hand over columns that are centred already
+        columns = [column - mean for column, mean in zip(columns, self.shares_, strict=True)]
         return np.column_stack([*columns, X]), list(range(len(columns)))
 
     def _fit(self, X, y, group):
         from fairlearn.preprocessing import CorrelationRemover
+
+        self.shares_ = [float((group == level).mean()) for level in self.groups_[1:]]
 
         if not 0 <= self.alpha <= 1:
             raise FairnessInputError(f"alpha is {self.alpha}; it must lie in [0, 1].")
