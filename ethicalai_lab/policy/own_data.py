@@ -1087,7 +1087,7 @@ def evaluate_table(
     ----------
     Horvitz and Thompson (1952). A generalization of sampling without replacement from a
     finite universe. JASA 47.
-    Chernozhukov et al. (2018). Double/debiased machine learning. Econometrics Journal 21.
+    Athey and Wager (2021). Policy learning with observational data. Econometrica 89.
 
     Examples
     --------
