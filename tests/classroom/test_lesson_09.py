@@ -126,6 +126,7 @@ def test_a_training_on_another_draw_changes_reasons(world):
     assert 0.35 < lesson._q4_facts(world)["answer"] < 0.65
     found = stability(lesson._again(world), k=3, n_boot=20)
     assert 0.4 < found.loc["top_k_overlap", "value"] < 0.65
+    assert found.loc["sign_agreement", "low"] > found.loc["rank_correlation", "high"] + 0.1
 
 
 def test_the_score_says_nearly_nothing_about_whom_the_mail_moves(world):
