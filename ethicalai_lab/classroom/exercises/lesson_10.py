@@ -62,7 +62,8 @@ def _lists(world: Any) -> dict[str, Any]:
     for name, columns in zip(MODELS, (list(shop.own), list(table)), strict=True):
         model = make_pipeline(StandardScaler(), LogisticRegression())
         models[name] = model.fit(table.loc[learn.index, columns], learn)
-        best = target_top(model.decision_function(table[columns]), 0.2)
+        score = model.decision_function(table[columns]).round(6)  # equal rows, equal scores
+        best = target_top(score, 0.2)
         listed[name] = pd.Series(best, table.index)
         accounts[name] = linear_attributions(model, table[columns], table[columns])
     return {"models": models, "listed": listed, "accounts": accounts}
