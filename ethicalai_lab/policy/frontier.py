@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Better", "Sweep", "changed", "nearest_better", "pareto", "sweep", "variants"]
 
 _FORMAT = 1
+_START = f'{{"format": {_FORMAT}, "key": "'
 
 
 def changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
@@ -293,7 +294,8 @@ def _read_store(path: Path) -> dict[str, dict[str, float | None]]:
                 raise KeyError
             found[item["key"]] = dict(item["values"])
         except (ValueError, KeyError, TypeError):
-            if number == len(lines):  # the last write was cut off: that policy is done again
+            # a write of ours that was cut off: that policy is done again
+            if line[: len(_START)] == _START[: len(line)]:
                 continue
             raise PolicyError(
                 f"store: {path}, line {number} was not written by a sweep; give another file."
@@ -522,7 +524,9 @@ def nearest_better(
     improve : str
         A measure with a direction, such as ``"privacy.reidentified_by_linkage"``.
     changes : {1, 2}, default 2
-        Two: the single changes that improve it most or cost least are also tried in pairs.
+        Two: also in pairs: the changes that cost least with each other and with those that win
+        back what they cost; and changes of a word with all others in the section that the
+        measure depends on first.
     fields : sequence of str, optional
         Fields that may change; all by default.
     keep : sequence of str, default ()
@@ -593,13 +597,27 @@ def nearest_better(
             best = [tried[i][0] for i, _, _ in ranked[:6]]
             # the second change may be one that wins back what the first costs
             gains = _winning_back(tried, base, sign, ranked[:1])
+            near = _sections_at(lab, improve)
+            words = [
+                step
+                for step, _, _ in tried
+                for path in step
+                if sections.choices(path)
+                and not sections.is_list(path)
+                and path.rpartition(".")[0] in near
+            ]
             pairs = [
                 {**a, **b}
                 for a, b in itertools.chain(
-                    itertools.combinations(best, 2), itertools.product(best[:3], gains)
+                    itertools.combinations(best, 2),
+                    itertools.product(best[:3], gains),
+                    # a word can give sense to another field of its section: a witness needs a
+                    # log, and k a way to generalise
+                    ((a, b) for a in words for b in _beside(changed(policy, a), a, fields)),
                 )
                 if not set(a) & set(b)
             ]
+            pairs = list({json.dumps(pair, sort_keys=True): pair for pair in pairs}.values())
             if bar is not None:
                 bar.total += len(pairs)
             for step in pairs:
@@ -635,6 +653,25 @@ def nearest_better(
             break
     columns = ["changes", "number", "before", "after", "difference", "low", "high", "cost", "worse"]
     return Better(improve, pd.DataFrame(rows, columns=columns), tuple(policies), len(tried))
+
+
+def _sections_at(lab: PolicyLab, measure: str) -> set[str]:
+    """Return the sections that the stages right behind a measure read."""
+    steps = [lab.graph.stages[name] for name in lab.graph.gauges[measure].needs]
+    return {path.rpartition(".")[0] for step in steps for path in step.reads}
+
+
+def _beside(
+    policy: Policy, step: Mapping[str, Any], fields: Sequence[str] | None
+) -> Iterator[dict[str, Any]]:
+    """Yield the changes in the section of a change already made."""
+    section = next(iter(step)).rpartition(".")[0]
+    names = [
+        path
+        for path in (sections.FIELDS if fields is None else fields)
+        if path.rpartition(".")[0] == section and path not in step
+    ]
+    return neighbours(policy, names)
 
 
 def _said(value: Any) -> str:
