@@ -22,11 +22,14 @@ from ethicalai_lab.policy.rules import DIMENSIONS, Rules
 from ethicalai_lab.policy.scorecard import (
     _BETTER,
     _CSS,
+    _POINTS,
     Comparison,
     Measure,
     Scorecard,
     _bar,
+    _difference,
     _held,
+    _is_share,
     _none,
     _number,
     _policy_yaml,
@@ -50,6 +53,7 @@ __all__ = [
     "Stopped",
     "Workbench",
     "card_html",
+    "list_assumed",
     "list_options",
     "stops",
     "to_notebook",
@@ -181,8 +185,9 @@ class Workbench:
         self.said = "Nothing has been changed yet."
         self.moved: tuple[Move, ...] = ()
         self.computed: tuple[str, ...] = ()
-        self.seconds = 0.0
+        start = time.perf_counter()
         self._plain = self._evaluated(policy)
+        self.seconds = time.perf_counter() - start
         self.card = self._plain
 
     # -- changing --------------------------------------------------------------
@@ -204,7 +209,10 @@ class Workbench:
         if path not in sections.FIELDS:
             self.policy[path]  # raises, with the names near it
         section, _, name = path.rpartition(".")
-        new = self.policy.decide(section, **{name: value})
+        if name == "reason" and value is None:
+            new = _without_reason(self.policy, section)
+        else:
+            new = self.policy.decide(section, **{name: value})
         shown = "undecided" if value is None else _said(value)
         self._to(new, f"{path} is now {shown}.", together=path)
 
@@ -565,6 +573,14 @@ def one_sentence(error: Exception) -> str:
     return f"{' '.join(str(faults[0]).split())}{also}"
 
 
+def _without_reason(policy: Policy, section: str) -> Policy:
+    data = inner = policy.to_dict()
+    for name in section.split("."):
+        inner = inner.get(name, {})
+    inner.pop("reason", None)
+    return policy._with(data)
+
+
 def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -583,17 +599,16 @@ def _said(value: Any) -> str:
 def _moves(before: Scorecard, after: Scorecard) -> tuple[Move, ...]:
     """Return what differs between two cards, in their order."""
     found = []
-    table = compare_scorecards(before, after).table
-    keys = [f"{d}.{m}" for d, m in zip(table["dimension"], table["measure"], strict=True)]
-    readings = dict(zip(keys, table["reading"], strict=True))
+    earlier = {measure.key: measure for measure in before.measures}
     for measure in after.measures:
-        old = before.get(measure.key)
+        old = earlier.get(measure.key)
         if old is None or (old.value == measure.value and old.needs == measure.needs):
             continue
         if old.value is None or measure.value is None:
             up, reading = None, ""
         else:
-            up, reading = measure.value > old.value, str(readings[measure.key])
+            up = measure.value > old.value
+            reading = _difference(old, measure, same_policy=False)[4]
         found.append(Move(measure.key, old.shown, measure.shown, up, reading))
     return tuple(found)
 
@@ -626,6 +641,25 @@ def list_options(path: str, lab: PolicyLab) -> tuple[str, ...]:
     return (*ground.groups, "region", "education", "jurisdiction", "loyalty_tier")
 
 
+def list_assumed(path: str, lab: PolicyLab) -> tuple[str, ...]:
+    """Return what a field that holds a list stands for on a lab's world while undecided.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.policy import PolicyLab
+    >>> list_assumed("anonymization.quasi_identifiers", PolicyLab(make_world(200, seed=1)))
+    ('age', 'gender', 'postcode')
+    """
+    if path == "data.features":
+        return list_options(path, lab)
+    if path == "anonymization.quasi_identifiers":
+        from ethicalai_lab.policy.protection import _quasi_identifiers
+
+        return tuple(_quasi_identifiers(lab.ground, None))
+    return tuple(sections.assumed(path) or ())
+
+
 _SERIES = (1, 1.5, 2, 3, 5, 7)
 _DAYS = (1, 2, 3, 7, 14, 30, 60, 90, 120, 180, 270, 365, 545, 730, 1095, 1460, 1825, 2555, 3650)
 _LOG = {
@@ -654,7 +688,7 @@ def stops(path: str) -> tuple[float, ...] | tuple[int, ...]:
     if low is None or high is None:
         raise PolicyError(f"{path} is no number with two limits.")
     if path.endswith("_days") and high > 3_000:
-        return tuple(d for d in _DAYS if low <= d <= high)
+        return tuple(dict.fromkeys((*(d for d in _DAYS if low <= d <= high), int(high))))
     if path in _LOG:
         first, last = _LOG[path]
         found: list[float] = [] if low > 0 or path.endswith("epsilon") else [low]
@@ -780,7 +814,7 @@ def _against(measure: Measure, row: Mapping[str, Any] | None) -> str:
         return ""
     if row["reading"] == "same" or (row["difference"] == 0 and row["low"] == row["high"]):
         return "same"
-    unit = "points" if measure.unit == "share" else measure.unit
+    unit = _POINTS if _is_share(measure.unit) else measure.unit
     text = _with_interval(row["difference"], _none(row["low"]), _none(row["high"]), unit, sign=True)
     sign = "\u25b2 " if row["difference"] > 0 else "\u25bc " if row["difference"] < 0 else ""
     reading = f"<br><small>{_text(row['reading'])}</small>" if row["reading"] else ""

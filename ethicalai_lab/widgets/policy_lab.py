@@ -40,10 +40,11 @@ _NAMES = {
     "data.zero_party_questions": "Questions asked",
     "consent.honour_gpc": "Honour Global Privacy Control",
     "transparency.ai_disclosure": "AI disclosure",
-    "duty.dpia": "Data protection impact assessment",
+    "duty.dpia": "Impact assessment (DPIA)",
 }
 _UNDECIDED = "undecided"
-_CSS = """
+_OPEN = ""  # a choice of None would show as no choice at all
+_CSS = r"""
 .eal-lab{overflow-x:hidden}
 .eal-lab .lm-TabBar-content{flex-wrap:wrap;border:0!important}
 .eal-lab .lm-TabBar-tab{flex:0 0 auto!important;min-width:0!important;margin:0 2px 2px 0!important;
@@ -54,6 +55,8 @@ padding:0 .6em!important;border:1px solid var(--jp-border-color1,#999)!important
 .eal-lab .widget-html-content{line-height:1.35;width:100%}
 .eal-lab .about{font-size:.8125rem;color:var(--jp-content-font-color1,inherit);max-width:60em}
 .eal-lab .refused{font-weight:bold;border-left:4px solid #d55e00;padding:.2em .5em;margin:.2em 0}
+.eal-lab .widget-toggle-button.mod-active{font-weight:bold;box-shadow:inset 0 0 0 2px #0072b2!important}
+.eal-lab .widget-toggle-button.mod-active::before{content:"\2713\00a0"}
 .eal-lab :focus-visible{outline:2px solid #0072b2;outline-offset:1px}
 """
 
@@ -95,7 +98,7 @@ def policy_lab(
     >>> from ethicalai_lab import make_world
     >>> from ethicalai_lab.policy import Policy, PolicyLab
     >>> here = policy_lab(lab=PolicyLab(make_world(500, seed=1), n_boot=50), policy=Policy())
-    >>> here.set("consent.banner", "neutral")
+    >>> _ = here.set("consent.banner", "neutral")
     >>> here.bench.policy.consent.banner
     'neutral'
     """
@@ -139,6 +142,7 @@ class PolicyLabWidget:
         self._view: Any = None
         self.fields: dict[str, _Field] = {}
         self._quiet = False
+        self._shared: dict[Any, Any] = {}
 
     # -- what a reader does -----------------------------------------------------
 
@@ -179,30 +183,49 @@ class PolicyLabWidget:
             self._build()
         return self._view
 
+    def layout(self, **values: str) -> Any:
+        """Return a layout; equal ones are one, since a page of few models opens sooner."""
+        import ipywidgets as w
+
+        key = tuple(sorted(values.items()))
+        if key not in self._shared:
+            self._shared[key] = w.Layout(**values)
+        return self._shared[key]
+
+    def style(self, kind: str) -> Any:
+        """Return the one style that all widgets of a kind share."""
+        import ipywidgets as w
+
+        if kind not in self._shared:
+            made = getattr(w, kind).style.klass()
+            if made.has_trait("description_width") and kind != "HTML":
+                made.description_width = "initial"
+            self._shared[kind] = made
+        return self._shared[kind]
+
     def _build(self) -> None:
         import ipywidgets as w
 
-        from ethicalai_lab.policy.workbench import list_options
+        lay = self.layout
 
-        wide = w.Layout(width="100%", min_width="0")
+        wide = lay(width="auto", min_width="0")
         pages = []
         for path, model in sections.SECTIONS.items():
             rows = [w.HTML(f"<p>{html.escape((model.__doc__ or '').splitlines()[0])}</p>")]
             for name in model.model_fields:
                 field = f"{path}.{name}"
-                options = list_options(field, self.bench.lab) if sections.is_list(field) else ()
-                self.fields[field] = _Field(field, self, options)
+                self.fields[field] = _Field(field, self)
                 rows.append(self.fields[field].view)
             pages.append(w.VBox(rows, layout=wide))
         self.tabs = w.Tab(pages, titles=[TITLES[path] for path in sections.SECTIONS], layout=wide)
         self.status = w.HTML(layout=wide)
         self.card = w.HTML(layout=wide)
         self._buttons()
-        left = w.VBox([self.tabs], layout=w.Layout(flex="1 1 26em", min_width="0"))
-        right = w.VBox([self.card], layout=w.Layout(flex="1 1 34em", min_width="0"))
+        left = w.VBox([self.tabs], layout=lay(flex="1 1 26em", min_width="0"))
+        right = w.VBox([self.card], layout=lay(flex="1 1 34em", min_width="0"))
         both = w.HBox(
             [left, right],
-            layout=w.Layout(flex_flow="row wrap", width="100%", align_items="stretch"),
+            layout=lay(flex_flow="row wrap", width="100%", align_items="stretch"),
         )
         self._view = w.VBox(
             [
@@ -212,7 +235,7 @@ class PolicyLabWidget:
                 both,
                 self.tools,
             ],
-            layout=w.Layout(width="100%", min_width="0"),
+            layout=lay(width="auto", min_width="0"),
         )
         self._view.add_class("eal-lab")
         self._shown()
@@ -220,24 +243,26 @@ class PolicyLabWidget:
     def _buttons(self) -> None:
         import ipywidgets as w
 
+        lay = self.layout
+
         from ethicalai_lab.policy import PRESETS
 
         def button(text: str, tip: str, do: Callable[[], None], icon: str = "") -> Any:
             made = w.Button(
-                description=text, tooltip=tip, icon=icon, layout=w.Layout(width="max-content")
+                description=text, tooltip=tip, icon=icon, layout=lay(width="max-content")
             )
             made.on_click(lambda _: do())
             return made
 
         def row(*parts: Any) -> Any:
-            return w.HBox(list(parts), layout=w.Layout(flex_flow="row wrap", align_items="center"))
+            return w.HBox(list(parts), layout=lay(flex_flow="row wrap", align_items="center"))
 
         def text(label: str, value: str) -> Any:
             return w.Text(
                 value=value,
                 description=label,
                 style={"description_width": "initial"},
-                layout=w.Layout(width="26em", max_width="100%"),
+                layout=lay(width="26em", max_width="100%"),
             )
 
         bench = self.bench
@@ -247,10 +272,10 @@ class PolicyLabWidget:
             "Reset", "Back to where this session began", lambda: self.act(bench.reset)
         )
         self.preset = w.Dropdown(
-            options=[("choose a position", None), *((n.replace("_", " "), n) for n in PRESETS)],
+            options=[("choose one", ""), *((n.replace("_", " "), n) for n in PRESETS)],
             description="Preset",
             style={"description_width": "initial"},
-            layout=w.Layout(width="17em"),
+            layout=lay(width="17em"),
         )
         self.take = button("Take preset", "Replace the policy by the preset", self._take)
         self.pin = button("Pin as A", "Compare later policies with this one", self._pin)
@@ -283,7 +308,7 @@ class PolicyLabWidget:
                 row(self.notebook_file, self.to_notebook),
                 self.file_said,
             ],
-            layout=w.Layout(flex="1 1 30em", min_width="0"),
+            layout=lay(flex="1 1 30em", min_width="0"),
         )
 
         measures = [
@@ -295,7 +320,7 @@ class PolicyLabWidget:
             options=measures,
             description="Improve",
             style={"description_width": "initial"},
-            layout=w.Layout(width="24em", max_width="100%"),
+            layout=lay(width="24em", max_width="100%"),
         )
         self.changes = w.ToggleButtons(
             options=[("one change", 1), ("up to two", 2)],
@@ -305,7 +330,7 @@ class PolicyLabWidget:
         self.halt = button("Stop", "End the search", self._halt)
         self.halt.disabled = True
         self.progress = w.IntProgress(
-            value=0, max=1, description="Tried", layout=w.Layout(width="22em", max_width="100%")
+            value=0, max=1, description="Tried", layout=lay(width="22em", max_width="100%")
         )
         self.progress_said = w.HTML()
         self.results = w.VBox([])
@@ -316,9 +341,9 @@ class PolicyLabWidget:
                 row(self.progress, self.progress_said),
                 self.results,
             ],
-            layout=w.Layout(flex="1 1 30em", min_width="0"),
+            layout=lay(flex="1 1 30em", min_width="0"),
         )
-        self.tools = w.HBox([search, files], layout=w.Layout(flex_flow="row wrap", width="100%"))
+        self.tools = w.HBox([search, files], layout=lay(flex_flow="row wrap", width="100%"))
         self._search: Search | None = None
         self.preset.observe(lambda _: self._shown_preset(), names="value")
         if self._problem:
@@ -351,7 +376,8 @@ class PolicyLabWidget:
         worse = [m for m in bench.moved if m.reading == "worse"]
         rest = len(bench.moved) - len(better) - len(worse)
         counts = (
-            f"{len(bench.moved)} measures moved: {len(better)} better, {len(worse)} worse, "
+            f"{len(bench.moved)} measure{'s' if len(bench.moved) > 1 else ''} moved: "
+            f"{len(better)} better, {len(worse)} worse, "
             f"{rest} neither."
             if bench.moved
             else "No measure moved."
@@ -443,6 +469,8 @@ class PolicyLabWidget:
     def _found(self, search: Search) -> None:
         import ipywidgets as w
 
+        lay = self.layout
+
         if search.found is None:
             self.results.children = (w.HTML(_told(search.problem, refused=True)),)
             return
@@ -460,7 +488,7 @@ class PolicyLabWidget:
             button = w.Button(
                 description="Apply",
                 tooltip=f"Apply {what}",
-                layout=w.Layout(width="max-content", flex="0 0 auto"),
+                layout=lay(width="max-content", flex="0 0 auto"),
             )
             button.on_click(
                 lambda _, policy=policy, what=what: self.act(
@@ -478,7 +506,7 @@ class PolicyLabWidget:
                 f"{line['difference']:+.3g}{interval}. Gets worse: "
                 f"{html.escape(line['worse'].replace('_', ' '))}.</div>"
             )
-            rows.append(w.HBox([button, w.HTML(text)], layout=w.Layout(align_items="center")))
+            rows.append(w.HBox([button, w.HTML(text)], layout=lay(align_items="center")))
         self.results.children = tuple(rows)
 
     # -- forms ------------------------------------------------------------------
@@ -530,16 +558,17 @@ def _assumed(path: str) -> str:
 class _Field:
     """The controls of one field, and the place where its refusals are said."""
 
-    def __init__(self, path: str, owner: PolicyLabWidget, options: tuple[str, ...]) -> None:
+    def __init__(self, path: str, owner: PolicyLabWidget) -> None:
         import ipywidgets as w
 
+        lay = owner.layout
         self.path, self._owner = path, owner
         self.label = _label(path)
-        self.message = w.HTML(layout=w.Layout(width="100%", min_width="0"))
+        self.message = w.HTML(layout=lay(width="auto", min_width="0"), style=owner.style("HTML"))
         self._refusal = ""
         kind = sections._inner(sections.FIELDS[path].annotation)
         if sections.is_list(path):
-            self.control: _Control = _Names(self, options)
+            self.control: _Control = _Names(self)
         elif sections.choices(path):
             self.control = _Choice(self, [(word, word) for word in sections.choices(path)])
         elif kind is bool:
@@ -550,7 +579,7 @@ class _Field:
             self.control = _Number(self, whole=kind is int)
         self.view = w.VBox(
             [self.control.view, self.message],
-            layout=w.Layout(width="100%", min_width="0", margin="0 0 8px 0"),
+            layout=lay(width="auto", min_width="0", margin="0 0 8px 0"),
         )
         self.say("")
 
@@ -584,8 +613,10 @@ class _Field:
             if number:
                 about += f" {html.escape(sections.accepted(self.path).capitalize())}, {unit}."
             assumed = _assumed(self.path)
-            if assumed and "hile undecided" not in about:
+            if assumed and number and "hile undecided" not in about:
                 about += f" While undecided: {html.escape(assumed)}."
+            elif number and not assumed:
+                about += " Undecided means none; the box shows where a decision would begin."
         alert = f'<div class="refused" role="alert">{html.escape(refusal)}</div>' if refusal else ""
         self.message.value = f'{alert}<div class="about">{about}</div>'
 
@@ -602,12 +633,14 @@ class _Control:
 def _undecided_box(field: _Field, decide: Callable[[bool], None]) -> Any:
     import ipywidgets as w
 
+    lay = field._owner.layout
     box = w.Checkbox(
         value=True,
         description=_UNDECIDED,
         indent=False,
+        style=field._owner.style("Checkbox"),
         tooltip=f"Leave {field.label} undecided",
-        layout=w.Layout(width="max-content"),
+        layout=lay(width="max-content", margin="0 0 0 12px"),
     )
     box.observe(lambda change: decide(change["new"]), names="value")
     return box
@@ -619,33 +652,37 @@ class _Choice(_Control):
     def __init__(self, field: _Field, options: list[tuple[str, Any]]) -> None:
         import ipywidgets as w
 
+        lay = field._owner.layout
         assumed = _assumed(field.path)
-        open_ = f"{_UNDECIDED}{f' ({assumed})' if assumed else ''}"
+        open_ = f"{_UNDECIDED}, so {assumed}" if assumed else _UNDECIDED
         shown = [(text.replace("_", " "), value) for text, value in options]
-        wide = {"description_width": "initial"}
+        style = field._owner.style
         if len(options) <= 3 and sum(len(text) for text, _ in shown) <= 40:
-            every = [*shown, (open_.replace("_", " "), None)]
+            every = [*shown, (open_.replace("_", " "), _OPEN)]
             self.choice = w.ToggleButtons(
                 options=every,
-                value=None,
+                value=_OPEN,
                 description=field.label,
                 tooltips=[f"{field.label}: {text}" for text, _ in every],
-                style={**wide, "button_width": "max-content"},
+                style={"description_width": "initial", "button_width": "max-content"},
             )
         else:
             self.choice = w.Dropdown(
-                options=[(open_.replace("_", " "), None), *shown],
-                value=None,
+                options=[(open_.replace("_", " "), _OPEN), *shown],
+                value=_OPEN,
                 description=field.label,
                 tooltip=field.tip,
-                style=wide,
-                layout=w.Layout(width="26em", max_width="100%"),
+                style=style("Dropdown"),
+                layout=lay(width="26em", max_width="100%"),
             )
-        self.choice.observe(lambda change: field.changed(change["new"]), names="value")
+        self.choice.observe(
+            lambda change: field.changed(None if change["new"] == _OPEN else change["new"]),
+            names="value",
+        )
         self.view = self.choice
 
     def show(self, value: Any) -> None:
-        self.choice.value = value
+        self.choice.value = _OPEN if value is None else value
 
 
 class _Reason(_Control):
@@ -654,12 +691,13 @@ class _Reason(_Control):
     def __init__(self, field: _Field) -> None:
         import ipywidgets as w
 
+        lay = field._owner.layout
         self.text = w.Text(
             description=field.label,
             tooltip=field.tip,
             continuous_update=False,
             style={"description_width": "initial"},
-            layout=w.Layout(width="100%"),
+            layout=lay(width="auto"),
         )
         self.text.observe(lambda change: field.changed(change["new"] or None), names="value")
         self.view = self.text
@@ -674,6 +712,7 @@ class _Number(_Control):
     def __init__(self, field: _Field, *, whole: bool) -> None:
         import ipywidgets as w
 
+        lay = field._owner.layout
         from ethicalai_lab.policy.workbench import stops
 
         self._field = field
@@ -690,7 +729,7 @@ class _Number(_Control):
             description=field.label,
             tooltip=field.tip,
             style={"description_width": "initial"},
-            layout=w.Layout(width="max-content", max_width="100%"),
+            layout=lay(width="max-content", max_width="100%"),
         )
         self.slider = w.IntSlider(
             value=self._near(self._start),
@@ -699,14 +738,14 @@ class _Number(_Control):
             readout=False,
             continuous_update=True,
             tooltip=f"{field.label}, in steps",
-            layout=w.Layout(width="12em", max_width="100%"),
+            layout=lay(width="12em", max_width="100%"),
         )
         self.open = _undecided_box(field, self._opened)
         self.box.observe(lambda change: field.changed(change["new"]), names="value")
         self.slider.observe(lambda change: field.changed(self._stops[change["new"]]), names="value")
         self.view = w.HBox(
             [self.box, self.slider, self.open],
-            layout=w.Layout(flex_flow="row wrap", align_items="center"),
+            layout=lay(flex_flow="row wrap", align_items="center"),
         )
 
     def _near(self, value: float) -> int:
@@ -725,21 +764,26 @@ class _Number(_Control):
 class _Names(_Control):
     """A list of names: a box to tick for each, and undecided."""
 
-    def __init__(self, field: _Field, options: tuple[str, ...]) -> None:
+    def __init__(self, field: _Field) -> None:
         import ipywidgets as w
 
+        lay = field._owner.layout
+        from ethicalai_lab.policy.workbench import list_assumed, list_options
+
         self._field = field
+        lab = field._owner.bench.lab
+        self._usual = list_assumed(field.path, lab)
         self.open = _undecided_box(field, self._opened)
         self.ticks: dict[str, Any] = {}
-        self._grid = w.HBox(
-            layout=w.Layout(flex_flow="row wrap", width="100%", margin="0 0 0 12px")
-        )
-        for name in options:
+        self._grid = w.HBox(layout=lay(flex_flow="row wrap", width="100%", margin="0 0 0 12px"))
+        for name in list_options(field.path, lab):
             self._add(name)
-        head = w.HTML(f"{html.escape(field.label)}:")
+        head = w.HTML(
+            f"{html.escape(field.label)}:", layout=lay(), style=field._owner.style("HTML")
+        )
         self.view = w.VBox(
             [
-                w.HBox([head, self.open], layout=w.Layout(align_items="center")),
+                w.HBox([head, self.open], layout=lay(align_items="center")),
                 self._grid,
             ]
         )
@@ -747,12 +791,14 @@ class _Names(_Control):
     def _add(self, name: str) -> None:
         import ipywidgets as w
 
+        lay = self._field._owner.layout
         tick = w.Checkbox(
             value=False,
             description=name.replace("_", " "),
             indent=False,
+            style=self._field._owner.style("Checkbox"),
             tooltip=f"{self._field.label}: {name}",
-            layout=w.Layout(width="max-content", margin="0 12px 0 0"),
+            layout=lay(width="max-content", margin="0 12px 0 0"),
         )
         tick.observe(lambda _: self._ticked(), names="value")
         self.ticks[name] = tick
@@ -760,25 +806,20 @@ class _Names(_Control):
 
     def _ticked(self) -> None:
         # in the order of the policy, then of the page: an unchanged list stays unchanged
-        now = self._field._owner.bench.policy[self._field.path] or []
+        now = self._field._owner.bench.policy[self._field.path] or ()
         chosen = [name for name, tick in self.ticks.items() if tick.value]
         self._field.changed(
             [name for name in now if name in chosen] + [n for n in chosen if n not in now]
         )
 
     def _opened(self, undecided: bool) -> None:
-        self._field.changed(None if undecided else self._usual())
-
-    def _usual(self) -> list[str]:
-        assumed = sections.assumed(self._field.path)
-        return list(self.ticks) if assumed is None else list(assumed)
+        self._field.changed(None if undecided else list(self._usual))
 
     def show(self, value: Any) -> None:
         for name in value or ():
             if name not in self.ticks:
                 self._add(name)
-        assumed = sections.assumed(self._field.path) or ()
-        shown = assumed if value is None else value
+        shown = self._usual if value is None else value
         for name, tick in self.ticks.items():
             tick.value = name in shown
         self.open.value = value is None

@@ -115,7 +115,10 @@ def site(n_customers: int, path: Path, token: str) -> Iterator[Path]:
         page.mkdir()
         (page / "policy_lab.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
         # in a file rather than on the command line, where other users of the computer see it
-        settings = {"Voila": {"token": token, "ip": HOST, "open_browser": False}}
+        settings = {
+            "Voila": {"token": token, "ip": HOST, "open_browser": False},
+            "KernelManager": {"transport_encryption": "auto"},
+        }
         (page / "voila.json").write_text(json.dumps(settings), encoding="utf-8")
         yield base
 

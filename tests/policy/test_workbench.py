@@ -1,0 +1,505 @@
+"""The workbench: what is undone, compared, saved and exported, without a page."""
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from ethicalai_lab.policy import (
+    Policy,
+    PolicyError,
+    PolicyLab,
+    Rules,
+    compare_scorecards,
+    evaluate,
+    preset,
+    sections,
+)
+from ethicalai_lab.policy.workbench import (
+    FileClash,
+    Workbench,
+    card_html,
+    list_assumed,
+    list_options,
+    stops,
+    to_notebook,
+    world_recipe,
+)
+from ethicalai_lab.world import WorldConfig, make_world
+
+
+@pytest.fixture(scope="module")
+def lab():
+    return PolicyLab(make_world(600, seed=11), n_boot=60)
+
+
+@pytest.fixture
+def clock():
+    now = [100.0]
+
+    def read():
+        return now[0]
+
+    read.now = now
+    return read
+
+
+@pytest.fixture
+def bench(lab, tmp_path, clock):
+    return Workbench(lab, Policy(), path=tmp_path / "my_policy.yaml", clock=clock)
+
+
+def _values(card):
+    return {m.key: (m.value, m.low, m.high, m.needs) for m in card.measures}
+
+
+# -- changing -----------------------------------------------------------------------
+
+
+def test_a_change_shows_the_card_of_the_new_policy_and_what_moved(bench, lab):
+    before = bench.card
+    bench.decide("log.kind", "hash_chain")
+    assert bench.computed == ("recording",)
+    expected = lab.evaluate(Policy().decide("log", kind="hash_chain"))
+    assert _values(bench.card) == _values(expected)
+    differing = {
+        m.key
+        for m in expected.measures
+        if (m.value, m.needs) != (before[m.key].value, before[m.key].needs)
+    }
+    assert {move.key for move in bench.moved} == differing
+    assert "duty.tampering_noticed" in differing
+    move = next(m for m in bench.moved if m.key == "duty.tampering_noticed")
+    assert move.up
+    assert move.reading == "better"
+    assert move.mark == "\u25b2 up, better"
+
+
+def test_readings_are_those_of_a_comparison(bench):
+    before = bench.card
+    bench.use(preset("privacy_first"), "Preset.")
+    table = compare_scorecards(before, bench.card).table
+    readings = {f"{r.dimension}.{r.measure}": r.reading for r in table.itertuples()}
+    assert len(bench.moved) > 10
+    seen = set()
+    for move in bench.moved:
+        if move.up is None:
+            assert None in (before[move.key].value, bench.card[move.key].value)
+            assert move.reading == ""
+            assert move.mark.startswith("\u25c6 changed")
+        else:
+            assert move.reading == readings[move.key]
+            assert move.up == (bench.card[move.key].value > before[move.key].value)
+        seen.add(move.reading)
+    assert {"better", "worse"} <= seen
+
+
+def test_undo_and_redo_walk_the_same_way_back_and_forth(bench):
+    policies, cards = [bench.policy], [_values(bench.card)]
+    for path, value in (
+        ("anonymization.generalization", "mondrian"),
+        ("anonymization.k", 10),
+        ("consent.banner", "neutral"),
+    ):
+        bench.decide(path, value)
+        policies.append(bench.policy)
+        cards.append(_values(bench.card))
+    for i in (2, 1, 0):
+        bench.undo()
+        assert bench.policy == policies[i]
+        assert _values(bench.card) == cards[i]
+    assert not bench.can_undo
+    bench.undo()  # nothing to undo, nothing happens
+    assert bench.policy == policies[0]
+    for i in (1, 2, 3):
+        bench.redo()
+        assert bench.policy == policies[i]
+        assert _values(bench.card) == cards[i]
+    assert not bench.can_redo
+    bench.undo()
+    bench.decide("log.kind", "plain_file")
+    assert not bench.can_redo, "a new change ends what could be made again"
+
+
+def test_a_reason_is_kept_and_can_be_taken_back(bench):
+    bench.decide("anonymization.k", 5)
+    bench.decide("anonymization.reason", "the board's wish")
+    assert bench.policy.anonymization.reason == "the board's wish"
+    assert bench.computed == ()
+    bench.decide("anonymization.reason", None)
+    assert bench.policy.to_dict() == {"version": 1, "anonymization": {"k": 5}}
+    bench.decide("fairness.audit.reason", None)
+    assert bench.policy["fairness.audit.reason"] is None
+
+
+def test_a_slider_being_dragged_is_one_step_and_a_pause_ends_it(bench, clock):
+    for k in (2, 3, 5):
+        clock.now[0] += 0.2
+        bench.decide("anonymization.k", k)
+    clock.now[0] += 0.2
+    bench.decide("anonymization.l", 2)
+    clock.now[0] += 5
+    bench.decide("anonymization.l", 3)
+    bench.undo()
+    assert bench.policy.anonymization.l == 2
+    bench.undo()
+    assert bench.policy.anonymization.l is None
+    assert bench.policy.anonymization.k == 5
+    bench.undo()
+    assert bench.policy == Policy()
+    bench.redo()
+    assert bench.policy.anonymization.k == 5
+
+
+def test_what_contradicts_itself_changes_nothing(bench):
+    bench.decide("pseudonymization.key_rotation_days", 30)
+    before, card, moved = bench.policy, bench.card, bench.moved
+    with pytest.raises(PolicyError, match="the method hash has no key"):
+        bench.decide("pseudonymization.method", "hash")
+    assert bench.policy is before
+    assert bench.card is card
+    assert bench.moved == moved
+    bench.undo()
+    assert bench.policy == Policy()
+
+
+def test_a_policy_that_cannot_be_evaluated_here_changes_nothing(bench):
+    before = bench.policy
+    with pytest.raises(PolicyError, match="shoe_size"):
+        bench.decide("data.features", ["shoe_size"])
+    assert bench.policy is before
+    assert not bench.can_undo
+
+
+@pytest.mark.parametrize("path", ["anonymization.kk", "nowhere"])
+def test_an_unknown_field_is_named(bench, path):
+    with pytest.raises(PolicyError, match="there is no field"):
+        bench.decide(path, 1)
+
+
+def test_reset_can_be_undone(bench):
+    bench.decide("log.kind", "hash_chain")
+    bench.reset()
+    assert bench.policy == Policy()
+    bench.undo()
+    assert bench.policy.log.kind == "hash_chain"
+
+
+# -- comparing and rules ---------------------------------------------------------------
+
+
+def test_a_pinned_card_is_compared_in_pairs(bench):
+    assert bench.comparison() is None
+    bench.pin()
+    pinned = bench.card
+    bench.use(preset("consent_first"), "Preset.")
+    expected = compare_scorecards(pinned, bench.card, names=("A", "now"))
+    assert bench.comparison().table.equals(expected.table)
+    assert bench.comparison().table["paired"].any()
+    page = card_html(bench)
+    assert "difference to A (interval)" in page
+    row = expected.table.query("measure == 'against_their_will'").iloc[0]
+    assert row["reading"] == "better"
+    assert f"{100 * row['difference']:+.1f} points (" in page
+    bench.unpin()
+    assert "difference to A" not in card_html(bench)
+
+
+RULES = """# ours
+set_by: the ethics board
+rules:
+  duty.tampering_noticed: {min: 0.5}
+  privacy.columns_in_use: {max: 100}
+"""
+
+
+def test_rules_show_bounds_and_misses_and_stay_through_changes(bench, tmp_path):
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES, encoding="utf-8")
+    bench.load_rules(file)
+    assert [miss.measure for miss in bench.card.misses] == ["duty.tampering_noticed"]
+    page = card_html(bench)
+    assert "Bounds missed" in page
+    assert "at least 50.0 % (the ethics board): missed" in page
+    bench.decide("log.kind", "hash_chain")
+    bench.decide("log.witness", "external")
+    assert bench.card.misses == []
+    file.write_text("rules: {privacy.nonsense: {max: 1}}\nset_by: us\n", encoding="utf-8")
+    with pytest.raises(PolicyError, match=r"privacy\.nonsense"):
+        bench.load_rules(file)
+    assert bench.card["duty.tampering_noticed"].threshold == 0.5, "the rules before stay"
+    bench.drop_rules()
+    assert bench.card["duty.tampering_noticed"].threshold is None
+
+
+# -- files -----------------------------------------------------------------------------
+
+
+def test_saving_and_loading_keep_every_decision_and_every_comment(bench, tmp_path):
+    bench.decide("anonymization.k", 20)
+    bench.save()
+    text = bench.path.read_text(encoding="utf-8")
+    bench.path.write_text(text.replace("k: 20", "k: 20 # the board's wish"), encoding="utf-8")
+    bench.load()
+    bench.decide("log.kind", "merkle_tree")
+    bench.save()
+    assert "k: 20 # the board's wish" in bench.path.read_text(encoding="utf-8")
+    assert Policy.load(bench.path) == bench.policy
+
+
+def test_a_file_that_changed_since_it_was_loaded_is_not_written_over_silently(bench):
+    bench.decide("anonymization.k", 20)
+    bench.save()
+    Policy.load(bench.path).decide("anonymization", k=99).save(bench.path)
+    theirs = bench.path.read_bytes()
+    bench.decide("anonymization.l", 3)
+    for _ in range(2):
+        with pytest.raises(FileClash, match="has changed on disk"):
+            bench.save()
+        assert bench.path.read_bytes() == theirs
+    bench.save(overwrite=True)  # the second press
+    assert Policy.load(bench.path) == bench.policy
+    assert not list(bench.path.parent.glob(".*.part"))
+
+
+def test_what_changed_after_the_warning_is_told_again(bench):
+    bench.save()
+    Policy().decide("anonymization", k=2).save(bench.path)
+    bench.decide("anonymization.k", 3)
+    with pytest.raises(FileClash):
+        bench.save(overwrite=True)  # nobody has been told yet
+    Policy().decide("anonymization", k=4).save(bench.path)
+    with pytest.raises(FileClash):
+        bench.save(overwrite=True)
+    assert Policy.load(bench.path).anonymization.k == 4
+    bench.save(overwrite=True)
+    assert Policy.load(bench.path).anonymization.k == 3
+
+
+def test_a_file_that_was_never_loaded_is_not_written_over_silently(bench):
+    Policy().decide("anonymization", k=7).save(bench.path)
+    bench.decide("anonymization.k", 3)
+    with pytest.raises(FileClash, match="is there already and was not loaded here"):
+        bench.save()
+    assert Policy.load(bench.path).anonymization.k == 7
+
+
+def test_a_faulty_file_is_named_and_left_alone(bench):
+    bench.path.write_text("version: 1\nanonymization: {k: -3}\n", encoding="utf-8")
+    kept = bench.path.read_bytes()
+    policy = bench.policy
+    with pytest.raises(PolicyError, match=r"anonymization\.k is -3"):
+        bench.load()
+    for _ in range(2):
+        with pytest.raises(PolicyError):
+            bench.save(overwrite=True)
+    assert bench.path.read_bytes() == kept
+    assert bench.policy is policy
+
+
+def test_it_begins_with_the_readers_own_file(lab, tmp_path):
+    path = tmp_path / "mine.yaml"
+    Policy().decide("anonymization", k=7).save(path)
+    bench = Workbench(lab, path=path)
+    assert bench.policy.anonymization.k == 7
+    bench.decide("anonymization.k", 8)
+    bench.save()  # it is the file that was loaded: no clash
+    assert Policy.load(path).anonymization.k == 8
+
+
+def test_the_exported_card_is_the_card_and_another_file_is_not_written_over(bench, tmp_path):
+    path = tmp_path / "card.html"
+    bench.decide("anonymization.k", 5)
+    bench.export_card(path)
+    assert path.read_text(encoding="utf-8") == bench.card.to_html(title="Policy scorecard")
+    assert "anonymization: k 5" in path.read_text(encoding="utf-8")
+    bench.decide("anonymization.k", 6)
+    bench.export_card(path)  # our own export may be renewed
+    path.write_text("somebody's notes", encoding="utf-8")
+    with pytest.raises(FileClash):
+        bench.export_card(path, overwrite=True)
+    assert path.read_text(encoding="utf-8") == "somebody's notes"
+    bench.export_card(path, overwrite=True)
+    assert "somebody's notes" not in path.read_text(encoding="utf-8")
+
+
+# -- the notebook ------------------------------------------------------------------------
+
+
+def _run(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    NotebookClient(
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    return notebook
+
+
+@pytest.fixture
+def in_repo(monkeypatch, repo):
+    monkeypatch.setenv("PYTHONPATH", str(repo))
+
+
+@pytest.fixture
+def exported(bench, tmp_path, in_repo):
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES, encoding="utf-8")
+    bench.load_rules(file)
+    bench.use(
+        preset("fairness_first").decide("log", reason='a "quoted" reason\\with $igns: and """ #'),
+        "Preset.",
+    )
+    path = tmp_path / "again" / "scorecard.ipynb"
+    path.parent.mkdir()
+    bench.export_notebook(path)
+    return path
+
+
+def test_the_notebook_runs_and_reproduces_every_value(exported, bench):
+    notebook = _run(exported)
+    printed = notebook.cells[-1].outputs[0]["text"]
+    assert printed == f"All {len(bench.card.measures)} measures are as exported.\n"
+    table = next(c for c in notebook.cells if c["id"] == "table").outputs[0]["data"]["text/html"]
+    assert "the ethics board" in table
+    assert [p.name for p in exported.parent.iterdir()] == [exported.name]
+
+
+def test_the_notebook_notices_a_value_that_is_not_the_exported_one(exported):
+    text = exported.read_text(encoding="utf-8")
+    found = re.search(r'\\"privacy\.columns_in_use\\": ([0-9.]+)', text)
+    wrong = text.replace(found[0], found[0].replace(found[1], "23.5"))
+    assert wrong != text
+    exported.write_text(wrong, encoding="utf-8")
+    with pytest.raises(CellExecutionError, match=r"privacy\.columns_in_use"):
+        _run(exported)
+
+
+def test_the_notebook_carries_knobs_seed_and_policy(tmp_path):
+    world = make_world(300, seed=5, config=WorldConfig(privacy_concern=0.8))
+    assert world_recipe(world) == {"n": 300, "seed": 5, "config": {"privacy_concern": 0.8}}
+    policy = preset("consent_first")
+    card = evaluate(policy, world, n_boot=0, seed=3)
+    text = to_notebook(policy, world_recipe(world), card)
+    source = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    assert "make_world(300, seed=5, config=WorldConfig(privacy_concern=0.8))" in source
+    assert "n_boot=0, seed=3" in source
+    space = {}
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code" and cell["id"] in ("setup", "policy"):
+            exec("".join(cell["source"]), space)
+    assert space["policy"] == policy
+
+
+def test_what_cannot_be_reproduced_is_refused(lab, bench, tmp_path):
+    world = lab.world
+    other = copy.copy(world)
+    changed = world.campaign.assign(spend=world.campaign["spend"] + 1)
+    other._tables = {**world.tables, "campaign": changed}
+    with pytest.raises(PolicyError, match="cannot be made again from a seed"):
+        world_recipe(other)
+    with pytest.raises(PolicyError, match="another policy"):
+        to_notebook(preset("consent_first"), world_recipe(world), bench.card)
+    with pytest.raises(PolicyError, match="folder"):
+        bench.export_notebook(tmp_path / "nowhere" / "x.ipynb")
+
+
+# -- a better one nearby -------------------------------------------------------------------
+
+
+def test_a_search_tells_how_far_it_is_and_finds_what_improves(bench):
+    told = []
+    search = bench.search("duty.tampering_noticed", top=2)
+    search.watch(lambda s: told.append((s.done, s.of))).start().wait(300)
+    assert not search.running
+    assert search.problem == ""
+    done, of = zip(*told, strict=True)
+    assert list(done) == sorted(done)
+    assert done[-1] == of[-1] > 100
+    assert 1 <= len(search.found) <= 2
+    for policy in search.found.policies:
+        bench.use(policy, "Applied.")
+        move = next(m for m in bench.moved if m.key == "duty.tampering_noticed")
+        assert move.reading == "better"
+        bench.undo()
+
+
+def test_a_search_can_be_stopped_and_leaves_the_policy_alone(bench):
+    before = bench.policy
+    search = bench.search("duty.tampering_noticed")
+    search.watch(lambda s: s.stop() if s.done >= 3 else None).start().wait(120)
+    assert not search.running
+    assert 3 <= search.done < search.of
+    assert search.found is None
+    assert search.problem.startswith("Stopped")
+    assert bench.policy is before
+
+
+def test_a_search_for_what_has_no_number_says_so(bench):
+    search = bench.search("consent.unmeant_consent").start().wait(60)
+    assert "needs at least one" in search.problem
+
+
+# -- what controls need ----------------------------------------------------------------------
+
+
+def _numbers():
+    return [p for p in sections.FIELDS if sections.limits(p)[1] is not None]
+
+
+@pytest.mark.parametrize("path", _numbers())
+def test_each_stop_of_a_slider_is_accepted_and_reaches_the_ends(path):
+    found = stops(path)
+    assert list(found) == sorted(set(found))
+    assert 10 <= len(found) <= 400
+    low, high, excluded = sections.limits(path)
+    assert found[-1] == high
+    assert excluded or found[0] == low
+    section, _, name = path.rpartition(".")
+    for value in found:
+        assert getattr(Policy().decide(section, **{name: value}).section(section), name) == value
+
+
+def _lists():
+    return [p for p in sections.FIELDS if sections.is_list(p)]
+
+
+@pytest.mark.parametrize("path", _lists())
+def test_each_name_that_is_offered_can_be_evaluated(lab, path):
+    section, _, name = path.rpartition(".")
+    options = list_options(path, lab)
+    assert set(list_assumed(path, lab)) <= set(options)
+    for chosen in (list(options), [options[-1]]):
+        lab.evaluate(Policy().decide(section, **{name: chosen}))
+
+
+def test_what_a_list_is_assumed_to_hold_gives_the_same_card(lab):
+    usual = _values(lab.evaluate(Policy()))
+    for path in _lists():
+        chosen = list(list_assumed(path, lab))
+        if chosen or path != "fairness.audit.groups":
+            section, _, name = path.rpartition(".")
+            assert _values(lab.evaluate(Policy().decide(section, **{name: chosen}))) == usual, path
+
+
+def test_the_live_card_holds_every_measure_and_loads_nothing(bench):
+    bench.use(preset("consent_first"), "Preset.")
+    page = card_html(bench)
+    for measure in bench.card.measures:
+        assert measure.measure.replace("_", " ") in page
+    assert page.count("class=moved") == len(bench.moved) > 0
+    for move in bench.moved:
+        assert move.mark in page
+    assert not re.search(r"(?:src|href)\s*=|https?://|@import|<script", page)
+
+
+def test_rules_are_the_teams_own(bench):
+    assert Rules.parse(RULES).to_yaml() == RULES
+    assert Path(bench.path).name == "my_policy.yaml"
