@@ -20,9 +20,9 @@ from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy, my_policy_path
 from ethicalai_lab.policy.rules import DIMENSIONS, Rules
 from ethicalai_lab.policy.scorecard import (
-    _BETTER,
     _CSS,
     _POINTS,
+    DIRECTIONS,
     Comparison,
     Measure,
     Scorecard,
@@ -712,13 +712,16 @@ def stops(path: str) -> tuple[float, ...] | tuple[int, ...]:
 
 _LIVE_CSS = """
 .eal-live{font-size:.8125rem}.eal-live td.num{white-space:normal}
-.eal-live .eal-score-table{width:100%}
-.eal-live th[scope=row]{font-weight:normal;min-width:8.5em}
+.eal-live th[scope=row]{font-weight:normal;min-width:9em}
+.eal-live th[scope=row] small{display:block}
 .eal-live tr.moved>*{box-shadow:inset 0 0 0 100vmax color-mix(in srgb,var(--bar) 14%,transparent)}
 .eal-live .mark{white-space:nowrap;font-weight:bold}
 .eal-live ul{margin:.15rem 0 .4rem;padding-left:1.1rem}.eal-live p{margin:.25rem 0}
+.eal-live .now{height:7.4em;overflow:auto;border:1px solid var(--line);padding:.15rem .5rem;
+margin-bottom:.4rem;box-sizing:border-box}
+.eal-live .now ul{list-style:none;padding:0}
 .eal-live thead th{position:sticky;top:0;z-index:1}
-.eal-live .box{max-height:44rem;overflow:auto;border:1px solid var(--line)}
+.eal-live .box{max-height:40rem;overflow:auto;border:1px solid var(--line)}
 """
 
 
@@ -736,7 +739,7 @@ def card_html(bench: Workbench) -> str:
         difference to it.
     """
     moved = {move.key: move for move in bench.moved}
-    heads = ["measure", "value (interval)", "bar", "truth", "better", "last change"]
+    heads = ["measure", "value (interval)", "last change"]
     against: dict[str, Mapping[str, Any]] = {}
     if bench.pinned is not None:
         comparison = bench.comparison()
@@ -746,7 +749,7 @@ def card_html(bench: Workbench) -> str:
         heads += ["A", "difference to A (interval)"]
     bounds = any(measure.limits for measure in bench.card.measures)
     if bounds:
-        heads.insert(5, "bound")
+        heads.insert(2, "bound")
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
     bodies = []
     for dimension in DIMENSIONS:
@@ -762,8 +765,8 @@ def card_html(bench: Workbench) -> str:
             )
     misses = "".join(f"<li>{_text(miss.text)}</li>" for miss in bench.card.misses)
     return (
-        f'<section class="eal-score eal-live" lang="en" aria-label="Scorecard">'
-        f"<style>{_CSS}{_LIVE_CSS}</style>"
+        '<section class="eal-score eal-live" lang="en" aria-label="Scorecard">'
+        f"<style>{_CSS}{_LIVE_CSS}</style>{_now_html(bench.moved)}"
         f'<p class="sum"><strong>Scorecard.</strong> {_text(bench.card.summary)}</p>'
         + (f"<p><strong>Bounds missed</strong></p><ul>{misses}</ul>" if misses else "")
         + '<div class="box" role="region" tabindex="0" aria-label="Measures"><table>'
@@ -771,6 +774,24 @@ def card_html(bench: Workbench) -> str:
         "<p><small>Each bar has its own scale and contains zero: thick, the interval; round, the "
         "value; cross, the truth where this world knows it; dashed, a bound. Results of the "
         "tests named in the exported card, no verdict.</small></p></section>"
+    )
+
+
+_ORDER = ("worse", "better", "", "cannot tell", "same")
+
+
+def _now_html(moved: tuple[Move, ...]) -> str:
+    """Return what the last change moved, in a box of one height, so that the page stays put."""
+    lines = "".join(
+        f'<li><span class="mark">{_text(move.mark)}</span>: '
+        f"{_text(move.key.replace('.', ': ').replace('_', ' '))}, {_text(move.before)} \u2192 "
+        f"{_text(move.after)}</li>"
+        for move in sorted(moved, key=lambda move: _ORDER.index(move.reading))
+    )
+    inner = f"<ul>{lines}</ul>" if lines else "<p>Nothing moved yet.</p>"
+    return (
+        '<div class="now" role="region" tabindex="0" aria-label="What the last change moved">'
+        f"<strong>What the last change moved</strong>{inner}</div>"
     )
 
 
@@ -783,16 +804,17 @@ def _live_row(
 ) -> str:
     name = measure.measure.replace("_", " ")
     title = f"{measure.meaning} Evidence: {measure.evidence}"
-    truth = "" if measure.truth is None else _number(measure.truth, measure.unit)
     cells = [
         f'<th scope="row" title="{_text(title)}">{_text(name)} '
-        f"<small>{_text(_unit(measure))}</small></th>"
+        f"<small>{_text(_unit(measure))}; {DIRECTIONS[measure.direction]}</small></th>"
     ]
     if measure.value is None:
-        cells.append(f'<td class="gap" colspan="2"><small>{_text(measure.needs)}</small></td>')
+        cells.append(f'<td class="gap"><small>{_text(measure.needs)}</small></td>')
     else:
-        cells += [f'<td class="num">{_text(measure.shown)}</td>', f"<td>{_bar(measure)}</td>"]
-    cells += [f'<td class="num">{_text(truth)}</td>', f"<td>{_BETTER[measure.direction]}</td>"]
+        truth = ""
+        if measure.truth is not None:
+            truth = f"<small>truth {_text(_number(measure.truth, measure.unit))}</small>"
+        cells.append(f'<td class="num">{_text(measure.shown)}{_bar(measure)}{truth}</td>')
     if bounds:
         gap = ' class="gap"' if measure.misses else ""
         cells.append(f"<td{gap}>{'<br>'.join(_text(line) for line in _held(measure))}</td>")

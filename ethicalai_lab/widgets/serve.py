@@ -116,7 +116,15 @@ def site(n_customers: int, path: Path, token: str) -> Iterator[Path]:
         (page / "policy_lab.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
         # in a file rather than on the command line, where other users of the computer see it
         settings = {
-            "Voila": {"token": token, "ip": HOST, "open_browser": False},
+            "Voila": {
+                "token": token,
+                "ip": HOST,
+                "open_browser": False,
+                # a page that closes says so without the second cookie that this would ask for,
+                # and its kernel would live on; no other site can send the first one (Strict)
+                "tornado_settings": {"disable_check_xsrf": True},
+            },
+            "IdentityProvider": {"cookie_options": {"SameSite": "Strict"}},
             "KernelManager": {"transport_encryption": "auto"},
         }
         (page / "voila.json").write_text(json.dumps(settings), encoding="utf-8")
