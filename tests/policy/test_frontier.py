@@ -70,11 +70,8 @@ def test_other_workers_give_the_same_numbers(world, base, swept):
 
 def test_it_runs_unchanged_on_dask_workers(world, base, swept, tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    import dask
-
     monkeypatch.chdir(tmp_path)
     with (
-        dask.config.set({"distributed.admin.tick.limit": "60s"}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
         ) as cluster,
