@@ -223,7 +223,7 @@ def make_anew():
             VENV.rename(BEFORE)
     try:
         fill(start)
-    except SystemExit:
+    except (SystemExit, OSError):
         # every step has ended: without a network, say, the lab is no worse off than before
         if (BEFORE / STAMP.name).exists():
             shutil.rmtree(VENV, ignore_errors=True)
@@ -236,7 +236,9 @@ def make_anew():
 def fill(start):
     """Make an empty .venv, install the lock there, and say so."""
     STAMP.unlink(missing_ok=True)
-    worked, said = step(sys.executable, "-I", "-m", "venv", "--clear", str(VENV))
+    # this script may run on the Python of the very .venv that has just been put aside
+    python = getattr(sys, "_base_executable", None) or sys.executable
+    worked, said = step(python, "-I", "-m", "venv", "--clear", str(VENV))
     if not worked:
         sys.exit(advice(said) or f"Cannot make {VENV}: close what uses it, delete it, {AGAIN}")
     install()

@@ -11,7 +11,10 @@ __all__ = ["clean", "markdown_cell"]
 def clean(text: object, most: int | None = None) -> str:
     """Return the text on one line, cut to ``most`` characters where that is given."""
     # control characters and line ends could fake a heading or a sentence of ours
-    flat = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    flat = str(text)
+    if not flat.isprintable():
+        flat = "".join(c if c.isprintable() else " " for c in flat)
+    flat = " ".join(flat.split())
     return flat if most is None or len(flat) <= most else flat[: most - 1] + "…"
 
 

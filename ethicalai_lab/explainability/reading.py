@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ethicalai_lab.explainability.errors import ExplanationError
 
@@ -43,6 +44,11 @@ def count_syllables(word: str) -> int:
     >>> [count_syllables(word) for word in ("mail", "table", "offered", "stopped", "AI")]
     [1, 2, 2, 1, 2]
     """
+    return _counted(word)
+
+
+@lru_cache(maxsize=4096)
+def _counted(word: str) -> int:
     digits = sum(c.isdigit() for c in word)
     if digits:
         letters = re.sub(r"[\d.,'’]", "", word)

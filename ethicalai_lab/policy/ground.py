@@ -100,6 +100,21 @@ class Ground:
         return self.aligned(self.world.campaign)
 
     @cached_property
+    def arm(self) -> NDArray[Any]:
+        """Arm of the randomised campaign of each customer, as text."""
+        return self.campaign["arm"].astype(object).to_numpy()
+
+    @cached_property
+    def uses_app(self) -> NDArray[np.bool_]:
+        """Who shops in the app."""
+        return self.customers["device"].astype(object).to_numpy() == "app"
+
+    @cached_property
+    def questions(self) -> tuple[str, ...]:
+        """Questions that customers were asked about what they like."""
+        return tuple(sorted(self.world.preferences["question"].astype(object).unique()))
+
+    @cached_property
     def people(self) -> pd.DataFrame:
         """Truth: privacy concern, trust and fatigue of each customer."""
         return self.aligned(self.world.truth.people)

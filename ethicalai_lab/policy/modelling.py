@@ -195,7 +195,9 @@ def _behaviour(ground: Ground, days: int) -> tuple[pd.DataFrame, float, int]:
     fresh = bought["days"] <= days
     person, age = bought["person"][fresh], bought["days"][fresh]
     last = np.full(ground.n, np.inf)
-    np.minimum.at(last, person, age)
+    # oldest first, so that the latest purchase is written last
+    order = np.argsort(-age, kind="stable")
+    last[person[order]] = age[order]
     table = pd.DataFrame(
         {
             "recency": np.where(
@@ -242,7 +244,7 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
     columns = chosen_columns(
         settings["data.features"], inferred=bool(settings["data.inferred_traits"])
     )
-    asked = sorted(set(ground.world.preferences["question"].astype(str)))
+    asked = ground.questions
     for question in settings["data.zero_party_questions"]:
         if question not in asked:
             raise PolicyError(
@@ -277,7 +279,11 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
         source += [len(columns) - 1] * len(own)
         table[columns[-1]] = values
     used = {column: roles[column] for column in columns}
-    matrix = np.hstack(parts) if parts else np.zeros((ground.n, 0))
+    matrix = np.empty((ground.n, len(names)))
+    first = 0
+    for block in parts:
+        matrix[:, first : first + block.shape[1]] = block
+        first += block.shape[1]
     static = sum(column not in _BEHAVIOUR for column in columns)
     records = records * any(column in _BEHAVIOUR for column in columns) + ground.n * static
     return Collection(
@@ -330,7 +336,7 @@ def model(
     n, p = collection.matrix.shape
     objective = settings["personalization.objective"]
     y = ground.campaign[objective].to_numpy(float)
-    arm = ground.campaign["arm"].astype(str).to_numpy()
+    arm = ground.arm
     learn = permission.practice[_ANALYTICS]
     targeting, offer = settings["personalization.targeting"], settings["personalization.offer"]
     fold = ground.chances("fold", n) < 0.5
@@ -428,7 +434,7 @@ def targeting(
     contactable = permission.practice[_MARKETING]
     personal = permission.practice[_PERSONAL] & contactable
     y = ground.campaign["visit"].to_numpy(float)
-    arm = ground.campaign["arm"].astype(str).to_numpy()
+    arm = ground.arm
     common = _fixed_offer(
         settings["personalization.offer"], y, arm, permission.practice[_ANALYTICS]
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ethicalai_lab.consent.purposes import Purposes
 from ethicalai_lab.consent.simulation import (
     BANNERS,
     Assumptions,
@@ -186,10 +187,18 @@ def permission(ground: Ground, settings: Settings, *, asking: Asking) -> Permiss
     # an objection to direct marketing ends the profiling that serves it as well
     practice[_MARKETING] &= ~asking.objected
     practice[_PERSONAL] &= ~asking.objected
-    snapshot = PermissionSnapshot(_events(ground, asking), _register(ground), now=ground.as_of)
+    snapshot = PermissionSnapshot(
+        _events(ground, asking), _register(ground), now=ground.as_of, purposes=_purposes(ground)
+    )
     lawful = np.stack([snapshot.permitted(ground.ids, p, ground.as_of) for p in PURPOSES])
     leaves = asking.withdrew.any(axis=0) & (ground.chances("erasure", ground.n) < ERASURE_SHARE)
     return Permission(practice, lawful, leaves, asking.objected)
+
+
+def _purposes(ground: Ground) -> Purposes:
+    if "_purposes" not in ground.__dict__:
+        ground.__dict__["_purposes"] = Purposes.default()  # a file: read it once
+    return ground.__dict__["_purposes"]
 
 
 def _register(ground: Ground) -> pd.DataFrame:
@@ -290,7 +299,7 @@ def against_their_will(ground: Ground, *, permission: Permission) -> Estimate:
 
 @gauge("consent", "higher", "share of customers", "permission, every customer")
 def reachable(ground: Ground, *, permission: Permission) -> Estimate:
-    """Customers to whom marketing may be sent, in the house's reading."""
+    """Share of customers to whom marketing may be sent, in the house's reading."""
     return Ratio(permission.practice[_MARKETING])
 
 

@@ -165,7 +165,7 @@ def response(
         push[:] = True
     elif settings["personalization.channel"] == "best_per_customer":
         # a push reaches those who use the app, an e-mail everyone else
-        push = (ground.customers["device"].astype(str) == "app").to_numpy()[who]
+        push = ground.uses_app[who]
     action = 1 + repair.offer[who] + 2 * push
     effect = trust.effect[who] * (1 + URGENCY_LIFT * claims.claim[who])
     leaving = trust.leaving[who]

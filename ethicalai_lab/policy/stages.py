@@ -542,29 +542,29 @@ def read_all(
         if isinstance(plan, Reading):
             readings[name] = plan
             continue
-        parts.append(table)
-        plans[name] = (width, width + table.shape[1], plan)
-        width += table.shape[1]
+        parts += table
+        plans[name] = (width, width + len(table), plan)
+        width += len(table)
     if parts:
-        sums = (weights @ np.hstack(parts)).astype(np.float64)
+        sums = (weights @ np.stack(parts).T).astype(np.float64)
     for name, (first, last, plan) in plans.items():
         finish = _finish_gap if isinstance(estimates[name], Gap) else _finish_ratio
         readings[name] = finish(plan, sums[:, first:last], estimates[name].truth, confidence)
     return {name: readings[name] for name in estimates}
 
 
-def _prepare_ratio(estimate: Ratio, n: int) -> tuple[NDArray[np.float32], Any]:
+def _prepare_ratio(estimate: Ratio, n: int) -> tuple[list[NDArray[np.float32]], Any]:
     top, bottom = _column(estimate.top, n), _column(estimate.bottom, n)
     total = float(np.sum(bottom, dtype=np.float64))
     if not total > 0:
-        return top, Reading(None, needs="needs at least one person to measure it on")
+        return [], Reading(None, needs="needs at least one person to measure it on")
     value = float(np.sum(top, dtype=np.float64)) / total
     # resamples of people who are all alike are alike: none or all is no certainty
     extreme = value in (0.0, 1.0) and bool(((bottom == 0) | (bottom == 1)).all())
     plan = (value, n if estimate.bottom is None else None, round(total) if extreme else None)
     if estimate.bottom is None:  # every resample has as many people
-        return top[:, None], plan
-    return np.column_stack([top, bottom]), plan
+        return [top], plan
+    return [top, bottom], plan
 
 
 def _finish_ratio(
@@ -585,7 +585,7 @@ def _finish_ratio(
     return Reading(value, min(float(low), value), max(float(high), value), truth, "", replicates)
 
 
-def _prepare_gap(estimate: Gap, n: int) -> tuple[NDArray[np.float32], Any]:
+def _prepare_gap(estimate: Gap, n: int) -> tuple[list[NDArray[np.float32]], Any]:
     top, bottom = _column(estimate.top, n), _column(estimate.bottom, n)
     group = np.asarray(estimate.group)
     count = int(group.max(initial=-1)) + 1
@@ -594,15 +594,12 @@ def _prepare_gap(estimate: Gap, n: int) -> tuple[NDArray[np.float32], Any]:
     people = np.bincount(group[inside & (bottom > 0)], minlength=count)
     kept = np.flatnonzero(people >= estimate.smallest)
     if kept.size < 2:
-        return top, Reading(
+        return [], Reading(
             None, needs=f"needs two groups of at least {estimate.smallest} people to compare"
         )
     rates = sums[0][kept] / sums[1][kept]
-    table = np.zeros((n, 2 * kept.size), dtype=np.float32)
-    for i, code in enumerate(kept):
-        rows = group == code
-        table[rows, i] = top[rows]
-        table[rows, kept.size + i] = bottom[rows]
+    inside_each = [group == code for code in kept]
+    table = [values * rows for values in (top, bottom) for rows in inside_each]
     most, least = (kept[int(i)] for i in (rates.argmax(), rates.argmin()))
     names = estimate.names or tuple(map(str, range(count)))
     return table, (rates, f"largest between {names[most]} and {names[least]}")

@@ -740,13 +740,14 @@ def card_html(bench: Workbench) -> str:
     """
     moved = {move.key: move for move in bench.moved}
     heads = ["measure", "value (interval)", "last change"]
+    if bench.pinned is not None:  # what moved is also listed above the table
+        heads[-1] = "A, difference to A (interval)"
     against: dict[str, Mapping[str, Any]] = {}
     if bench.pinned is not None:
         comparison = bench.comparison()
         assert comparison is not None
         rows = comparison.table.to_dict("records")
         against = {f"{row['dimension']}.{row['measure']}": row for row in rows}
-        heads += ["A", "difference to A (interval)"]
     bounds = any(measure.limits for measure in bench.card.measures)
     if bounds:
         heads.insert(2, "bound")
@@ -818,16 +819,17 @@ def _live_row(
     if bounds:
         gap = ' class="gap"' if measure.misses else ""
         cells.append(f"<td{gap}>{'<br>'.join(_text(line) for line in _held(measure))}</td>")
-    cells.append(
-        "<td></td>"
-        if move is None
-        else f'<td><span class="mark">{_text(move.mark)}</span><br><small>was '
-        f"{_text(move.before)}</small></td>"
-    )
     if pinned is not None:
         old = pinned.get(measure.key)
-        cells.append(f'<td class="num">{_text(old.shown) if old is not None else ""}</td>')
-        cells.append(f"<td>{_against(measure, against.get(measure.key))}</td>")
+        shown = f"A: {_text(old.shown)}<br>" if old is not None else ""
+        cells.append(f'<td class="num">{shown}{_against(measure, against.get(measure.key))}</td>')
+    elif move is not None:
+        cells.append(
+            f'<td><span class="mark">{_text(move.mark)}</span><br><small>was '
+            f"{_text(move.before)}</small></td>"
+        )
+    else:
+        cells.append("<td></td>")
     return f"<tr{' class=moved' if move is not None else ''}>{''.join(cells)}</tr>"
 
 
@@ -840,7 +842,7 @@ def _against(measure: Measure, row: Mapping[str, Any] | None) -> str:
     text = _with_interval(row["difference"], _none(row["low"]), _none(row["high"]), unit, sign=True)
     sign = "\u25b2 " if row["difference"] > 0 else "\u25bc " if row["difference"] < 0 else ""
     reading = f"<br><small>{_text(row['reading'])}</small>" if row["reading"] else ""
-    return f"{sign}{_text(text)}{reading}"
+    return f"<strong>{sign}{_text(text)}</strong>{reading}"
 
 
 # ------------------------------------------------------------------------ the notebook
