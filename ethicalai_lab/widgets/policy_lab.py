@@ -12,7 +12,7 @@ from ethicalai_lab.policy import sections
 from ethicalai_lab.widgets.base import WidgetError, view_of
 
 if TYPE_CHECKING:
-    from ethicalai_lab.policy import Policy, PolicyLab
+    from ethicalai_lab.policy import Policy, PolicyLab, Preset
     from ethicalai_lab.policy.workbench import Search, Workbench
     from ethicalai_lab.world import World
 
@@ -271,19 +271,21 @@ class PolicyLabWidget:
         self.reset = button(
             "Reset", "Back to where this session began", lambda: self.act(bench.reset)
         )
-        self.preset = w.Dropdown(
-            options=[("choose one", ""), *((n.replace("_", " "), n) for n in PRESETS)],
-            description="Preset",
-            style={"description_width": "initial"},
-            layout=lay(width="17em"),
-        )
-        self.take = button("Take preset", "Replace the policy by the preset", self._take)
+        self.presets = {
+            name: button(
+                name.replace("_", " "), f"Preset: {each.about}", lambda each=each: self._take(each)
+            )
+            for name, each in PRESETS.items()
+        }
         self.pin = button("Pin as A", "Compare later policies with this one", self._pin)
         self.unpin = button("Unpin A", "Stop comparing", self._unpin)
-        self.bar = row(
-            self.undo, self.redo, self.reset, self.preset, self.take, self.pin, self.unpin
+        self.bar = w.VBox(
+            [
+                row(self.undo, self.redo, self.reset, self.pin, self.unpin),
+                row(w.HTML("Presets, to measure from:"), *self.presets.values()),
+            ],
+            layout=lay(width="auto", min_width="0"),
         )
-        self.about_preset = w.HTML()
 
         folder = bench.path.parent
         self.file = text("Policy file", str(bench.path))
@@ -311,16 +313,18 @@ class PolicyLabWidget:
             layout=lay(flex="1 1 30em", min_width="0"),
         )
 
-        measures = [
-            (f"{m.dimension}: {m.measure.replace('_', ' ')}", m.key)
+        self.measures = {
+            f"{m.dimension}: {m.measure.replace('_', ' ')}": m.key
             for m in bench.card.measures
             if m.direction != "none"
-        ]
-        self.measure = w.Dropdown(
-            options=measures,
+        }
+        self.measure = w.Combobox(
+            options=list(self.measures),
             description="Improve",
+            placeholder="type or choose a measure",
+            ensure_option=False,
             style={"description_width": "initial"},
-            layout=lay(width="24em", max_width="100%"),
+            layout=lay(width="26em", max_width="100%"),
         )
         self.changes = w.ToggleButtons(
             options=[("one change", 1), ("up to two", 2)],
@@ -345,7 +349,6 @@ class PolicyLabWidget:
         )
         self.tools = w.HBox([search, files], layout=lay(flex_flow="row wrap", width="100%"))
         self._search: Search | None = None
-        self.preset.observe(lambda _: self._shown_preset(), names="value")
         if self._problem:
             self.file_said.value = _told(self._problem, refused=True)
 
@@ -397,20 +400,9 @@ class PolicyLabWidget:
 
     # -- the buttons ------------------------------------------------------------
 
-    def _shown_preset(self) -> None:
-        from ethicalai_lab.policy import PRESETS
-
-        if self.preset.value:
-            self.preset.tooltip = PRESETS[self.preset.value].about
-
-    def _take(self) -> None:
-        from ethicalai_lab.policy import PRESETS
-
-        name = self.preset.value
-        if name:
-            chosen = PRESETS[name]
-            what = f"Preset {name.replace('_', ' ')}: {chosen.about}"
-            self.act(lambda: self.bench.use(chosen.policy(), what))
+    def _take(self, chosen: Preset) -> None:
+        what = f"Preset {chosen.name.replace('_', ' ')}: {chosen.about}"
+        self.act(lambda: self.bench.use(chosen.policy(), what))
 
     def _pin(self) -> None:
         self.act(self.bench.pin)
@@ -447,11 +439,18 @@ class PolicyLabWidget:
         self._file(lambda: self.bench.export_notebook(name, overwrite=True), f"Wrote {name}.")
 
     def _find(self) -> None:
+        import ipywidgets as w
+
         if self._search is not None and self._search.running:
+            return
+        key = self.measures.get(self.measure.value.strip(), self.measure.value.strip())
+        if not key:
+            said = "Name the measure that is to be improved, such as privacy: columns in use."
+            self.results.children = (w.HTML(_told(said, refused=True)),)
             return
         self.find.disabled, self.halt.disabled = True, False
         self.results.children = ()
-        self._search = self.bench.search(self.measure.value, changes=self.changes.value)
+        self._search = self.bench.search(key, changes=self.changes.value)
         self._search.watch(self._progressed).start()
 
     def _halt(self) -> None:
@@ -647,34 +646,25 @@ def _undecided_box(field: _Field, decide: Callable[[bool], None]) -> Any:
 
 
 class _Choice(_Control):
-    """Words, or yes and no; undecided is one more."""
+    """Words, or yes and no; undecided is one more.
+
+    Buttons, however many: JupyterLab takes the arrow keys and letters that a drop-down
+    list would need.
+    """
 
     def __init__(self, field: _Field, options: list[tuple[str, Any]]) -> None:
         import ipywidgets as w
 
-        lay = field._owner.layout
-        assumed = _assumed(field.path)
+        assumed = _assumed(field.path).replace("_", " ")
         open_ = f"{_UNDECIDED}, so {assumed}" if assumed else _UNDECIDED
-        shown = [(text.replace("_", " "), value) for text, value in options]
-        style = field._owner.style
-        if len(options) <= 3 and sum(len(text) for text, _ in shown) <= 40:
-            every = [*shown, (open_.replace("_", " "), _OPEN)]
-            self.choice = w.ToggleButtons(
-                options=every,
-                value=_OPEN,
-                description=field.label,
-                tooltips=[f"{field.label}: {text}" for text, _ in every],
-                style={"description_width": "initial", "button_width": "max-content"},
-            )
-        else:
-            self.choice = w.Dropdown(
-                options=[(open_.replace("_", " "), _OPEN), *shown],
-                value=_OPEN,
-                description=field.label,
-                tooltip=field.tip,
-                style=style("Dropdown"),
-                layout=lay(width="26em", max_width="100%"),
-            )
+        every = [*((text.replace("_", " "), value) for text, value in options), (open_, _OPEN)]
+        self.choice = w.ToggleButtons(
+            options=every,
+            value=_OPEN,
+            description=field.label,
+            tooltips=[f"{field.label}: {text}" for text, _ in every],
+            style={"description_width": "initial", "button_width": "max-content"},
+        )
         self.choice.observe(
             lambda change: field.changed(None if change["new"] == _OPEN else change["new"]),
             names="value",

@@ -95,7 +95,7 @@ def _slider_and_undo(page):
     changed = card.inner_text()
     assert changed != before
     assert re.search("[\u25b2\u25bc] (up|down), (better|worse|within chance)", changed)
-    lab.get_by_role("button", name="Undo").press("Enter")
+    lab.get_by_role("button", name="Undo", exact=True).press("Enter")
     _status(page, "Undone: personalization.contact_cost")
     assert _values(card) == start
 
