@@ -443,15 +443,28 @@ class PolicyLabWidget:
 
         if self._search is not None and self._search.running:
             return
-        key = self.measures.get(self.measure.value.strip(), self.measure.value.strip())
-        if not key:
-            said = "Name the measure that is to be improved, such as privacy: columns in use."
-            self.results.children = (w.HTML(_told(said, refused=True)),)
+        key, problem = self._meant(self.measure.value)
+        if problem:
+            self.results.children = (w.HTML(_told(problem, refused=True)),)
             return
         self.find.disabled, self.halt.disabled = True, False
         self.results.children = ()
         self._search = self.bench.search(key, changes=self.changes.value)
         self._search.watch(self._progressed).start()
+
+    def _meant(self, text: str) -> tuple[str, str]:
+        """Return the key of the measure that a text means, or what is the matter with it."""
+        text = " ".join(text.split()).casefold()
+        exact = self.measures.get(text)
+        found = [exact] if exact else [key for name, key in self.measures.items() if text in name]
+        if not text:
+            return "", "Name the measure that is to be improved, such as privacy: columns in use."
+        if len(found) == 1:
+            return found[0], ""
+        if found:
+            names = [name for name in self.measures if text in name]
+            return "", f'Several measures hold "{text}": {"; ".join(names[:6])}. Name one of them.'
+        return text, ""  # the search says which names are near
 
     def _halt(self) -> None:
         if self._search is not None:

@@ -270,6 +270,10 @@ def test_a_search_shows_its_progress_and_its_rows_can_be_applied(page):
     page.measure.value = ""
     page.find.click()
     assert "Name the measure" in page.results.children[0].value
+    page.measure.value = "gap"
+    page.find.click()
+    assert "Several measures hold" in page.results.children[0].value
+    assert page._meant(" Tampering ") == ("duty.tampering_noticed", "")
     page.measure.value = "duty: tampering noticd"
     page.find.click()
     page._search.wait(60)
