@@ -1,0 +1,48 @@
+"""The page on the policy lab says what the code does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ethicalai_lab.policy import Rules, evaluation_graph, permission, response
+
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def page(request):
+    return (request.config.rootpath / "docs" / "policy_lab.md").read_text(encoding="utf-8")
+
+
+def test_the_graph_is_the_one_that_runs(page):
+    (graph,) = (text for kind, text in BLOCK.findall(page) if kind == "mermaid")
+    assert graph == evaluation_graph().to_mermaid()
+
+
+def test_the_assumptions_are_those_of_the_code(page):
+    named = dict(re.findall(r"\| `(\w+\.\w+)` \| ([\d.]+) \|", page))
+    assert named == {
+        "response.MARGIN": f"{response.MARGIN:g}",
+        "response.URGENCY_LIFT": f"{response.URGENCY_LIFT:g}",
+        "permission.ERASURE_SHARE": f"{permission.ERASURE_SHARE:g}",
+    }
+
+
+def test_the_rules_can_be_read_and_name_real_measures(page, tmp_path):
+    (rules,) = (text for kind, text in BLOCK.findall(page) if kind == "yaml")
+    (tmp_path / "rules.yaml").write_text(rules, encoding="utf-8")
+    read = Rules.load(tmp_path / "rules.yaml")
+    named = set(re.findall(r"^  (\w+\.\w+):", rules, re.MULTILINE))
+    assert len(named) == 3
+    assert named <= set(evaluation_graph().gauges)
+    assert all(name in read.to_yaml() for name in named)
+
+
+def test_the_example_runs(page, tmp_path, monkeypatch):
+    (example,) = (text for kind, text in BLOCK.findall(page) if kind == "python")
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, object] = {}
+    exec(example.replace("20_000", "600"), space)
+    assert (tmp_path / "card.html").stat().st_size > 10_000
