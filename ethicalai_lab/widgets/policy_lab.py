@@ -57,6 +57,7 @@ padding:0 .6em!important;border:1px solid var(--jp-border-color1,#999)!important
 .eal-lab .refused{font-weight:bold;border-left:4px solid #d55e00;padding:.2em .5em;margin:.2em 0}
 .eal-lab .widget-toggle-button.mod-active{font-weight:bold;box-shadow:inset 0 0 0 2px #0072b2!important}
 .eal-lab .widget-toggle-button.mod-active::before{content:"\2713\00a0"}
+.eal-lab .noUi-handle{border:2px solid #0072b2!important}
 .eal-lab :focus-visible{outline:2px solid #0072b2;outline-offset:1px}
 """
 
@@ -564,7 +565,9 @@ def _assumed(path: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(value) or "none of them"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class _Field:
