@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,14 @@ from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.scorecard import DIMENSIONS, Measure, Scorecard
-from ethicalai_lab.policy.stages import Graph, Memory, read_all, resampling_weights, values_of
+from ethicalai_lab.policy.stages import (
+    Gauge,
+    Graph,
+    Memory,
+    read_all,
+    resampling_weights,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from ethicalai_lab.world import World
@@ -167,7 +175,8 @@ class PolicyLab:
                 missing[name] = each.run(self.ground, **{n: results[n] for n in each.needs})
         self.measured = tuple(missing)
         with self._threads.one():
-            read = read_all(missing, self._weights)
+            shares = {k for k in missing if self.graph.gauges[k].unit.startswith("share")}
+            read = read_all(missing, self._weights, shares=shares)
         for name, reading in read.items():
             self._memory.put(f"gauge {name}", keys[name], reading)
             readings[name] = reading
@@ -190,9 +199,16 @@ class PolicyLab:
                     needs=found.needs,
                     replicates=found.replicates,
                     samples=samples,
+                    basis=self._basis(each, keys[name]),
                 )
             )
         return Scorecard(tuple(measures), policy, self._about())
+
+    def _basis(self, each: Gauge, key: Any) -> str:
+        """Name all that a measure depends on: the fields behind it and the code that ran."""
+        steps = [self.graph.stages[name] for name in self.graph.behind(*each.needs)]
+        ran = [each.run.__qualname__, *(step.run.__qualname__ for step in steps)]
+        return hashlib.sha256(repr((key, ran)).encode()).hexdigest()[:16]
 
     def _about(self) -> dict[str, Any]:
         from ethicalai_lab import __version__

@@ -1132,7 +1132,9 @@ def evaluate_table(
     bill = _Bill(ground, policy)
     bill.measure()
     estimates = {key: each.estimate for key, each in bill.found.items()}
-    readings = read_all(estimates, resampling_weights(ground.n, n_boot, seed))
+    gauges = evaluation_graph().gauges
+    shares = {k for k in estimates if k in gauges and gauges[k].unit.startswith("share")}
+    readings = read_all(estimates, resampling_weights(ground.n, n_boot, seed), shares=shares)
     return Scorecard(tuple(_measures(bill, readings, n_boot)), policy, _about(ground, n_boot))
 
 

@@ -116,6 +116,9 @@ class Measure:
     limits : tuple of Limit
         The bounds, in place of `threshold`, where they do not follow the direction or
         are two.
+    basis : str
+        Names all that the value depends on. Two measures with one basis and the same
+        resamples are one measurement, and their difference is nothing.
 
     Raises
     ------
@@ -149,9 +152,10 @@ class Measure:
     replicates: NDArray[np.float64] | None = field(default=None, repr=False)
     samples: str = ""
     limits: tuple[Limit, ...] = ()
+    basis: str = ""
 
     def __post_init__(self) -> None:
-        for name in (*_TEXTS, "needs", "set_by", "samples"):
+        for name in (*_TEXTS, "needs", "set_by", "samples", "basis"):
             if not isinstance(getattr(self, name), str):
                 raise PolicyError(
                     f"Measure: {name} must be a text, not {type(getattr(self, name)).__name__}."
@@ -449,6 +453,9 @@ class Scorecard:
         for measure in self.measures:
             row: dict[str, Any] = {name: getattr(measure, name) for name in (*_TEXTS, *_NUMBERS)}
             row["needs"] = measure.needs
+            if measure.basis:
+                row["basis"] = measure.basis
+                row["samples"] = measure.samples
             row["limits"] = [
                 {f.name: getattr(limit, f.name) for f in fields(Limit)} for limit in measure.limits
             ]
@@ -877,6 +884,9 @@ def _difference(
     """Return difference, low, high, paired and reading of two values."""
     assert one.value is not None
     assert two.value is not None
+    if one.basis and (one.basis, one.samples) == (two.basis, two.samples):
+        bounds = (None, None) if one.exact and two.exact else (0.0, 0.0)
+        return 0.0, *bounds, not one.exact, "same"
     value = two.value - one.value
     low: float | None
     high: float | None
@@ -1193,7 +1203,7 @@ def _from_json(source: str | Path) -> Scorecard:
 
 def _measure(row: Any, name: str, position: int) -> Measure:
     where = f"{name}, measure {position}"
-    known = {*_TEXTS, *_NUMBERS, "needs", "limits", "replicates", "samples", "estimated"}
+    known = {*_TEXTS, *_NUMBERS, "needs", "limits", "replicates", "samples", "estimated", "basis"}
     if not isinstance(row, dict):
         raise PolicyError(f"{where} must be a mapping.")
     for key in row:

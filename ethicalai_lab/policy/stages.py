@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -381,6 +381,16 @@ class Graph:
         """Return the measures that a change of a field can move."""
         return tuple(key for key, g in self.gauges.items() if field in self.reads(*g.needs))
 
+    def behind(self, *stages: str) -> tuple[str, ...]:
+        """Return the stages and all that they need, directly or not, in order."""
+        targets, needed = list(stages), set()
+        while targets:
+            name = targets.pop()
+            if name not in needed:
+                needed.add(name)
+                targets += self.stages[name].needs
+        return tuple(name for name in self.stages if name in needed)
+
     def unread(self) -> tuple[str, ...]:
         """Return the policy fields that no stage reads, reasons aside."""
         used = {path for step in self.stages.values() for path in step.reads}
@@ -434,13 +444,7 @@ class Graph:
         dict of str to object
             Results by stage.
         """
-        targets = list(self.stages if wanted is None else wanted)
-        needed: set[str] = set()
-        while targets:
-            name = targets.pop()
-            if name not in needed:
-                needed.add(name)
-                targets += self.stages[name].needs
+        needed = self.behind(*(self.stages if wanted is None else wanted))
         results: dict[str, Any] = {}
         for name, step in self.stages.items():
             if name not in needed:
@@ -492,7 +496,7 @@ def read(estimate: Estimate, weights: NDArray[np.float32], confidence: float = 0
     Returns
     -------
     Reading
-        Percentile intervals for ratios (Wilson's where nobody or everybody is counted, since
+        Percentile intervals for ratios (for shares Wilson's where it is none or all, since
         resamples of people who are all alike cannot differ); for gaps, bounds that hold for all pairs of groups
         at once, because the largest of several differences is larger than any one of them
         would be by chance.
@@ -510,6 +514,8 @@ def read_all(
     estimates: Mapping[str, Estimate],
     weights: NDArray[np.float32],
     confidence: float = 0.95,
+    *,
+    shares: Collection[str] = (),
 ) -> dict[str, Reading]:
     """Read many estimates with one pass over the weights, which is most of the work.
 
@@ -518,6 +524,8 @@ def read_all(
     estimates : mapping of str to Estimate
     weights, confidence
         As in `read`.
+    shares : collection of str, default ()
+        Names of the estimates that are shares of people.
 
     Returns
     -------
@@ -538,7 +546,7 @@ def read_all(
             )
             continue
         prepare = _prepare_gap if isinstance(estimate, Gap) else _prepare_ratio
-        table, plan = prepare(estimate, n)
+        table, plan = prepare(estimate, n, name in shares)
         if isinstance(plan, Reading):
             readings[name] = plan
             continue
@@ -553,14 +561,14 @@ def read_all(
     return {name: readings[name] for name in estimates}
 
 
-def _prepare_ratio(estimate: Ratio, n: int) -> tuple[list[NDArray[np.float32]], Any]:
+def _prepare_ratio(estimate: Ratio, n: int, share: bool) -> tuple[list[NDArray[np.float32]], Any]:
     top, bottom = _column(estimate.top, n), _column(estimate.bottom, n)
     total = float(np.sum(bottom, dtype=np.float64))
     if not total > 0:
         return [], Reading(None, needs="needs at least one person to measure it on")
     value = float(np.sum(top, dtype=np.float64)) / total
     # resamples of people who are all alike are alike: none or all is no certainty
-    extreme = value in (0.0, 1.0) and bool(((bottom == 0) | (bottom == 1)).all())
+    extreme = share and value in (0.0, 1.0) and bool(((bottom == 0) | (bottom == 1)).all())
     plan = (value, n if estimate.bottom is None else None, round(total) if extreme else None)
     if estimate.bottom is None:  # every resample has as many people
         return [top], plan
@@ -585,7 +593,7 @@ def _finish_ratio(
     return Reading(value, min(float(low), value), max(float(high), value), truth, "", replicates)
 
 
-def _prepare_gap(estimate: Gap, n: int) -> tuple[list[NDArray[np.float32]], Any]:
+def _prepare_gap(estimate: Gap, n: int, share: bool) -> tuple[list[NDArray[np.float32]], Any]:
     top, bottom = _column(estimate.top, n), _column(estimate.bottom, n)
     group = np.asarray(estimate.group)
     count = int(group.max(initial=-1)) + 1

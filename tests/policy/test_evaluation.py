@@ -14,6 +14,7 @@ from ethicalai_lab.policy import (
     Policy,
     PolicyError,
     PolicyLab,
+    compare_scorecards,
     evaluate,
     evaluation_graph,
     preset,
@@ -374,3 +375,24 @@ def test_values_of_a_policy_are_those_decided_or_assumed():
     assert found["anonymization.k"] == 7
     assert found["consent.banner"] == sections.assumed("consent.banner")
     assert set(found) == set(sections.FIELDS)
+
+
+def test_what_a_change_cannot_touch_is_the_same_in_both(lab):
+    """Nobody found in two samples is no proof of equality; one measurement seen twice is."""
+    base = preset("average_practice")
+    found = compare_scorecards(
+        lab.evaluate(base), lab.evaluate(changed(base, {"log.kind": "hash_chain"}))
+    ).table
+    touched = lab.graph.gauges_affected("log.kind")
+    for _, row in found.iterrows():
+        key = f"{row['dimension']}.{row['measure']}"
+        if key not in touched and not np.isnan(row["difference"]):
+            assert (row["reading"], row["difference"]) == ("same", 0.0), key
+
+
+def test_none_of_many_has_a_bound_and_no_words_have_none(lab):
+    card = lab.evaluate(preset("average_practice"))
+    assert card["privacy.messages_read"].value == 0
+    assert 0 < card["privacy.messages_read"].high < 0.01
+    words = card["transparency.words_shown"]  # no share: nothing bounds it but what was seen
+    assert (words.value, words.low, words.high) == (0, 0, 0)
