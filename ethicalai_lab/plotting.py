@@ -47,6 +47,7 @@ __all__ = [
     "scorecard_difference",
     "segment_profile",
     "style",
+    "trade_off",
     "uplift_groups",
 ]
 
@@ -644,6 +645,110 @@ def frontier(
     axes[0, 0].set_ylabel(ylabel)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return Figure(figure, f"{title}. {'. '.join(told)}.")
+
+
+# ---------------------------------------------------------------------- trade-offs
+
+
+@_styled
+def trade_off(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    x_unit: str = "share",
+    y_unit: str = "",
+) -> Figure:
+    """Draw policies in two measures, and join those that no other beats.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a policy, named by the index. Columns ``x`` and ``y`` (the two measures),
+        ``low`` and ``high`` (the interval of y) and ``front`` (True where no other row is as
+        good in both and better in one).
+    title, xlabel, ylabel : str
+        Texts of the figure.
+    x_unit, y_unit : str
+        Units as a scorecard writes them.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> tried = pd.DataFrame(
+    ...     {"x": [0.1, 0.2], "y": [1.0, 0.8], "low": [0.9, 0.7], "high": [1.1, 0.9],
+    ...      "front": [True, False]}, index=["ask", "do not ask"])
+    >>> trade_off(tried, title="Two policies", xlabel="unasked", ylabel="profit").alt
+    'Two policies. Beaten by none: ask (unasked 10.0 %, profit 1). Beaten: do not ask (20.0 %, 0.8).'
+    """
+    _need(table, ("x", "y", "low", "high", "front"), "trade_off")
+    say_x, say_y = _measured(x_unit), _measured(y_unit)
+    front = table[table["front"]].sort_values(["x", "y"])
+    beaten = table[~table["front"]].sort_values(["x", "y"])
+    kinds = (
+        ("beaten by none tried", front, "o", PALETTE[0], (-7, 5)),
+        ("beaten by another", beaten, "s", PALETTE[1], (7, -13)),
+    )
+    height = max(4.0, 0.9 + 0.2 * (len(table) + 3))
+    figure, axes = canvas(8.6, height)
+    axes.vlines(front["x"], front["low"], front["high"], color=PALETTE[0], linewidth=5, alpha=0.3)
+    axes.plot(front["x"], front["y"], "-", color=PALETTE[0], linewidth=1.2)
+    # numbers at the points and names beside: long names would cover each other
+    number, y_text = 0, 1.0
+    for kind, part, marker, colour, beside in kinds:
+        if part.empty:
+            continue
+        face = colour if part is front else "white"
+        looks = {"color": colour, "markerfacecolor": face, "markersize": 7}
+        axes.plot(part["x"], part["y"], marker, zorder=5 if part is front else 4, **looks)
+        key = {"transform": axes.transAxes, "va": "top", "fontsize": 9}
+        step = 0.2 / (height - 0.95)
+        axes.text(1.07, y_text, kind, fontweight="bold", **key)
+        axes.plot(
+            [1.045],
+            [y_text - step * 0.4],
+            marker,
+            transform=axes.transAxes,
+            clip_on=False,
+            **looks,
+        )
+        for name, x, y in zip(part.index, part["x"], part["y"], strict=True):
+            number += 1
+            y_text -= step
+            axes.annotate(
+                str(number),
+                (x, y),
+                xytext=beside,
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.5,
+                color=colour,
+                fontweight="bold",
+            )
+            axes.text(1.03, y_text, f"{number}  {_cut(str(name), 34)}", **key)
+        y_text -= 1.6 * step
+    axes.margins(x=0.08, y=0.1)
+    if x_unit == "share":
+        axes.xaxis.set_major_formatter(_axis_format("share"))
+    axes.set_title(title)
+    axes.set_xlabel(f"{xlabel} \u2192 worse")
+    axes.set_ylabel(f"{ylabel} \u2192 better")
+    axes.grid()
+    best = [
+        f"{name} ({xlabel} {say_x(x)}, {ylabel} {say_y(y)})"
+        for name, x, y in zip(front.index, front["x"], front["y"], strict=True)
+    ]
+    rest = [
+        f"{name} ({say_x(x)}, {say_y(y)})"
+        for name, x, y in zip(beaten.index, beaten["x"], beaten["y"], strict=True)
+    ]
+    alt = f"{title}. Beaten by none: {'; '.join(best)}."
+    return Figure(figure, alt + (f" Beaten: {'; '.join(rest)}." if rest else ""))
 
 
 # ------------------------------------------------------------------ gains and losses
@@ -1357,7 +1462,11 @@ def _panels(groups: list[tuple[str, pd.DataFrame]], title: str) -> tuple[MplFigu
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 2].rstrip() + " \u2026"
+    if len(text) <= most:
+        return text
+    short = text[: most - 2]
+    word = short.rpartition(" ")[0] if text[most - 2] != " " else short
+    return (word if len(word) > most // 2 else short).rstrip(" ,") + " \u2026"
 
 
 def _unit_beside(name: str, unit: str) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         compare_scorecards,
     )
     from ethicalai_lab.policy.sections import SECTIONS
+    from ethicalai_lab.policy.stakeholders import never_together
 
 # public name -> the module that holds it
 _LAZY = {
@@ -52,6 +53,7 @@ _LAZY = {
     "evaluation_graph": "evaluation",
     "my_policy_path": "policy",
     "nearest_better": "frontier",
+    "never_together": "stakeholders",
     "pareto": "frontier",
     "preset": "presets",
     "preset_table": "presets",
@@ -79,6 +81,7 @@ __all__ = [
     "evaluation_graph",
     "my_policy_path",
     "nearest_better",
+    "never_together",
     "pareto",
     "preset",
     "preset_table",
