@@ -56,8 +56,6 @@ def attribution_times(data, y) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         import shap
 
-    # to 1/128: shap reads trees in single precision, where a value near a split can go astray
-    data = (data * 128).round() / 128
     model = HistGradientBoostingClassifier(random_state=0).fit(data, y)
     few, some, many = (data.iloc[: k * EXPLAINED] for k in (1, 4, 50))
     back = data.iloc[-BACKGROUND:]

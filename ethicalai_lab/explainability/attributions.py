@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.explainability._threads import one_thread
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import bootstrap_rows, percentile_interval
 
@@ -52,6 +53,8 @@ __all__ = [
 # Exact Shapley values score 2**features coalitions for each background row.
 _EXACT_UP_TO = 8
 _EXACT_AT_MOST = 14
+# Up to here a second thread costs more than it saves.
+_FEW_ROWS = 20_000
 _METHODS = ("auto", "tree", "permutation", "exact")
 _TREES = (
     "DecisionTreeClassifier",
@@ -399,13 +402,14 @@ def shapley_attributions(
         )
     note = ""
     chosen = method
+    first = None
     if method == "auto":
         chosen = "exact" if width <= _EXACT_UP_TO else "permutation"
         if _tree_output(model, people, unit) is not None and not _rescaled(model, unit):
             trial = _tree(model, unit, people, back)
             gap = _gap_share(*trial)
             if gap <= 1e-5:
-                chosen = "tree"
+                chosen, first = "tree", trial
             else:
                 note = (
                     "The trees' own algorithm missed the model's answers by up to "
@@ -419,6 +423,8 @@ def shapley_attributions(
         )
 
     def explain(one: Any, rows: pd.DataFrame, draw: int) -> tuple[NDArray, float, NDArray]:
+        if first is not None and one is model and rows is back:
+            return first  # the trial was the whole work
         if chosen != "tree":
             return _by_coalitions(one, unit, people, rows, chosen, n_permutations, draw)
         found = _tree(one, unit, people, rows)
@@ -525,22 +531,25 @@ def _by_coalitions(
     answers = _answers(model, unit)
     hidden = coding.encode(back)
     masker = shap.maskers.Independent(hidden, max_samples=len(hidden))
+    # shap takes values for equal that differ by a hundred-thousandth: with time stamps, all
+    masker.invariants = lambda row: row == hidden
 
     def score(rows: NDArray) -> NDArray:
         return answers(coding.decode(rows))
 
+    coded = coding.encode(people)
     with _own_randomness():
         if method == "exact":
-            found = shap.ExactExplainer(score, masker)(
-                coding.encode(people), max_evals=2 ** people.shape[1] + 1, silent=True
-            )
+            explainer = shap.ExactExplainer(score, masker)
+            budget = 2 ** people.shape[1] + 1
         else:
-            found = shap.PermutationExplainer(score, masker, seed=seed)(
-                coding.encode(people),
-                max_evals=n_permutations * (2 * people.shape[1] + 1),
-                silent=True,
-            )
-    return np.asarray(found.values, float), float(answers(back).mean()), answers(people)
+            explainer = shap.PermutationExplainer(score, masker, seed=seed)
+            budget = n_permutations * (2 * people.shape[1] + 1)
+        # One person a call: from the second on, shap would compute main effects that nobody
+        # asked for, and fail on a person who differs from nobody.
+        found = [explainer(row[None], max_evals=budget, silent=True) for row in coded]
+    values = np.array([one.values[0] for one in found])
+    return values.astype(float), float(answers(back).mean()), answers(people)
 
 
 def _tree_output(model: Any, people: pd.DataFrame, unit: str) -> str | None:
@@ -564,7 +573,12 @@ def _rescaled(model: Any, unit: str) -> bool:
 def _tree(
     model: Any, unit: str, people: pd.DataFrame, back: pd.DataFrame
 ) -> tuple[NDArray, float, NDArray]:
-    """Interventional values of a tree ensemble, by its own algorithm."""
+    """Interventional values of a tree ensemble, by its own algorithm.
+
+    shap keeps thresholds in single precision, so that a value close to one could fall on the
+    wrong side. All that counts is on which side of each threshold a value lies; so each value
+    is moved close to the next threshold, where single and double precision agree on the side.
+    """
     wanted = _tree_output(model, people, unit)
     if wanted is None:
         raise ExplanationError(
@@ -574,14 +588,50 @@ def _tree(
     shap = _shap()
     answers = _answers(model, unit)
     # TreeExplainer cuts a plain array to 100 rows; a masker keeps them all.
-    masker = shap.maskers.Independent(back.to_numpy(float), max_samples=len(back))
+    thresholds, single = _thresholds(model, people.shape[1])
+    near, far = (_on_thresholds(t.to_numpy(float), thresholds, single) for t in (people, back))
+    masker = shap.maskers.Independent(far, max_samples=len(back))
     explainer = shap.TreeExplainer(
         model, masker, feature_perturbation="interventional", model_output=wanted
     )
-    values = np.asarray(explainer.shap_values(people.to_numpy(float), check_additivity=False))
+    values = np.asarray(explainer.shap_values(near, check_additivity=False))
     if values.ndim == 3:
         values = values[..., 1]
     return values.astype(float), float(answers(back).mean()), answers(people)
+
+
+def _thresholds(model: Any, width: int) -> tuple[list[NDArray], bool]:
+    """Return each column's sorted thresholds, and whether the model itself reads it in single."""
+    pairs = []
+    single = not hasattr(model, "_predictors")
+    if single:
+        trees = getattr(model, "estimators_", None)
+        for tree in [model] if trees is None else np.asarray(trees, dtype=object).ravel():
+            pairs.append((tree.tree_.feature, tree.tree_.threshold))
+    else:
+        for stage in model._predictors:
+            for tree in stage:
+                split = tree.nodes[tree.nodes["is_leaf"] == 0]
+                pairs.append((split["feature_idx"], split["num_threshold"]))
+    columns = np.concatenate([c for c, _ in pairs])
+    values = np.concatenate([t for _, t in pairs])
+    return [np.unique(values[columns == j]) for j in range(width)], single
+
+
+def _on_thresholds(table: NDArray, thresholds: list[NDArray], single: bool) -> NDArray:
+    """Move each value to the next threshold of its column, from which no split can tell it."""
+    if single:
+        table = table.astype(np.float32).astype(float)
+    out = np.array(table)
+    for j, cuts in enumerate(thresholds):
+        if len(cuts):
+            marks = cuts.astype(np.float32)
+            last = np.nextafter(marks[-1], np.float32(np.inf))
+            below = np.where(marks > cuts, np.nextafter(marks, np.float32(-np.inf)), marks)
+            known = ~np.isnan(table[:, j])
+            at = np.searchsorted(cuts, table[known, j], side="left")
+            out[known, j] = np.append(below, last)[at]
+    return out
 
 
 # ------------------------------------------------------------- importance, dependence
@@ -997,7 +1047,8 @@ def _answers(model: Any, unit: str) -> Callable[[pd.DataFrame], NDArray[np.float
     plain = hasattr(model, "predict") and not hasattr(model, "feature_names_in_")
 
     def answers(table: pd.DataFrame) -> NDArray[np.float64]:
-        found = np.asarray(call(table.to_numpy() if plain else table), dtype=float)
+        with one_thread() if len(table) <= _FEW_ROWS else contextlib.nullcontext():
+            found = np.asarray(call(table.to_numpy() if plain else table), dtype=float)
         if found.ndim == 2 and found.shape[1] == 2 and classes is not None:
             found = found[:, 1]
         if found.ndim == 2 and found.shape[1] == 1:

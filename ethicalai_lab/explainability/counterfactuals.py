@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
+from ethicalai_lab.explainability._threads import one_thread
 from ethicalai_lab.explainability.errors import ExplanationError
 
 __all__ = ["Actionability", "CounterfactualSearch", "Counterfactuals"]
@@ -611,7 +612,8 @@ class CounterfactualSearch:
         """
         if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
             raise ExplanationError(f"n is {n!r}; a whole number of 1 or more is accepted.")
-        return _Run(self, self._person(person), int(n)).result()
+        with one_thread():
+            return _Run(self, self._person(person), int(n)).result()
 
     def _person(self, person: Any) -> np.ndarray:
         if isinstance(person, pd.DataFrame):

@@ -26,7 +26,6 @@ def voucher_table(world: World) -> pd.DataFrame:
         Whole numbers: ``recency`` (months), ``spend`` (last 12 months), ``tenure_days``,
         ``age``, ``income`` (a year), ``buys_online`` (0 or 1), ``tier`` (0 none to 3 gold),
         ``views`` and ``opens`` (products looked at and mails opened in the last 90 days).
-        Whole numbers, since tree algorithms that round to single precision then still add up.
 
     Examples
     --------
