@@ -1479,7 +1479,7 @@ def _unit_beside(name: str, unit: str) -> str:
 def _line(axis: Axes, y: float, name: str, shown: str, **looks: Any) -> None:
     # a long name gives way to the number beside it
     room = max(12, 57 - len(shown))
-    size = min(9.0, max(7.0, 9.0 * room / len(name)))
+    size = min(9.0, max(8.0, 9.0 * room / len(name)))
     most = int(room * 9.0 / size)
     name = _cut(name, most)
     axis.text(0, y + 0.24, name, ha="left", va="bottom", fontsize=size)

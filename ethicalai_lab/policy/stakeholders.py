@@ -32,9 +32,9 @@ def never_together(cards: Mapping[str, Scorecard], rules: Iterable[Rules]) -> pd
     Returns
     -------
     DataFrame
-        One row a pair: columns ``bound``, ``set_by``, ``keep_it`` (how many policies do),
-        ``and``, ``set_by_2``, ``keep_that``. Bounds that no policy keeps are in no pair: see
-        ``Rules.check`` for these.
+        One row a pair: columns ``bound``, ``set_by``, ``kept`` (by how many policies),
+        ``other_bound``, ``other_set_by``, ``other_kept``. A bound that no policy keeps is in no
+        pair; ``Rules.check`` names it.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def never_together(cards: Mapping[str, Scorecard], rules: Iterable[Rules]) -> pd
     >>> tried = {"ask": card(0.4, 0.05), "press": card(0.8, 0.3)}
     >>> board = Rules.parse("{set_by: board, rules: {consent.reachable: {min: 0.6}}}")
     >>> council = Rules.parse("{set_by: council, rules: {consent.against: {max: 0.1}}}")
-    >>> never_together(tried, [board, council])[["bound", "and"]].values.tolist()
+    >>> never_together(tried, [board, council])[["bound", "other_bound"]].values.tolist()
     [['consent.reachable', 'consent.against']]
     """
     import pandas as pd
@@ -81,5 +81,5 @@ def never_together(cards: Mapping[str, Scorecard], rules: Iterable[Rules]) -> pd
     ]
     return pd.DataFrame(
         [(a.measure, a.set_by, n, b.measure, b.set_by, m) for a, n, b, m in rows],
-        columns=["bound", "set_by", "keep_it", "and", "set_by_2", "keep_that"],
+        columns=["bound", "set_by", "kept", "other_bound", "other_set_by", "other_kept"],
     )

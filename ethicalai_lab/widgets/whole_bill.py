@@ -32,6 +32,8 @@ _BANNERS = {
     "two equal buttons": "neutral",
     "the yes shines": "nudging",
     "the no is two clicks away": "hidden_refusal",
+    "refusing costs money": "pay_or_okay",
+    "the box is ticked already": "pre_ticked",
 }
 
 
@@ -41,7 +43,7 @@ def whole_bill(
     *,
     rules: Rules | None = None,
     measures: Sequence[str] = SHOWN,
-    banners: Sequence[str] = tuple(_BANNERS.values()),
+    banners: Sequence[str] = ("neutral", "nudging", "hidden_refusal"),
 ) -> WhatIf:
     """Show a policy's scorecard, evaluated anew, as three of its fields change.
 
@@ -56,13 +58,13 @@ def whole_bill(
     measures : sequence of str
         What is shown, by key.
     banners : sequence of str
-        Banners to choose from.
+        Banners to choose from, beside the policy's own.
 
     Returns
     -------
     WhatIf
         Controls: share, k (1: the table is released as it is), banner, and how long a refusal
-        rests.
+        rests. They begin where the policy is.
 
     Raises
     ------
@@ -89,13 +91,18 @@ def whole_bill(
     for key in measures:
         first[key]  # an unknown key is said at once, not in the widget
     start = policy.with_defaults()
-    offered = sorted(banners, key=lambda banner: banner != start.consent.banner)
-    months = sorted({6, 12}, key=lambda month: month != start.consent.reask_months)
+    own, coarse = start.consent, start.anonymization
+    own_k = 1 if coarse.generalization == "none" else coarse.k
+    method = "mondrian" if own_k == 1 else coarse.generalization
+    # what a control begins with is its first option
+    offered = list(dict.fromkeys((own.banner, *banners)))
+    months = list(dict.fromkeys((own.reask_months, 6, 12)))
+    ks = list(dict.fromkeys((own_k, 1, 5, 10, 20)))
 
     def shown(share: float, k: int, banner: str, rest: int) -> plotting.Figure:
         moved = {
-            "personalization.share": round(float(share), 2),
-            "anonymization.generalization": "none" if k == 1 else "mondrian",
+            "personalization.share": float(share),
+            "anonymization.generalization": "none" if k == 1 else method,
             "anonymization.k": int(k),
             "consent.banner": banner,
             "consent.reask_months": int(rest),
@@ -123,8 +130,8 @@ def whole_bill(
             "banner": "The question",
             "rest": "A refusal rests (months)",
         },
-        share=(0.1, 1.0, 0.1, round(float(start.personalization.share), 1)),
-        k=[1, 5, 10, 20],
+        share=(0.0, 1.0, 0.1, float(start.personalization.share)),
+        k=ks,
         banner={names[banner]: banner for banner in offered},
         rest=months,
     )

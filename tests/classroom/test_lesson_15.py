@@ -165,7 +165,7 @@ def test_no_policy_tried_keeps_all_and_reach_contradicts_the_will(world):
     assert lesson._p3_outcome(world) == "a"
     named = {str(i): card for i, card in enumerate(tried)}
     pairs = never_together(named, lesson._rules().values())
-    found = set(zip(pairs["bound"], pairs["and"], strict=True))
+    found = set(zip(pairs["bound"], pairs["other_bound"], strict=True))
     assert ("consent.reachable", lesson.WILL) in found
     rest = [pair for pair in found if "duty.open_points" not in pair]
     assert rest == [("consent.reachable", lesson.WILL)]
@@ -222,6 +222,13 @@ def test_whole_bill_begins_with_the_policy_itself(world, shown, cards):
     assert shown.values == {"share": 0.5, "k": 1, "banner": "nudging", "rest": 6}
     same = compare_scorecards(cards[lesson.USUAL], lab.evaluate(policy)).table
     assert (same["difference"].dropna() == 0).all()
+    other = Policy().decide("consent", banner="pre_ticked", reask_months=3)
+    other = other.decide("personalization", targeting="rfm", share=0.25)
+    other = other.decide("anonymization", generalization="mondrian", k=7)
+    begun = whole_bill(lab, other, banners=["nudging"], measures=SHOWN[:3])
+    assert begun.values == {"share": 0.25, "k": 7, "banner": "pre_ticked", "rest": 3}
+    kept = lab.evaluate(other)["value.release_detail_kept"].value
+    assert f"release detail kept {100 * kept:.1f} %" in begun.figure.alt
     with pytest.raises(ValueError, match="no measure"):
         whole_bill(lab, policy, measures=["value.profit"], banners=["nudging"])
     with pytest.raises(ValueError, match="no banner"):
