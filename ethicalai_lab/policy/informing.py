@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ethicalai_lab.policy.ground import Ground
-from ethicalai_lab.policy.modelling import INFERRED, OFFERS, Collection, Model
+from ethicalai_lab.policy.modelling import INFERRED, OFFERS, Collection, Model, points
 from ethicalai_lab.policy.permission import Permission
 from ethicalai_lab.policy.repair import Repair
 from ethicalai_lab.policy.stages import Estimate, Needs, Ratio, Settings, gauge, stage
@@ -173,16 +173,14 @@ def _account(
     if not repair.ranked.any():
         return None
     # ranked without a model: by recency and spending, each as a share of people behind
-    parts = [
-        frame.rank(pct=True).to_numpy()
-        for frame in (-collection.behaviour["recency"], collection.behaviour["history"])
-    ]
-    points = np.column_stack([part - part.mean() for part in parts]) * collection.kept[:, None]
+    parts = points(collection)
+    added = np.column_stack([part - part.mean() for part in parts.values()])
+    added = added * collection.kept[:, None]
     return _Account(
-        ("recency", "history"),
-        np.arange(2),
-        points,
-        points,
+        tuple(parts),
+        np.arange(len(parts)),
+        added,
+        added,
         model.score,
         collection.kept.astype(np.int64),
     )

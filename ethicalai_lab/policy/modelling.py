@@ -44,6 +44,7 @@ _BEHAVIOUR = ("recency", "history", "sports", "fashion")
 _CAMPAIGN = ("newbie", "channel")
 COLUMNS = (*_ACCOUNT, *INFERRED, *_BEHAVIOUR, *_CAMPAIGN)
 """The columns a policy's ``data.features`` may name."""
+_ADULT = 18
 _TOO_FEW = 200  # fewer people to learn from than this give no model
 _SMOOTHING = 30.0  # ridge penalty, in people: effects are weak, and learning chases noise
 
@@ -189,8 +190,8 @@ def _static(ground: Ground, column: str) -> tuple[pd.Series, NDArray[np.float64]
     return kept[column]
 
 
-def _behaviour(ground: Ground, days: int) -> tuple[pd.DataFrame, float, int]:
-    """Return what the purchases of the last days say, the oldest's age and their number."""
+def _behaviour(ground: Ground, days: int) -> pd.DataFrame:
+    """Return what the purchases of the last days say about each person."""
     bought = ground.purchases
     fresh = bought["days"] <= days
     person, age = bought["person"][fresh], bought["days"][fresh]
@@ -211,7 +212,7 @@ def _behaviour(ground: Ground, days: int) -> tuple[pd.DataFrame, float, int]:
     for code, name in enumerate(("sports", "fashion")):
         rows = person[bought["category"][fresh] == code]
         table[name] = (np.bincount(rows, minlength=ground.n) > 0).astype(np.int8)
-    return table, float(age.max(initial=0.0)), int(fresh.sum())
+    return table
 
 
 def _said(ground: Ground, question: str) -> pd.Series:
@@ -252,7 +253,10 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
                 f"accepted are {', '.join(asked)}.{did_you_mean(question, asked)}"
             )
     kept = permission.practice[_ANALYTICS] | permission.practice[_PERSONAL]
-    behaviour, oldest, records = _behaviour(ground, int(settings["data.retention_days"]))
+    days = int(settings["data.retention_days"])
+    behaviour = _behaviour(ground, days)
+    bought = ground.purchases
+    held = bought["days"][(bought["days"] <= days) & kept[bought["person"]]]
     parts, names, source, table = [], [], [], {}
     roles = _roles()
     for number, column in enumerate(columns):
@@ -284,8 +288,10 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
     for block in parts:
         matrix[:, first : first + block.shape[1]] = block
         first += block.shape[1]
+    # of people who permit neither analysis nor personalization nothing is kept to be read
     static = sum(column not in _BEHAVIOUR for column in columns)
-    records = records * any(column in _BEHAVIOUR for column in columns) + ground.n * static
+    watched = any(column in _BEHAVIOUR for column in columns)
+    records = held.size * watched + int(kept.sum()) * static
     return Collection(
         matrix,
         tuple(names),
@@ -294,7 +300,7 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
         pd.DataFrame(table, index=pd.RangeIndex(ground.n)),
         used,
         kept,
-        oldest,
+        float(held.max(initial=0.0)),
         behaviour,
         int(records),
     )
@@ -408,18 +414,36 @@ def _fixed_offer(offer: str, y: Any, arm: Any, learn: NDArray[np.bool_]) -> int:
     return int(np.argmax([m.mean() if m.size else 0.0 for m in means]))
 
 
+def points(collection: Collection) -> dict[str, NDArray[np.float64]]:
+    """Return what recency and spending add to an rfm score, as shares of people behind.
+
+    Only columns in use count: the rule may read no more than a model may.
+    """
+    frame = collection.behaviour
+    columns = {"recency": -1, "history": 1}
+    return {
+        name: (sign * frame[name]).rank(pct=True).to_numpy()
+        for name, sign in columns.items()
+        if name in collection.columns
+    }
+
+
 def _rfm(collection: Collection) -> NDArray[np.float64]:
     """Return a score from recency and spending: most recent and most valuable first."""
-    frame = collection.behaviour
-    recent = (-frame["recency"]).rank(pct=True).to_numpy()
-    spent = frame["history"].rank(pct=True).to_numpy()
-    return np.where(collection.kept, recent + spent, 0.0)
+    total = sum(points(collection).values(), np.zeros(len(collection.kept)))
+    return np.where(collection.kept, total, 0.0)
 
 
 # ------------------------------------------------------------------------- targeting
 
 
-@stage("personalization.targeting", "personalization.share", "personalization.offer")
+@stage(
+    "personalization.targeting",
+    "personalization.share",
+    "personalization.offer",
+    "personalization.contact_cap",
+    "duty.children",
+)
 def targeting(
     ground: Ground,
     settings: Settings,
@@ -433,14 +457,19 @@ def targeting(
     rule = settings["personalization.targeting"]
     contactable = permission.practice[_MARKETING]
     personal = permission.practice[_PERSONAL] & contactable
+    if settings["duty.children"] != "as_adults":
+        # no parent's consent is on record, so a rule that asks for it ranks no child either
+        personal &= ~(ground.customers["age"].to_numpy(float) < _ADULT)
     y = ground.campaign["visit"].to_numpy(float)
     arm = ground.arm
     common = _fixed_offer(
         settings["personalization.offer"], y, arm, permission.practice[_ANALYTICS]
     )
     offer = np.where(personal, model.offer, common)
-    ranked = personal & (rule in ("rfm", "response", "uplift"))
-    if rule == "nobody":
+    # a rule that has nothing to tell people apart by ranks nobody: it draws lots
+    tells = np.ptp(model.score) > 0
+    ranked = personal & tells & (rule in ("rfm", "response", "uplift"))
+    if rule == "nobody" or not settings["personalization.contact_cap"]:
         share = 0.0
     elif rule == "everyone":
         share = 1.0
@@ -509,7 +538,23 @@ def ranking_quality(ground: Ground, *, model: Model, targeting: Targeting) -> Es
     a = pd.Series(model.score[rows]).rank().to_numpy()
     b = pd.Series(true[rows]).rank().to_numpy()
     found = float(np.corrcoef(a, b)[0, 1])
-    return Exact(found, truth=found)
+    low, high = _rank_interval(found, int(rows.sum()))
+    return Exact(found, low, high, found)
+
+
+def _rank_interval(found: float, people: int) -> tuple[float, float]:
+    """Return an interval of a rank correlation, for other people like these.
+
+    References
+    ----------
+    Bonett and Wright (2000). Sample size requirements for estimating Pearson, Kendall and
+    Spearman correlations. Psychometrika 65(1).
+    """
+    if abs(found) >= 1 or people < 5:
+        return found, found
+    middle = np.arctanh(found)
+    reach = 1.959963984540054 * np.sqrt((1 + found**2 / 2) / (people - 3))
+    return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
 
 
 @gauge("value", "none", "share of customers", "targeting, counted")
