@@ -7,6 +7,9 @@ import sys
 from functools import lru_cache
 from typing import Any
 
+# Up to so many rows a second thread costs more than it saves.
+FEW_ROWS = 20_000
+
 
 @lru_cache(maxsize=1)
 def _controller() -> Any:

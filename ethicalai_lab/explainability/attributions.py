@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ethicalai_lab.explainability._threads import one_thread
+from ethicalai_lab.explainability._threads import FEW_ROWS, one_thread
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import bootstrap_rows, percentile_interval
 
@@ -53,8 +53,6 @@ __all__ = [
 # Exact Shapley values score 2**features coalitions for each background row.
 _EXACT_UP_TO = 8
 _EXACT_AT_MOST = 14
-# Up to here a second thread costs more than it saves.
-_FEW_ROWS = 20_000
 _METHODS = ("auto", "tree", "permutation", "exact")
 _TREES = (
     "DecisionTreeClassifier",
@@ -1047,7 +1045,7 @@ def _answers(model: Any, unit: str) -> Callable[[pd.DataFrame], NDArray[np.float
     plain = hasattr(model, "predict") and not hasattr(model, "feature_names_in_")
 
     def answers(table: pd.DataFrame) -> NDArray[np.float64]:
-        with one_thread() if len(table) <= _FEW_ROWS else contextlib.nullcontext():
+        with one_thread() if len(table) <= FEW_ROWS else contextlib.nullcontext():
             found = np.asarray(call(table.to_numpy() if plain else table), dtype=float)
         if found.ndim == 2 and found.shape[1] == 2 and classes is not None:
             found = found[:, 1]

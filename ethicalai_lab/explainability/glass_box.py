@@ -17,6 +17,7 @@ decisions and use interpretable models instead. Nature Machine Intelligence 1, 2
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ethicalai_lab.explainability._threads import FEW_ROWS, one_thread
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import bootstrap_rows, percentile_interval
 
@@ -353,6 +355,7 @@ def compare_glass_box(
     def boosting() -> Any:
         return HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=seed)
 
+    threads = one_thread if len(X) <= FEW_ROWS else contextlib.nullcontext
     # A gap that one fold never saw contributes the average there, rather than stop the rest.
     gaps = frozenset(name for name in X.columns if X[name].isna().any())
     scores = np.zeros((2, len(X)))
@@ -362,8 +365,9 @@ def compare_glass_box(
         card._also_missing = gaps
         card.fit(X.iloc[train], target[train])
         scores[0, test] = card.decision_function(X.iloc[test])
-        trees = boosting().fit(coded.iloc[train], target[train])
-        scores[1, test] = trees.decision_function(coded.iloc[test])
+        with threads():
+            trees = boosting().fit(coded.iloc[train], target[train])
+            scores[1, test] = trees.decision_function(coded.iloc[test])
     # Summing in another order must not split people whose bins are the same.
     scores = scores.round(10)
 
@@ -384,7 +388,8 @@ def compare_glass_box(
         table.append((glass, black, *interval))
     card = AdditiveScorecard(n_bins).fit(X, target)
     readable = len(card.points_[card.points_["people"] > 0]) + 1
-    nodes = _count_nodes(boosting().fit(coded, target))
+    with threads():
+        nodes = _count_nodes(boosting().fit(coded, target))
     table.append((readable, nodes, nodes - readable, math.nan, math.nan))
     return pd.DataFrame(
         table,
