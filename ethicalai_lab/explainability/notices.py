@@ -237,7 +237,12 @@ def _value(value: Any) -> str:
     if isinstance(value, numbers.Integral):
         return str(int(value))
     if isinstance(value, numbers.Real):
-        return f"{float(value):.2f}".rstrip("0").rstrip(".")
+        number = float(value)
+        if not math.isfinite(number):
+            return "not known"
+        if 0 < abs(number) < 0.01:  # two decimals would make it 0, which it is not
+            return f"{number:.1g}"
+        return f"{number:.2f}".rstrip("0").rstrip(".")
     return _clean(value) or "empty"
 
 
@@ -275,6 +280,12 @@ def _reasons(
         if any(known.column == column for known in found):
             raise ExplanationError(f'reasons: the column "{column}" comes twice; give it once.')
         label = _clean(labels.get(column, column.replace("_", " "))) or column
+        same = next((known.column for known in found if known.label == label), None)
+        if same is not None:
+            raise ExplanationError(
+                f'labels: the columns "{same}" and "{column}" would both be called "{label}", '
+                "and a reader could not tell them apart; give each its own words."
+            )
         found.append(_Reason(column, value, float(contribution), label))
     return found
 
@@ -302,7 +313,8 @@ def offer_notice(
     Only reasons that a positive contribution was computed for are named as
     reasons, the largest first. Where none was computed, the notice says so. Data
     that was weighed but did not speak for the offer is named as data, not as a
-    reason. Sensitive and inferred traits that were weighed are always named. A
+    reason. "Mainly" is said only of a reason that holds more than half of what spoke for
+    the offer. Sensitive and inferred traits that were weighed are always named. A
     contribution says what the model weighed, not what moves the person.
 
     Parameters
@@ -389,6 +401,11 @@ def offer_notice(
     for name, given in (("offer", offer), ("sender", sender)):
         if not isinstance(given, str) or not _clean(given):
             raise ExplanationError(f"{name}: expected a text, but it is {given!r}.")
+    for name, given in (("sensitive", sensitive), ("inferred", inferred)):
+        if isinstance(given, str):
+            raise ExplanationError(
+                f'{name}: expected a list of columns, but it is the text "{given}".'
+            )
     weighed = _reasons(reasons, labels or {})
     if layer == "none":
         return Notice((), "none")
@@ -401,8 +418,11 @@ def offer_notice(
     start = _clean(offer)
     start = f"{start[0].upper()}{start[1:]} comes from {_clean(sender)}"
     if shown:
-        line = f"{start} mainly because of {shown[0].shown}."
-        line_facts = (*what, *shown[0].facts)
+        share = _shares(for_it)[0]
+        how = "mainly" if share > 0.5 else "partly"
+        line = f"{start} {how} because of {shown[0].shown}."
+        part = Fact(f"share of {shown[0].column}", share, "attribution")
+        line_facts = (*what, *shown[0].facts, part)
     else:
         line, line_facts = _closed(start), what
 
@@ -434,13 +454,22 @@ def offer_notice(
     if ai_place == "upfront":
         sentences.append(Sentence(ai.text, ai.facts, "line"))
     sentences += why
-    sentences += _data(used, sources or {}, data_shown, origin) + openly
+    sentences += _data(weighed, used, sources or {}, data_shown, origin) + openly
     sentences += control
     if ai_place == "footer":
         sentences.append(ai)
     if ai_place != "none":
         sentences += review
     return Notice(tuple(sentences), layer)
+
+
+def _shares(for_it: list[_Reason]) -> list[float]:
+    """Return each reason's part of all that spoke for the offer, largest first."""
+    # scaled by the largest, so that no sum of huge contributions overflows
+    largest = for_it[0].contribution
+    scaled = [reason.contribution / largest for reason in for_it]
+    total = math.fsum(scaled)
+    return [one / total for one in scaled]
 
 
 def _why(
@@ -461,13 +490,12 @@ def _why(
         return [Sentence("None of the data that was looked at speaks for this offer.", facts)]
     if not shown:
         return [Sentence("The sender has chosen to show no reasons.", (limit,))]
-    # scaled by the largest, so that no sum of huge contributions overflows
-    largest = for_it[0].contribution
-    total = math.fsum(reason.contribution / largest for reason in for_it)
+    shares = _shares(for_it)
+    alone = len(shares) == 1 or shares[0] > shares[1] * (1 + 1e-9)
+    opening = "What counted most for it" if alone else "What counted for it, as much as the next"
     sentences = []
-    for place, reason in enumerate(shown):
-        first = "What counted most for it" if place == 0 else "Next"
-        share = reason.contribution / largest / total
+    for place, (reason, share) in enumerate(zip(shown, shares, strict=False)):
+        first = "Next" if place else opening
         part = Fact(f"share of {reason.column}", share, "attribution")
         weight = "less than 1%" if share < 0.005 else f"about {share:.0%}"
         text = f"{first}: {reason.shown}, {weight} of what spoke for the offer."
@@ -481,7 +509,11 @@ def _why(
 
 
 def _data(
-    used: list[_Reason], sources: Mapping[str, str], data_shown: bool, origin: str
+    weighed: list[_Reason] | None,
+    used: list[_Reason],
+    sources: Mapping[str, str],
+    data_shown: bool,
+    origin: str,
 ) -> list[Sentence]:
     if not data_shown:
         fact = Fact("transparency.data_source_shown", False, origin)
@@ -505,7 +537,10 @@ def _data(
         sentences.append(Sentence(text, facts + origins, "data"))
     if not sentences:
         none = Fact("columns with a contribution", 0, "attribution")
-        sentences.append(Sentence("It is not known which data was used.", (none,), "data"))
+        text = "It is not known which data was used."
+        if weighed:
+            text = "None of the data that was looked at made a difference."
+        sentences.append(Sentence(text, (none,), "data"))
     return sentences
 
 
@@ -542,7 +577,7 @@ def _control(change: str | None, stop: str | None, jurisdiction: str | None) -> 
             else f"How to {words} is not stated."
         )
         sentences.append(Sentence(text, (fact,), "control"))
-    if jurisdiction == "EU":
+    if jurisdiction is not None and str(jurisdiction).casefold() == "eu":
         text = (
             "You may object to direct marketing, and to profiling for it, at any time and free "
             "of charge."

@@ -89,7 +89,7 @@ def test_shap_gives_the_protected_column_much_less_credit(world, explainer):
     shap = pytest.importorskip("shap")
     train, people, scaffold = world
     background = train.iloc[:20].to_numpy()
-    some = people.iloc[:8].to_numpy()
+    some = people.iloc[:5].to_numpy()
 
     def values(model):
         def score(rows):

@@ -34,23 +34,9 @@ def _campaign(world, seed=0, planted=None):
     return _DONE[seed, planted]
 
 
-def _new_campaign(world, seed=0, planted=None, n_boot=200):
+def _new_campaign(world, seed=0, planted=None):
     """A wellness campaign to the world's customers, with one kind of pressure planted, or none."""
-    rng = np.random.default_rng(seed)
-    people = world.customers[["customer_id", "financial_stress", "health_interest"]].copy()
-    n = len(people)
-    # wellness interest goes with health interest, so plain relevance already reaches them more
-    people["relevance"] = world.truth.interests["wellness"].to_numpy()
-    push = 2.0 * (people["relevance"] - people["relevance"].mean()) / people["relevance"].std()
-    if planted == "targeting":
-        push += 4.0 * (people["financial_stress"] - 0.5)
-    people["exposed"] = (rng.random(n) < 1 / (1 + np.exp(-push))).astype(int)
-    people["cost"] = rng.uniform(5, 15, n)
-    people["willingness"] = people["cost"] + rng.normal(20, 5, n)
-    people["price"] = people["cost"] + 10 + rng.normal(0, 1, n)
-    if planted == "price":
-        people["price"] += 0.3 * (people["willingness"] - 30)
-
+    people = _people(world, seed, planted)
     reached = people["customer_id"].to_numpy()[:200]
     start = pd.Timestamp("2026-01-12 09:00")
     messages = pd.DataFrame(
@@ -75,9 +61,28 @@ def _new_campaign(world, seed=0, planted=None, n_boot=200):
         refuse_steps=["More", "Refuse"] if planted == "clicks" else ["Refuse"],
         accept_button=BUTTON,
         refuse_button=FAINT if planted == "buttons" else BUTTON,
-        n_boot=n_boot,
+        n_boot=200,
         seed=seed,
     )
+
+
+def _people(world, seed, planted=None):
+    """Whom the campaign reaches, at which price."""
+    rng = np.random.default_rng(seed)
+    people = world.customers[["customer_id", "financial_stress", "health_interest"]].copy()
+    n = len(people)
+    # wellness interest goes with health interest, so plain relevance already reaches them more
+    people["relevance"] = world.truth.interests["wellness"].to_numpy()
+    push = 2.0 * (people["relevance"] - people["relevance"].mean()) / people["relevance"].std()
+    if planted == "targeting":
+        push += 4.0 * (people["financial_stress"] - 0.5)
+    people["exposed"] = (rng.random(n) < 1 / (1 + np.exp(-push))).astype(int)
+    people["cost"] = rng.uniform(5, 15, n)
+    people["willingness"] = people["cost"] + rng.normal(20, 5, n)
+    people["price"] = people["cost"] + 10 + rng.normal(0, 1, n)
+    if planted == "price":
+        people["price"] += 0.3 * (people["willingness"] - 30)
+    return people
 
 
 def _moved(report):
@@ -133,11 +138,9 @@ def test_what_is_planted_is_measured_at_its_size(small_world):
 def test_intervals_of_a_campaign_without_pressure_hold_zero(small_world):
     covered = total = 0
     for seed in range(20):
-        t = (
-            _new_campaign(small_world, seed=100 + seed, n_boot=150)
-            .table.set_index("subject")
-            .loc[SAMPLED]
-        )
+        people = _people(small_world, seed=100 + seed)
+        found = check_campaign(people=people, n_boot=120, seed=100 + seed)
+        t = found.table.set_index("subject").loc[SAMPLED]
         covered += int(((t["low"] <= 0) & (t["high"] >= 0)).sum())
         total += len(t)
     # of 80 intervals of 95 %, 76 are expected; 69 or fewer come about once in 200 times

@@ -135,6 +135,35 @@ def test_no_sentence_without_facts_and_no_invented_reason(parts, layer, limit, t
     assert (made.text == "") == (layer == "none") == (made.html == "")
 
 
+@pytest.mark.parametrize(
+    ("parts", "word", "opening"),
+    [
+        ([0.51, 0.49], "mainly", "What counted most for it"),
+        ([0.4, 0.3, 0.3], "partly", "What counted most for it"),
+        ([0.5, 0.5], "partly", "What counted for it, as much as the next"),
+        ([0.5, -9.0], "mainly", "What counted most for it"),
+    ],
+)
+def test_mainly_is_said_of_more_than_half_only(parts, word, opening):
+    made = notice([(c, 1, part) for c, part in zip(COLUMNS, parts, strict=False)])
+    assert made.sentences[0].text == f"The mail comes from the shop {word} because of alpha (1)."
+    assert any(fact.name == "share of alpha" for fact in made.sentences[0].facts)
+    assert why(made)[0].startswith(f"{opening}: alpha (1)")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.004, "0.004"), (-0.0004, "-0.0004"), (0.0, "0"), (43.0, "43"), (math.inf, "not known")],
+)
+def test_a_small_value_is_not_called_nothing(value, shown):
+    assert f"alpha ({shown})" in notice([("alpha", value, 1.0)]).text
+
+
+def test_data_that_made_no_difference_is_said_to_have_made_none():
+    assert "None of the data that was looked at made a difference." in notice([("a", 1, 0.0)]).text
+    assert "It is not known which data was used." in notice(None).text
+
+
 def test_a_sentence_on_nothing_cannot_be_made():
     with pytest.raises(ExplanationError, match="rests on no fact"):
         Sentence("You like tea.", ())
@@ -233,6 +262,12 @@ def test_a_policy_without_reasons_shows_none():
         ),
         ({"reasons": [("alpha", 1, True)]}, 'column "alpha": the contribution must be a finite'),
         ({"reasons": [("alpha", 1, 0.1), ("alpha", 1, 0.2)]}, '"alpha" comes twice'),
+        (
+            {"reasons": [("alpha", 1, -0.1), ("bravo", 1, 0.2)], "labels": {"alpha": "bravo"}},
+            'would both be called "bravo"',
+        ),
+        ({"sensitive": "alpha"}, "sensitive: expected a list of columns"),
+        ({"inferred": "alpha"}, "inferred: expected a list of columns"),
     ],
 )
 def test_bad_input_is_named(change, message):
