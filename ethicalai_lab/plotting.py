@@ -224,8 +224,7 @@ class Figure:
             # a picture of a few flat colours needs no more than 128: a third of the bytes
             image = image.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
             out = io.BytesIO()
-            # packing harder saves a fifth of the bytes and costs a what-if a tenth of its answer
-            image.save(out, format="PNG", compress_level=6)
+            image.save(out, format="PNG", optimize=True)
             self._png = out.getvalue()
         return self._png
 
