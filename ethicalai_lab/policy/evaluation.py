@@ -208,7 +208,8 @@ class PolicyLab:
         """Name all that a measure depends on: the fields behind it and the code that ran."""
         steps = [self.graph.stages[name] for name in self.graph.behind(*each.needs)]
         ran = [each.run.__qualname__, *(step.run.__qualname__ for step in steps)]
-        return hashlib.sha256(repr((key, ran)).encode()).hexdigest()[:16]
+        what = (self.ground.fingerprint, key, ran)
+        return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     def _about(self) -> dict[str, Any]:
         from ethicalai_lab import __version__

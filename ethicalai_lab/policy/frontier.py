@@ -240,7 +240,8 @@ def _key(policy: Policy, ground: Ground, n_boot: int) -> str:
     values = {k: v for k, v in values_of(policy).items() if not k.endswith(".reason")}
     from ethicalai_lab import __version__
 
-    text = json.dumps([values, ground.identity, ground.seed, n_boot, __version__], sort_keys=True)
+    about = [values, ground.fingerprint, ground.seed, n_boot, __version__]
+    text = json.dumps(about, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -252,17 +253,17 @@ def _recipe(world: World) -> dict[str, Any] | None:
         return None
     recipe = {"n": world.n_customers, "seed": world.seed, "config": world.config}
     again = make_world(recipe["n"], seed=recipe["seed"], config=recipe["config"])
-    return recipe if Ground(again).identity == Ground(world).identity else None
+    return recipe if Ground(again).fingerprint == Ground(world).fingerprint else None
 
 
 _LABS: dict[Any, PolicyLab] = {}
 
 
 def _work(
-    tasks: Sequence[tuple[int, Policy]], source: Any, identity: str, n_boot: int, seed: int
+    tasks: Sequence[tuple[int, Policy]], source: Any, fingerprint: str, n_boot: int, seed: int
 ) -> list[tuple[int, dict[str, float | None]]]:
     """Evaluate some policies in a worker, which keeps its world from task to task."""
-    key = (identity, n_boot, seed)
+    key = (fingerprint, n_boot, seed)
     if key not in _LABS:
         world = source
         if isinstance(source, dict):
@@ -384,7 +385,7 @@ def sweep(
         size = max(1, min(8, len(waiting) // 4))
         batches = [waiting[i : i + size] for i in range(0, len(waiting), size)]
         runs = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_work)(batch, source, ground.identity, n_boot, seed) for batch in batches
+            delayed(_work)(batch, source, ground.fingerprint, n_boot, seed) for batch in batches
         )
         bar = _bar(len(waiting), progress, "Evaluating")
         try:

@@ -177,6 +177,12 @@ class Ground:
         return found
 
     @cached_property
+    def fingerprint(self) -> str:
+        """A checksum of all that the world holds, its truth and its date included."""
+        parts = [*sorted(self.world.checksums().items()), str(self.as_of)]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+    @cached_property
     def identity(self) -> str:
         """A checksum of the people and the campaign: two scorecards with one are paired."""
         digest = hashlib.sha256(str(self.n).encode())

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.permission import Permission
-from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, gauge, stage
+from ethicalai_lab.policy.stages import (
+    Correlation,
+    Estimate,
+    Exact,
+    Needs,
+    Ratio,
+    Settings,
+    gauge,
+    stage,
+)
 from ethicalai_lab.world import PURPOSES, SCHEMA
 from ethicalai_lab.world.strict_yaml import did_you_mean
 
@@ -529,32 +538,16 @@ def values_kept(ground: Ground, *, collection: Collection) -> Estimate:
 
 @gauge("value", "higher", "correlation", "model beside world.truth.uplift")
 def ranking_quality(ground: Ground, *, model: Model, targeting: Targeting) -> Estimate:
-    """Spearman's correlation of the ranking with what the offered mail truly changes."""
+    """Spearman's correlation of the ranking with what the offered mail truly changes.
+
+    The mail's true effect on visits is the world's own; only who is ranked is a matter of chance.
+    """
     rows = targeting.ranked
     if rows.sum() < 30 or np.ptp(model.score[rows]) == 0:
         return Needs("needs people ranked as individuals; this policy ranks nobody")
     both = ground.uplift[[f"visit_{mail}" for mail in OFFERS]].to_numpy()
     true = both[np.arange(ground.n), model.offer]
-    a = pd.Series(model.score[rows]).rank().to_numpy()
-    b = pd.Series(true[rows]).rank().to_numpy()
-    found = float(np.corrcoef(a, b)[0, 1])
-    low, high = _rank_interval(found, int(rows.sum()))
-    return Exact(found, low, high, found)
-
-
-def _rank_interval(found: float, people: int) -> tuple[float, float]:
-    """Return an interval of a rank correlation, for other people like these.
-
-    References
-    ----------
-    Bonett and Wright (2000). Sample size requirements for estimating Pearson, Kendall and
-    Spearman correlations. Psychometrika 65(1).
-    """
-    if abs(found) >= 1 or people < 5:
-        return found, found
-    middle = np.arctanh(found)
-    reach = 1.959963984540054 * np.sqrt((1 + found**2 / 2) / (people - 3))
-    return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
+    return Correlation(np.round(model.score, 12), true, rows, true=True)
 
 
 @gauge("value", "none", "share of customers", "targeting, counted")

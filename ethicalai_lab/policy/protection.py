@@ -22,9 +22,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, gauge, stage
 from ethicalai_lab.world import PURPOSES
+from ethicalai_lab.world.strict_yaml import did_you_mean
 
 __all__ = ["GAUGES", "STAGES", "Publication", "Release", "Store", "Tokens"]
 
@@ -656,6 +658,14 @@ def _register(ground: Ground) -> dict[str, Any]:
 
 def _quasi_identifiers(ground: Ground, decided: Sequence[str] | None) -> list[str]:
     """Columns to be generalised: those decided, or those that the world's roles name."""
+    for name in decided or ():
+        if name not in ground.customers and name not in ground.campaign:
+            known = [n for n in (*ground.customers, *ground.campaign) if n != "customer_id"]
+            raise PolicyError(
+                f'anonymization.quasi_identifiers names the column "{name}", which this world '
+                f"does not have; accepted are those of a release: {', '.join(_DETAIL)}."
+                f"{did_you_mean(name, known)}"
+            )
     if decided is None:
         roles = [ground.world.roles.get(name, {}) for name in ("customers", "register")]
         decided = [c for c in _KNOWN if any(r.get(c) == "quasi_identifier" for r in roles)]
@@ -749,6 +759,7 @@ def release(ground: Ground, settings: Settings, *, permission: Any) -> Release:
     attackers = _cached(ground, "_release_register", lambda: _register(ground))
     position = attackers["position"]
     may = np.flatnonzero(np.asarray(permission.practice)[_SHARING])
+    names = _quasi_identifiers(ground, settings["anonymization.quasi_identifiers"])
     table, why, kept = None, "", 1.0
     before = full.iloc[may]
     if not len(may):
@@ -756,7 +767,6 @@ def release(ground: Ground, settings: Settings, *, permission: Any) -> Release:
     elif settings["anonymization.generalization"] == "none":
         table = before
     else:
-        names = _quasi_identifiers(ground, settings["anonymization.quasi_identifiers"])
         try:
             table, kept = _anonymized(before, settings, names)
         except PrivacyError as error:
@@ -861,6 +871,7 @@ def release_detail_kept(ground: Ground, *, release: Release) -> Estimate:
 
 _WATCHED = 600
 _DRAWS = 12
+_T_11 = 2.200985  # the 97.5 % point of Student's t for twelve draws
 _ANALYTICS = PURPOSES.index("analytics")
 
 
@@ -874,8 +885,10 @@ class Publication:
         People whose visits may be counted.
     true, published : ndarray of float, shape (12, segments)
         Visitors by month and segment; published is the first draw.
-    error : ndarray of float, shape (12, segments)
-        Mean over draws of the relative error of each figure.
+    error : ndarray of float, shape (draws,)
+        Mean over all figures of their relative error, in each draw of the noise.
+    expected_error : float
+        The same, expected from the noise's distribution.
     watched : ndarray of int, shape (w,)
         Positions of the people whose presence an attacker guesses.
     right : ndarray of float, shape (w,)
@@ -890,6 +903,7 @@ class Publication:
     true: NDArray[np.float64]
     published: NDArray[np.float64]
     error: NDArray[np.float64]
+    expected_error: float
     watched: NDArray[np.int64]
     right: NDArray[np.float64]
     best: NDArray[np.float64]
@@ -993,12 +1007,18 @@ def publication(ground: Ground, settings: Settings, *, permission: Any) -> Publi
         int(may.sum()),
         true,
         published[0],
-        np.abs(noise).mean(axis=0) / np.maximum(true, 1.0),
+        (np.abs(noise) / np.maximum(true, 1.0)).mean(axis=(1, 2)),
+        _expected_size(each) * float((1.0 / np.maximum(true, 1.0)).mean()),
         watched,
         right,
         _best_guess(months, each),
         spent,
     )
+
+
+def _expected_size(each: float | None) -> float:
+    """Mean size of two-sided geometric noise that spends an epsilon (Ghosh et al. 2009)."""
+    return 0.0 if each is None else 1.0 / math.sinh(each)
 
 
 def _told_apart(
@@ -1026,12 +1046,22 @@ def presence_guessed(ground: Ground, *, publication: Publication) -> Estimate:
     return Ratio(reading.top, reading.bottom, truth=float(publication.best.mean()))
 
 
-@gauge("value", "lower", "relative error", "published counts against counts without noise")
+@gauge(
+    "value",
+    "lower",
+    "relative error",
+    "published counts against counts without noise, twelve draws; truth: the noise's distribution",
+)
 def published_error(ground: Ground, *, publication: Publication) -> Estimate:
     """Mean relative error that noise brings into monthly visitor counts by age and region."""
     if not publication.counted:
         return Needs("needs people whose visits may be counted")
-    return Exact(float(publication.error.mean()))
+    draws, truth = publication.error, publication.expected_error
+    value = float(draws.mean())
+    if len(draws) < 2:
+        return Exact(value, truth=truth)
+    reach = _T_11 * float(draws.std(ddof=1)) / math.sqrt(len(draws))
+    return Exact(value, max(0.0, value - reach), value + reach, truth)
 
 
 @gauge("privacy", "lower", "epsilon per person and year", "privacy.noise.Budget, twelve months")

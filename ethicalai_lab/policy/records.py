@@ -135,7 +135,10 @@ def _holds(kind: str, files: Mapping[str, bytes], witnessed: bytes | None) -> bo
     lines = _lines(files)
     if kind == "plain_file":
         try:
-            return all({"who", "when", "what", "model"} <= set(json.loads(e)) for e in lines)
+            read = [json.loads(line) for line in lines]
+            whole = all({"who", "when", "what", "model"} <= set(entry) for entry in read)
+            # two decisions about one person at one time cannot both be true
+            return whole and len({(e["who"], e["when"]) for e in read}) == len(read)
         except (ValueError, TypeError):
             return False
     if kind == "hash_chain":

@@ -24,6 +24,7 @@ from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.modelling import Collection, Model, Targeting
 from ethicalai_lab.policy.permission import Permission
 from ethicalai_lab.policy.stages import Estimate, Exact, Gap, Needs, Settings, gauge, stage
+from ethicalai_lab.world.strict_yaml import did_you_mean
 
 __all__ = ["GAUGES", "STAGES", "OwnAudit", "Repair", "group_codes"]
 
@@ -41,6 +42,8 @@ _MANY_GROUPS = 6
 _UNIT = 0.1
 # A crossing of two columns has small cells, whose rates differ by chance alone.
 _SMALLEST_CROSSING = 100
+# more groups than this are no groups but names
+_MOST_GROUPS = 100
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int64]
@@ -99,7 +102,7 @@ def _column_codes(ground: Ground, name: str) -> tuple[Codes, tuple[str, ...]]:
         known = ", ".join([*ground.groups, "region", "education"])
         raise PolicyError(
             f'fairness.audit.groups names the column "{name}", which the customers lack; '
-            f"accepted are their columns, such as {known}."
+            f"accepted are their columns, such as {known}.{did_you_mean(name, list(ground.customers))}"
         )
     column = ground.customers[name]
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > 12:
@@ -107,6 +110,11 @@ def _column_codes(ground: Ground, name: str) -> tuple[Codes, tuple[str, ...]]:
         words = [f"up to {cuts[0]:g}", *(f"above {cut:g}" for cut in cuts)]
         return np.digitize(column, cuts, right=True).astype(np.int64), tuple(words)
     levels = column.astype(str).astype("category")
+    if len(levels.cat.categories) > _MOST_GROUPS:
+        raise PolicyError(
+            f'fairness.audit.groups names the column "{name}", which has '
+            f"{len(levels.cat.categories):,} groups; at most {_MOST_GROUPS} can be compared."
+        )
     return levels.cat.codes.to_numpy(np.int64), tuple(levels.cat.categories)
 
 
@@ -538,6 +546,9 @@ def repair(
         targeting.share,
     )
     method = settings["fairness.mitigation.method"]
+    decided = settings["fairness.audit.groups"]
+    if decided:
+        group_codes(ground, decided)  # a name that is not there shows, used or not
     rows = np.flatnonzero(targeting.ranked & targeting.contactable)
     chosen = targeting.selected[rows]
     if method == "none" or not 0 < chosen.sum() < rows.size:
@@ -545,7 +556,7 @@ def repair(
     matrix = collection.matrix[rows]
     if method in _REFITS and matrix.shape[1] == 0:
         return plain
-    names = tuple(settings["fairness.audit.groups"] or _DEFAULT_GROUPS)
+    names = tuple(decided or _DEFAULT_GROUPS)
     group = np.unique(group_codes(ground, names)[0][rows], return_inverse=True)[1].ravel()
     if int(group.max()) == 0:
         return plain
@@ -816,7 +827,14 @@ def _rate_gap(codes: Codes, top: Bools, bottom: Bools, smallest: int = 30) -> fl
 def audit_sees(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
     """Largest gap that the house's own audit reports; ratios are taken from one."""
     if own_audit.run:
-        return Exact(own_audit.value, own_audit.low, own_audit.high, own_audit.over_all)
+        notes = []
+        if own_audit.exceeds is not None:
+            notes.append(f"{'beyond' if own_audit.exceeds else 'within'} the policy's tolerance")
+        if own_audit.small:
+            notes.append(f"too small to tell: {', '.join(sorted(set(own_audit.small)))}")
+        return Exact(
+            own_audit.value, own_audit.low, own_audit.high, own_audit.over_all, "; ".join(notes)
+        )
     if not own_audit.per_year:
         return Needs("needs an audit: the policy's frequency is never")
     if not own_audit.columns:
@@ -828,7 +846,8 @@ def audit_sees(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
     "fairness",
     "lower",
     "difference of shares",
-    "selection rates of all customers by four columns and their pairs, groups of 100 or more",
+    "selection rates by four columns and their pairs, groups of 100 or more, counted on all "
+    "customers and so without an interval",
 )
 def unseen_gap(ground: Ground, *, repair: Repair, own_audit: OwnAudit) -> Estimate:
     """How much larger the largest gap of all is than the largest that the own audit looks at."""

@@ -10,9 +10,10 @@ fields and results they depend on, so a change recomputes exactly what depends o
 from __future__ import annotations
 
 import inspect
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.stats import proportion_interval
 
 __all__ = [
+    "Correlation",
     "Estimate",
     "Exact",
     "Gap",
@@ -86,7 +88,7 @@ def _frozen(value: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a gauge returns; one of `Ratio`, `Gap`, `Exact` and `Needs`."""
+    """What a gauge returns; one of `Ratio`, `Gap`, `Correlation`, `Exact` and `Needs`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +136,25 @@ class Gap(Estimate):
 
 
 @dataclass(frozen=True, eq=False)
+class Correlation(Estimate):
+    """Spearman's correlation of two values of some people.
+
+    Parameters
+    ----------
+    one, other : array-like of float, shape (n,)
+    rows : array-like of bool, shape (n,)
+        Those whose values count; at least two, and not all alike.
+    true : bool, default False
+        Whether the correlation of these people is the truth itself.
+    """
+
+    one: ArrayLike
+    other: ArrayLike
+    rows: ArrayLike
+    true: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Exact(Estimate):
     """A figure that was counted, not estimated; an interval where its own method gives one."""
 
@@ -141,6 +162,7 @@ class Exact(Estimate):
     low: float | None = None
     high: float | None = None
     truth: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -477,6 +499,10 @@ class Reading:
     note: str = ""
 
 
+# fewer people than this behind most of the spread make a percentile interval too narrow
+_ENOUGH = 10
+
+
 def _column(values: ArrayLike | None, n: int) -> NDArray[np.float32]:
     if values is None:
         return np.ones(n, dtype=np.float32)
@@ -542,11 +568,14 @@ def read_all(
             continue
         if isinstance(estimate, Exact):
             readings[name] = Reading(
-                float(estimate.value), estimate.low, estimate.high, estimate.truth
+                float(estimate.value),
+                estimate.low,
+                estimate.high,
+                estimate.truth,
+                note=estimate.note,
             )
             continue
-        prepare = _prepare_gap if isinstance(estimate, Gap) else _prepare_ratio
-        table, plan = prepare(estimate, n, name in shares)
+        table, plan = _PREPARE[type(estimate)](estimate, n, name in shares)
         if isinstance(plan, Reading):
             readings[name] = plan
             continue
@@ -556,9 +585,31 @@ def read_all(
     if parts:
         sums = (weights @ np.stack(parts).T).astype(np.float64)
     for name, (first, last, plan) in plans.items():
-        finish = _finish_gap if isinstance(estimates[name], Gap) else _finish_ratio
-        readings[name] = finish(plan, sums[:, first:last], estimates[name].truth, confidence)
-    return {name: readings[name] for name in estimates}
+        finish = _FINISH[type(estimates[name])]
+        truth = getattr(estimates[name], "truth", None)
+        readings[name] = finish(plan, sums[:, first:last], truth, confidence)
+    return {name: _rounded(readings[name]) for name in estimates}
+
+
+def _rounded(reading: Reading) -> Reading:
+    """Round off the last digits, in which computers and their linear algebra differ."""
+    if reading.value is None:
+        return reading
+    value = float(f"{reading.value:.12g}")
+    low, high = (None if x is None else float(f"{x:.6g}") for x in (reading.low, reading.high))
+    draws = reading.replicates
+    if draws is not None and np.isfinite(draws).any():
+        most = float(np.abs(draws[np.isfinite(draws)]).max())
+        digits = 6 - (math.floor(math.log10(most)) if most > 0 else 0)
+        draws = np.round(draws, digits)
+    return replace(
+        reading,
+        value=value,
+        low=None if low is None else min(low, value),
+        high=None if high is None else max(high, value),
+        truth=None if reading.truth is None else float(f"{reading.truth:.12g}"),
+        replicates=draws,
+    )
 
 
 def _prepare_ratio(estimate: Ratio, n: int, share: bool) -> tuple[list[NDArray[np.float32]], Any]:
@@ -569,16 +620,36 @@ def _prepare_ratio(estimate: Ratio, n: int, share: bool) -> tuple[list[NDArray[n
     value = float(np.sum(top, dtype=np.float64)) / total
     # resamples of people who are all alike are alike: none or all is no certainty
     extreme = share and value in (0.0, 1.0) and bool(((bottom == 0) | (bottom == 1)).all())
-    plan = (value, n if estimate.bottom is None else None, round(total) if extreme else None)
+    plan = (
+        value,
+        n if estimate.bottom is None else None,
+        round(total) if extreme else None,
+        "" if share else _few(top - value * bottom),
+    )
     if estimate.bottom is None:  # every resample has as many people
         return [top], plan
     return [top, bottom], plan
 
 
+def _few(parts: NDArray[np.float32]) -> str:
+    """Warn where a few people make most of the spread: resamples then know too little.
+
+    The number of people is that of a rare event whose kurtosis is the same.
+    """
+    square = np.square(parts, dtype=np.float64)
+    fourth = float(square @ square)
+    people = float(square.sum()) ** 2 / fourth if fourth > 0 else math.inf
+    if people >= _ENOUGH:
+        return ""
+    return (
+        f"most of the spread is due to about {max(1, round(people))} people: trust its bounds less"
+    )
+
+
 def _finish_ratio(
     plan: Any, sums: NDArray[np.float64], truth: float | None, confidence: float
 ) -> Reading:
-    value, people, alike = plan
+    value, people, alike, note = plan
     with np.errstate(invalid="ignore", divide="ignore"):
         replicates = sums[:, 0] / (sums[:, 1] if people is None else people)
     good = replicates[np.isfinite(replicates)]
@@ -590,7 +661,8 @@ def _finish_ratio(
         return Reading(value, wilson.low, wilson.high, truth, "", replicates)
     low, high = np.quantile(good, [tail, 1 - tail])
     # a bound may miss the value by rounding alone
-    return Reading(value, min(float(low), value), max(float(high), value), truth, "", replicates)
+    bounds = min(float(low), value), max(float(high), value)
+    return Reading(value, *bounds, truth, "", replicates, note)
 
 
 def _prepare_gap(estimate: Gap, n: int, share: bool) -> tuple[list[NDArray[np.float32]], Any]:
@@ -635,6 +707,59 @@ def _finish_gap(
     low = float(max(0.0, (np.abs(difference) - reach).max()))
     high = float((np.abs(difference) + reach).max())
     return Reading(value, min(low, value), max(high, value), truth, "", replicates, note)
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ranks from 0 to 1, equal ones for equal values, less their mean."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(count) - (count + 1) / 2
+    ranks = middle[place.ravel()] / max(values.size - 1, 1)
+    return ranks - ranks.mean()
+
+
+def _prepare_correlation(
+    estimate: Correlation, n: int, share: bool
+) -> tuple[list[NDArray[np.float32]], Any]:
+    rows = np.asarray(estimate.rows, dtype=bool)
+    one, other = (_ranks(np.asarray(x, float)[rows]) for x in (estimate.one, estimate.other))
+    scale = float(np.sqrt((one**2).sum() * (other**2).sum()))
+    if not scale > 0:
+        return [], Reading(None, needs="needs people whose values are not all alike")
+    table = []
+    for values in (np.ones(one.size), one, other, one * one, other * other, one * other):
+        column = np.zeros(n, dtype=np.float32)
+        column[rows] = values
+        table.append(column)
+    return table, (float((one * other).sum()) / scale, estimate.true)
+
+
+def _finish_correlation(
+    plan: tuple[float, bool], sums: NDArray[np.float64], truth: None, confidence: float
+) -> Reading:
+    value, true = plan
+    truth = value if true else None
+    people, one, other, one2, other2, both = sums.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = (one2 - one**2 / people) * (other2 - other**2 / people)
+        replicates = (both - one * other / people) / np.sqrt(spread)
+    good = replicates[np.isfinite(replicates)]
+    if good.size < 2:
+        return Reading(value, truth=truth)
+    tail = (1 - confidence) / 2
+    low, high = (float(x) for x in np.quantile(good, [tail, 1 - tail]))
+    return Reading(value, min(low, value), max(high, value), truth, "", replicates)
+
+
+_PREPARE: dict[type[Estimate], Callable[..., Any]] = {
+    Ratio: _prepare_ratio,
+    Gap: _prepare_gap,
+    Correlation: _prepare_correlation,
+}
+_FINISH: dict[type[Estimate], Callable[..., Reading]] = {
+    Ratio: _finish_ratio,
+    Gap: _finish_gap,
+    Correlation: _finish_correlation,
+}
 
 
 def resampling_weights(n: int, n_boot: int, seed: int) -> NDArray[np.float32]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from ethicalai_lab import make_world
-from ethicalai_lab.policy import Policy, PolicyLab, preset
+from ethicalai_lab.policy import Policy, PolicyError, PolicyLab, preset, sweep
 from ethicalai_lab.policy.frontier import changed
+from ethicalai_lab.policy.ground import Ground
+from ethicalai_lab.policy.stages import Correlation, Ratio, read_all, resampling_weights
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +111,130 @@ def test_children_are_not_ranked_where_the_policy_says_so(world, rule):
 
 def replace_tables(world, **tables):
     return type(world)({**world.tables, **tables}, world.truth)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"anonymization.quasi_identifiers": ["postcod"]},
+            r'quasi_identifiers.*"postcod".*postcode',
+        ),
+        ({"fairness.audit.groups": ["gendr"]}, r'audit\.groups.*"gendr".*gender'),
+        ({"data.features": ["recencey"]}, r'data\.features.*"recencey".*recency'),
+        (
+            {"data.zero_party_questions": ["favourite"]},
+            r'zero_party_questions.*"favourite".*favourite_category',
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("base", ["collect_everything", "fairness_first"])
+def test_a_name_that_is_not_there_is_named_whatever_else_is_decided(lab, base, changes, words):
+    """Not only where the rest of the policy makes use of it: a slip shows at once."""
+    with pytest.raises(PolicyError, match=words) as found:
+        lab.evaluate(changed(preset(base), changes))
+    assert "\n" not in str(found.value)
+
+
+def test_groups_by_name_are_refused(lab):
+    with pytest.raises(PolicyError, match=r'"email".*groups'):
+        lab.evaluate(changed(preset("fairness_first"), {"fairness.audit.groups": ["email"]}))
+
+
+# ---------------------------------------------------------------------------- intervals
+
+
+def test_intervals_over_noise_and_people_cover_the_truth(world):
+    """Over seeds: what is drawn anew by each of them lands where its interval says."""
+    policy = changed(
+        preset("consent_first"), {"anonymization.epsilon": 2.0, "personalization.contact_cap": 3}
+    )
+    keys = (
+        "value.published_error",
+        "privacy.presence_guessed",
+        "value.recommendation_interest",
+        "value.visits_added",
+    )
+    hits = dict.fromkeys(keys, 0)
+    seeds = range(25)
+    for seed in seeds:
+        card = PolicyLab(world, n_boot=100, seed=seed).evaluate(policy)
+        for key in keys:
+            hits[key] += card[key].low <= card[key].truth <= card[key].high
+    for key, count in hits.items():
+        assert count >= 0.8 * len(seeds), (key, count)
+
+
+def test_a_value_that_few_people_make_says_so(world):
+    """What a few large baskets decide has bounds that are too narrow: the evidence warns of it."""
+    policy = changed(preset("consent_first"), {"personalization.contact_cap": 3})
+    card = PolicyLab(world, n_boot=100).evaluate(policy)
+    assert re.search(r"due to about \d people", card["value.profit_added"].evidence)
+    assert "due to about" not in card["value.visits_added"].evidence
+    even = Ratio(np.arange(1_000) % 7)
+    rare = Ratio(np.where(np.arange(1_000) < 4, 50.0, 0.0))
+    weights = resampling_weights(1_000, 50, 0)
+    found = read_all({"even": even, "rare": rare}, weights)
+    assert found["even"].note == ""
+    assert "about 4 people" in found["rare"].note
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3])
+def test_intervals_of_a_rank_correlation_cover_that_of_all_people(strength):
+    rng = np.random.default_rng(3)
+    one = np.round(rng.standard_normal(60_000), 1)
+    other = strength * one + rng.standard_normal(60_000)
+    nobody = np.zeros((0, 60_000), dtype=np.float32)
+    everybody = Correlation(one, other, np.ones(60_000, dtype=bool))
+    whole = read_all({"": everybody}, nobody)[""].value
+    assert whole == pytest.approx(spearmanr(one, other).statistic, abs=1e-9)
+    hits = 0
+    weights = resampling_weights(500, 200, 0)
+    for draw in range(200):
+        rows = np.random.default_rng(draw).integers(0, 60_000, 500)
+        sample = Correlation(one[rows], other[rows], np.arange(500) < 400)
+        found = read_all({"": sample}, weights)[""]
+        assert found.low <= found.value <= found.high
+        assert found.value == pytest.approx(
+            spearmanr(one[rows[:400]], other[rows[:400]]).statistic, abs=1e-9
+        )
+        hits += found.low <= whole <= found.high
+    assert 0.90 <= hits / 200 <= 0.99
+
+
+def test_stored_numbers_are_rounded(lab):
+    card = lab.evaluate(preset("fairness_first"))
+    for measure in card.measures:
+        if measure.value is not None:
+            assert measure.value == float(f"{measure.value:.12g}"), measure.key
+        if measure.replicates is not None:
+            assert len(repr(float(np.abs(measure.replicates).max()))) <= 16, measure.key
+
+
+# ------------------------------------------------------------------- worlds that look alike
+
+
+def test_a_world_changed_in_one_table_is_another_world(world, lab):
+    """Same people and campaign, other ages: no worker and no file may take one for the other."""
+    aged = world.customers.copy()
+    aged["disability"] = ~aged["disability"].astype(bool)
+    other = replace_tables(world, customers=aged)
+    assert Ground(other).identity == Ground(world).identity
+    assert Ground(other).fingerprint != Ground(world).fingerprint
+    policy = [preset("fairness_first")]
+    one = sweep(policy, world, progress=False).table
+    two = sweep(policy, other, progress=False).table
+    key = "fairness.selection_gap_disability"
+    again = PolicyLab(other, n_boot=0).evaluate(policy[0])
+    assert two[key].iloc[0] == again[key].value
+    assert one[key].iloc[0] == lab.evaluate(policy[0])[key].value
+
+
+def test_a_file_of_another_world_is_not_taken_for_this_one(world, tmp_path):
+    other = replace_tables(world, customers=world.customers.assign(age=40))
+    store = tmp_path / "sweep.jsonl"
+    policy = [preset("average_practice")]
+    assert sweep(policy, world, store=store, progress=False).known == 0
+    assert sweep(policy, other, store=store, progress=False).known == 0
+    assert sweep(policy, other, store=store, progress=False).known == 1
