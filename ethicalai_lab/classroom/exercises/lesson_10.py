@@ -244,6 +244,7 @@ def _q1_facts(world: Any) -> dict[str, float]:
         "known": float(known["holds"].eq(False).mean()),
         "all_rows": float(false.mean()),
         "vague": float((~claims["holds"].eq(True)).mean()),
+        "of_false": float(stock["holds"].eq(False).sum() / false.sum()),
         "ends": float(claims.loc[claims["kind"] == "end", "holds"].eq(False).mean()),
     }
 
@@ -251,7 +252,7 @@ def _q1_facts(world: Any) -> dict[str, float]:
 Q1 = Exercise(
     id="q1",
     prompt="Of all claims of stock in the bargain mails, what share is false?",
-    answer=Number(absolute=0.003, unit="share", low=0, high=1),
+    answer=Number(absolute=0.0051, unit="share", low=0, high=1),
     expected=lambda world: _q1_facts(world)["answer"],
     facts=_q1_facts,
     mistakes=[
@@ -281,6 +282,12 @@ Q1 = Exercise(
             lambda f: f.ends,
             "Those are the countdowns. Asked are the claims of stock.",
         ),
+        Mistake(
+            "of_false",
+            lambda f: f.of_false,
+            "You divided by all false claims: that is how many of these are about stock. Divide "
+            "by all claims of stock.",
+        ),
     ],
     hints=[
         '`claims["kind"]` says what is claimed: `stock`, `end` or `vague`.',
@@ -307,6 +314,7 @@ def _q2_facts(world: Any) -> dict[str, float]:
         "of_all": float((guess & ~own).mean()),
         "of_either": float((guess & ~own).sum() / (guess | own).sum()),
         "number": float((guess & ~own).sum()),
+        "either_way": float((guess ^ own).sum() / guess.sum()),
     }
 
 
@@ -316,7 +324,7 @@ Q2 = Exercise(
         "Of the customers on the list with guesses, what share is there only because of the "
         "guesses?"
     ),
-    answer=Number(absolute=0.003, unit="share", low=0, high=1),
+    answer=Number(absolute=0.0051, unit="share", low=0, high=1),
     expected=lambda world: _q2_facts(world)["answer"],
     facts=_q2_facts,
     mistakes=[
@@ -335,6 +343,11 @@ Q2 = Exercise(
             lambda f: f.of_either,
             "You divided by everybody who is on one of the two lists. Divide by the list with "
             "guesses.",
+        ),
+        Mistake(
+            "either_way",
+            lambda f: f.either_way,
+            "You counted those who came and those who lost their place. Asked are those who came.",
         ),
     ],
     hints=[
@@ -365,6 +378,8 @@ def _q3_facts(world: Any) -> dict[str, float]:
         "some": float(parts.loc[listed, MONEY].gt(0).mean()),
         "not_listed": float(first[~listed].mean()),
         "added": float(first[listed & ~own].mean()),
+        "of_all": float((first & listed).mean()),
+        "own_list": float(first[own].mean()),
     }
 
 
@@ -374,7 +389,7 @@ Q3 = Exercise(
         "For what share of the customers on the list would an honest notice name the guessed "
         "money worries as the *first* reason?"
     ),
-    answer=Number(absolute=0.003, unit="share", low=0, high=1),
+    answer=Number(absolute=0.0051, unit="share", low=0, high=1),
     expected=lambda world: _q3_facts(world)["answer"],
     facts=_q3_facts,
     mistakes=[
@@ -398,6 +413,16 @@ Q3 = Exercise(
             "added",
             lambda f: f.added,
             "Those are only the people whom the guesses put on the list. Asked is the whole list.",
+        ),
+        Mistake(
+            "of_all",
+            lambda f: f.of_all,
+            "You divided by all customers. Divide by those on the list.",
+        ),
+        Mistake(
+            "own_list",
+            lambda f: f.own_list,
+            "You kept the list by own data. The notice goes to the list with guesses.",
         ),
     ],
     hints=[
@@ -450,6 +475,10 @@ def _q4_facts(world: Any) -> dict[str, float]:
         "left": kept(personal) / kept(uniform),
         "profit": profit(personal) / profit(uniform) - 1,
         "unclipped": float((worth - personal).sum() / (worth - uniform).sum() - 1),
+        "price": float(personal.mean() / uniform - 1),
+        "all": float(
+            (worth - COST)[worth >= personal].sum() / (worth - COST)[worth >= uniform].sum() - 1
+        ),
         "less": float((personal < uniform).mean()),
         "more": float((personal > uniform).mean()),
     }
@@ -461,7 +490,7 @@ Q4 = Exercise(
         "What people keep is what a bargain is worth to them minus its price, where they buy. By "
         "what share does the sum change with personal prices, beside one price for all?"
     ),
-    answer=Number(absolute=0.002, unit="share", low=-1, high=1),
+    answer=Number(absolute=0.0051, unit="share", low=-1, high=1),
     expected=lambda world: _q4_facts(world)["answer"],
     facts=_q4_facts,
     mistakes=[
@@ -490,6 +519,16 @@ Q4 = Exercise(
             "less",
             lambda f: f.less,
             "That is the share of people who are offered less. Asked is a sum of money.",
+        ),
+        Mistake(
+            "price",
+            lambda f: f.price,
+            "That is how the mean price changes. What do the buyers keep, beyond the price?",
+        ),
+        Mistake(
+            "all",
+            lambda f: f.all,
+            "That is what buyers and shop have together: you took the cost away and not the price.",
         ),
     ],
     hints=[
@@ -579,12 +618,12 @@ Q5 = Exercise(
         Mistake(
             "costs",
             lambda f: _judged(f, reason="stated trust", data="with guesses"),
-            "By your own figures telling about the guesses costs stated trust. If trust is your "
-            "reason, which data would you have to leave alone?",
+            "By your own figures stated trust falls once people are told of the guesses; kept "
+            "quiet, they wait to be found out. If trust is your reason, which data would you have "
+            "to leave alone?",
             when=lambda a, f: (
                 a["reason"] == "stated trust"
                 and a["data"] == "with guesses"
-                and a["notice"] == "layered"
                 and a["trust_with_guesses"] < a["trust_own_data"]
             ),
         ),
