@@ -79,6 +79,8 @@ _UNSEEN = (
     "and somebody who got nothing"
 )
 _TRUE = "which only a synthetic world knows"
+# no column can be added that would make these measurable; where one can, its role is named
+_UNHELD = "which a table of people does not hold"
 _NOTHING_ASKED = "needs a column with the role consent that says yes or no for each person"
 
 
@@ -609,34 +611,33 @@ _WORLD_ONLY = {
     "value.ranking_quality": f"needs what the mail truly changes for each person, {_TRUE}",
     "value.contacted_in_vain": f"needs what the mail truly changes for each person, {_TRUE}",
     "value.messages_sent": f"needs people's response to weeks of messages, {_TRUE}",
-    "value.recommendation_interest": "needs what each person looks at and buys, by product",
-    "value.published_error": "needs each person's visits by month, with their times",
-    "privacy.messages_read": "needs the messages that people wrote",
-    "privacy.reidentified_by_guessing": "needs a list of names or addresses that an attacker "
-    "would try",
-    "privacy.reidentified_by_insider": "needs a list of names or addresses that an attacker "
-    "would try",
-    "privacy.reidentified_by_linkage": "needs a public register, and who is who in it",
-    "privacy.presence_guessed": "needs each person's visits by month, with their times",
-    "privacy.loss_budget_spent": "needs published counts, and so each person's visits by month",
+    "value.recommendation_interest": f"needs what each person looks at and buys, by product, {_UNHELD}",
+    "value.published_error": f"needs each person's visits by month, {_UNHELD}",
+    "privacy.messages_read": f"needs the messages that people wrote, {_UNHELD}",
+    "privacy.reidentified_by_guessing": "needs the names and addresses that an attacker would "
+    f"try, {_UNHELD}",
+    "privacy.reidentified_by_insider": "needs the names and addresses that an attacker would "
+    f"try, {_UNHELD}",
+    "privacy.reidentified_by_linkage": f"needs a public register, and who is who in it, {_UNHELD}",
+    "privacy.presence_guessed": f"needs each person's visits by month, {_UNHELD}",
+    "privacy.loss_budget_spent": f"needs each person's visits by month, {_UNHELD}",
     "fairness.left_out_gap": f"needs people's true response, {_TRUE}",
     "consent.against_their_will": f"needs what people truly accept, {_TRUE}",
     "consent.unmeant_consent": f"needs what people truly accept, {_TRUE}",
     "consent.questions_asked": f"needs how people answer over a year of questions, {_TRUE}",
-    "transparency.false_claims": "needs the texts of the messages, and stock and end of the offer",
+    "transparency.false_claims": f"needs the texts of the messages, and stock and end of the offer, {_UNHELD}",
     "transparency.trust_change": f"needs people's true trust, {_TRUE}",
-    "duty.categories_unregistered": "needs a record of which columns serve which purpose",
-    "duty.objections_ignored": "needs people's objections to direct marketing, with their times",
-    "duty.open_points": "needs objections and a record of uses, of which a table of people has "
-    "none",
+    "duty.categories_unregistered": f"needs a record of which columns serve which purpose, {_UNHELD}",
+    "duty.objections_ignored": f"needs people's objections to direct marketing over time, {_UNHELD}",
+    "duty.open_points": f"needs objections and a record of uses, {_UNHELD}",
 }
 _BY_DIMENSION = {
     "value": f"needs people's true response, {_TRUE}",
     "privacy": f"needs people's identities and their data over time, {_TRUE}",
     "fairness": f"needs people's true response, {_TRUE}",
     "consent": f"needs what people were asked and truly accept, {_TRUE}",
-    "transparency": "needs the texts of the messages that people get",
-    "duty": "needs a record of uses, which a table of people does not hold",
+    "transparency": f"needs the texts of the messages that people get, {_UNHELD}",
+    "duty": f"needs a record of uses, {_UNHELD}",
 }
 
 
@@ -1135,7 +1136,40 @@ def evaluate_table(
     gauges = evaluation_graph().gauges
     shares = {k for k in estimates if k in gauges and gauges[k].unit.startswith("share")}
     readings = read_all(estimates, resampling_weights(ground.n, n_boot, seed), shares=shares)
-    return Scorecard(tuple(_measures(bill, readings, n_boot)), policy, _about(ground, n_boot))
+    about = _about(ground, n_boot) | _by_lot(bill)
+    return Scorecard(tuple(_measures(bill, readings, n_boot)), policy, about)
+
+
+def _by_lot(bill: _Bill) -> dict[str, str]:
+    """Say so where the features tell who got which arm: the values then mix two things."""
+    from threadpoolctl import threadpool_limits
+
+    from ethicalai_lab.personalization.experiment import _BALANCE_P, _balance, _features, _p_text
+
+    found, ground = bill.experiment, bill.ground
+    if isinstance(found, str):
+        return {}
+    roles = ground.roles
+    given = {roles.treatment, *roles.of("outcome")}
+    names = [name for name in roles.of("feature") if name not in given]
+    features, _ = _features(ground.table, names)
+    if not features.shape[1]:
+        return {}
+    arm_of = np.asarray([str(found.arms[i]) for i in found.arm], dtype=object)
+    control, *arms = [str(level) for level in found.arms]
+    with threadpool_limits(limits=1):
+        rows = _balance(features, arm_of, control, arms, ground.seed)
+    rows = rows[rows["p_value"] < _BALANCE_P]
+    if rows.empty:
+        return {}
+    first = rows.sort_values("auc", ascending=False).iloc[0]
+    return {
+        "experiment": (
+            f"who got {first['arm']!r} can be told from the features (AUC {first['auc']:.3f}, p "
+            f"{_p_text(first['p_value'])}; largest difference: {first['feature']!r}). If it was "
+            "not given by lot, what is added mixes the campaign with the choice of people"
+        )
+    }
 
 
 def _measures(bill: _Bill, readings: Mapping[str, Reading], n_boot: int) -> list[Measure]:

@@ -518,6 +518,21 @@ def test_hillstrom_as_published_and_in_time(shared_data):
     )
 
 
+def test_a_campaign_not_given_by_lot_is_warned_of():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=2_000)
+    roles = Roles({"mail": "treatment", "visit": "outcome", "x": "feature"})
+
+    def about(mail):
+        frame = pd.DataFrame({"mail": mail.astype(int), "visit": x > 0, "x": x})
+        return evaluate_table(Policy(), check_table(frame, roles), n_boot=0).about
+
+    assert "experiment" not in about(rng.random(2_000) < 0.5)
+    said = about(x + rng.normal(size=2_000) > 0)["experiment"]
+    assert said.startswith("who got '1' can be told from the features (AUC 0.")
+    assert "largest difference: 'x'" in said
+
+
 def test_the_womens_mail_goes_to_those_it_moves(shared_data):
     table = load_table(shared_data / "hillstrom.csv.gz", HILLSTROM)
     women = table[table["segment"] != "Mens E-Mail"].reset_index(drop=True)
