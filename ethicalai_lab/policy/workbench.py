@@ -27,6 +27,7 @@ from ethicalai_lab.policy.scorecard import (
     Measure,
     Scorecard,
     _bar,
+    _decided,
     _difference,
     _held,
     _is_share,
@@ -55,6 +56,7 @@ __all__ = [
     "card_html",
     "list_assumed",
     "list_options",
+    "one_page",
     "stops",
     "to_notebook",
     "world_recipe",
@@ -98,9 +100,8 @@ class Move:
     def mark(self) -> str:
         """A sign and a word, so that neither colour nor sign stands alone."""
         sign = "\u25c6" if self.up is None else "\u25b2" if self.up else "\u25bc"
-        said = {"cannot tell": "within chance"}.get(self.reading, self.reading)
         way = "changed" if self.up is None else "up" if self.up else "down"
-        return f"{sign} {way}{f', {said}' if said else ''}"
+        return f"{sign} {way}{f', {self.reading}' if self.reading else ''}"
 
 
 @dataclass(frozen=True)
@@ -267,7 +268,11 @@ class Workbench:
             and self._last[0] == together
             and now - self._last[1] < _TOGETHER
         )
-        if joins:
+        if joins and policy == self._past[-1].policy:
+            # a slider that came back to where it was leaves nothing to undo
+            self._past.pop()
+            together = None
+        elif joins:
             self._past[-1] = replace(self._past[-1], what=what)
         else:
             self._past.append(_Step(before, what))
@@ -365,14 +370,20 @@ class Workbench:
                 f"{path} has changed on disk since it was loaded",
                 f"{path} is there already and was not loaded here",
             )
-        self.policy.save(path)
+        try:
+            self.policy.save(path)
+        except PolicyError as error:
+            raise PolicyError(
+                f"Not saved, nothing was written: {one_sentence(error)} Mend that file, or give "
+                "another name."
+            ) from None
         self._saw(path)
 
     def export_card(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the card as one page of HTML that loads nothing."""
         path = Path(path)
         self._guard_export(path, overwrite)
-        self.card.to_html(path, title="Policy scorecard")
+        write_atomic(path, one_page(self.card, title="Policy scorecard"), error=PolicyError)
         self._saw(path)
 
     def export_notebook(self, path: str | Path, *, overwrite: bool = False) -> None:
@@ -392,6 +403,11 @@ class Workbench:
 
     def _guard(self, path: Path, overwrite: bool, changed: str, there: str) -> None:
         if not path.is_file():
+            if path.exists() and not path.is_dir():
+                # what is written replaces what is there, and a device must not be replaced
+                raise PolicyError(
+                    f"{path} is a device or a pipe; give the name of a file to write."
+                )
             return
         found, key = _digest(path), str(path.resolve())
         if self._seen.get(key) == found or (overwrite and self._seen.get(f"told {key}") == found):
@@ -715,7 +731,7 @@ _LIVE_CSS = """
 .eal-live th[scope=row]{font-weight:normal;min-width:9em}
 .eal-live th[scope=row] small{display:block}
 .eal-live tr.moved>*{box-shadow:inset 0 0 0 100vmax color-mix(in srgb,var(--bar) 14%,transparent)}
-.eal-live .mark{white-space:nowrap;font-weight:bold}
+.eal-live .mark{white-space:nowrap;font-weight:bold}.eal-live .lack{font-style:italic}
 .eal-live ul{margin:.15rem 0 .4rem;padding-left:1.1rem}.eal-live p{margin:.25rem 0}
 .eal-live .now{height:7.4em;overflow:auto;border:1px solid var(--line);padding:.15rem .5rem;
 margin-bottom:.4rem;box-sizing:border-box}
@@ -810,7 +826,7 @@ def _live_row(
         f"<small>{_text(_unit(measure))}; {DIRECTIONS[measure.direction]}</small></th>"
     ]
     if measure.value is None:
-        cells.append(f'<td class="gap"><small>{_text(measure.needs)}</small></td>')
+        cells.append(f'<td class="lack"><small>{_text(measure.needs)}</small></td>')
     else:
         truth = ""
         if measure.truth is not None:
@@ -843,6 +859,123 @@ def _against(measure: Measure, row: Mapping[str, Any] | None) -> str:
     sign = "\u25b2 " if row["difference"] > 0 else "\u25bc " if row["difference"] < 0 else ""
     reading = f"<br><small>{_text(row['reading'])}</small>" if row["reading"] else ""
     return f"<strong>{sign}{_text(text)}</strong>{reading}"
+
+
+# ------------------------------------------------------------------------ the printed sheet
+
+# no type below 7 pt: what does not fit goes on to a second sheet instead
+_SHEET_CSS = """
+.sheet{display:none}
+@media print{.page.eal-score{display:none}
+.sheet.eal-score{display:block;--ink:#000;--paper:#fff;--line:#999;--gap:#8a1c00;--bar:#0072b2;
+--band:#8fc1e3;--soft:#eee;font:7pt/1.15 system-ui,sans-serif;-webkit-print-color-adjust:exact;
+print-color-adjust:exact}
+.sheet h1{font-size:12pt;margin:0 0 1mm}.sheet h2{font-size:8pt;margin:1.4mm 0 .3mm;padding:.3mm .8mm;
+background:var(--soft);break-after:avoid}.sheet h2:first-child{margin-top:0}.sheet p{margin:.6mm 0}
+.sheet .two{columns:2;column-gap:5mm;margin-top:1mm}
+.sheet.eal-score small{font-size:7pt}
+.sheet table{margin:0}.sheet.eal-score th,.sheet.eal-score td{padding:.15mm .8mm;max-width:none;
+border:0}.sheet tbody{break-inside:avoid;border-bottom:.2mm solid #ccc}
+.sheet.eal-score th{font-weight:normal}.sheet.eal-score th b{display:block}
+.sheet.eal-score td{width:36mm}.sheet.eal-score .held{width:auto;padding-top:0}
+.sheet.eal-score svg{display:inline-block;vertical-align:middle;width:18mm;height:2.6mm}.sheet ul{margin:0;padding-left:3mm}
+.sheet .lack{padding:.25mm .8mm}.sheet li,.sheet .lack p{break-inside:avoid}}
+"""
+_SHEET_NOTE = (
+    "Bars: each on its own scale, which holds zero; thick, the interval; round, the value; cross, "
+    "the truth where it is known; dashed, a bound. What each measure means and rests on stands on "
+    "the page on screen. Results of tests on the data named above, no verdict."
+)
+_ABOUT = {
+    "world": "Measured on",
+    "n": "people",
+    "seed": "seed of the evaluation",
+    "n_boot": "resamples",
+    "experiment": "Warning",
+}
+
+
+def one_page(card: Scorecard, *, title: str = "Scorecard") -> str:
+    """Return a scorecard as a page of HTML that prints as a sheet one can read.
+
+    On screen it is the page of :meth:`Scorecard.to_html`. On paper it is one A4 sheet of two
+    columns, in type of 7 points or more; what does not fit goes on to a second sheet.
+
+    Parameters
+    ----------
+    card : Scorecard
+    title : str
+
+    Returns
+    -------
+    str
+        HTML that loads nothing.
+
+    Examples
+    --------
+    >>> from ethicalai_lab import make_world
+    >>> from ethicalai_lab.policy import Policy, PolicyLab
+    >>> card = PolicyLab(make_world(200, seed=1), n_boot=0).evaluate(Policy())
+    >>> page = one_page(card, title="Ours")
+    >>> page.count("<h1>Ours</h1>")  # on screen, and on paper
+    2
+    """
+    page = card.to_html(title=title)
+    head, body = page.index("</style></head>"), page.rindex("</body>")
+    sheet = _sheet(card, title)
+    return f"{page[:head]}{_SHEET_CSS}{page[head:body]}{sheet}{page[body:]}"
+
+
+def _sheet(card: Scorecard, title: str) -> str:
+    told = (
+        f"{_text(_ABOUT.get(name, name))}: {_text(f'{v:,}' if name == 'n' else v)}"
+        for name, v in card.about.items()
+    )
+    parts = [
+        f'<section class="eal-score sheet" lang="en"><h1>{_text(title)}</h1>',
+        f"<p><strong>{_text(card.summary)}</strong></p><p>{'; '.join(told)}.</p>",
+    ]
+    if card.misses:
+        misses = "".join(f"<li>{_text(miss.text)}</li>" for miss in card.misses)
+        parts.append(f"<h2>Bounds missed</h2><ul>{misses}</ul>")
+    parts.append('<div class="two">')
+    for dimension in DIMENSIONS:
+        here = [measure for measure in card.measures if measure.dimension == dimension]
+        rows = "".join(_sheet_row(m) for m in here if m.value is not None or m.limits)
+        lacking: dict[str, list[str]] = {}
+        for m in here:
+            if m.value is None and not m.limits:
+                lacking.setdefault(m.needs, []).append(m.measure.replace("_", " "))
+        lacks = "".join(
+            f"<p>{_text(', '.join(names))}: <i>{_text(needs)}</i></p>"
+            for needs, names in lacking.items()
+        )
+        if here:
+            parts.append(f"<h2>{dimension}</h2>")
+            parts.append(f"<table>{rows}</table>" if rows else "")
+            parts.append(f'<div class="lack">{lacks}</div>' if lacks else "")
+    decided = "".join(f"<li>{_text(line)}</li>" for line in _decided(card.policy))
+    parts.append(
+        f"<h2>What was decided</h2>{f'<ul>{decided}</ul>' if decided else '<p>Nothing.</p>'}"
+    )
+    parts.append(f"</div><p>{_SHEET_NOTE}</p></section>")
+    return "".join(parts)
+
+
+def _sheet_row(measure: Measure) -> str:
+    name = f"<b>{_text(measure.measure.replace('_', ' '))}</b>"
+    unit = f"{_text(_unit(measure))}; {DIRECTIONS[measure.direction]}"
+    held = "<br>".join(_text(line) for line in _held(measure))
+    if held:
+        gap = " gap" if measure.misses else ""
+        held = f'<tr><td class="held{gap}" colspan="2">{held}</td></tr>'
+    if measure.value is None:
+        value = f"<i>{_text(measure.needs)}</i>"
+    else:
+        value = f"{_text(measure.shown)}<br>{_bar(measure)}"
+        if measure.truth is not None:
+            value += f" truth {_text(_number(measure.truth, measure.unit))}"
+    return f'<tbody><tr><th scope="row">{name}{unit}</th><td>{value}</td></tr>{held}</tbody>'
 
 
 # ------------------------------------------------------------------------ the notebook

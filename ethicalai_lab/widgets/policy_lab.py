@@ -49,6 +49,7 @@ _CSS = r"""
 .eal-lab .lm-TabBar-content{flex-wrap:wrap;border:0!important}
 .eal-lab .lm-TabBar-tab{flex:0 0 auto!important;min-width:0!important;margin:0 2px 2px 0!important;
 padding:0 .6em!important;border:1px solid var(--jp-border-color1,#999)!important}
+.eal-lab .lm-TabBar-tab{color:var(--jp-ui-font-color0,inherit)!important}
 .eal-lab .lm-TabBar-tab.lm-mod-current{font-weight:bold}
 .eal-lab .lm-TabBar-tabLabel{overflow:visible!important}
 .eal-lab .lm-TabBar,.eal-lab .jupyter-widget-tab>.lm-TabBar{min-height:0!important;height:auto!important}
@@ -387,7 +388,7 @@ class PolicyLabWidget:
             else "No measure moved."
         )
         known = len(bench.lab.graph.stages) - len(bench.computed)
-        stages = ", ".join(bench.computed) or "none"
+        stages = ", ".join(bench.computed).replace("_", " ") or "none"
         pinned = ""
         if bench.pinned is not None:
             comparison = bench.comparison()
@@ -474,7 +475,11 @@ class PolicyLabWidget:
     def _progressed(self, search: Search) -> None:
         self.progress.max = search.of
         self.progress.value = search.done
-        self.progress_said.value = f"{search.done} of at most {search.of} policies"
+        self.progress_said.value = (
+            f"{search.found.tried} policies tried"
+            if search.found is not None
+            else f"{search.done} of at most {search.of} policies"
+        )
         if not search.running:
             self.find.disabled, self.halt.disabled = False, True
             self._found(search)
@@ -488,7 +493,7 @@ class PolicyLabWidget:
             self.results.children = (w.HTML(_told(search.problem, refused=True)),)
             return
         found = search.found
-        name = found.improve.replace("_", " ")
+        name = found.improve.replace(".", ": ").replace("_", " ")
         if not len(found):
             said = f"None of the {found.tried} policies tried improves {name}."
             self.results.children = (w.HTML(_told(said)),)
@@ -517,7 +522,7 @@ class PolicyLabWidget:
                 f'<div class="about"><strong>{html.escape(what)}</strong><br>'
                 f"{line['before']:.3g} becomes {line['after']:.3g}, difference "
                 f"{line['difference']:+.3g}{interval}. Gets worse: "
-                f"{html.escape(line['worse'].replace('_', ' '))}.</div>"
+                f"{html.escape(line['worse'].replace('.', ': ').replace('_', ' '))}.</div>"
             )
             rows.append(w.HBox([button, w.HTML(text)], layout=lay(align_items="center")))
         self.results.children = tuple(rows)

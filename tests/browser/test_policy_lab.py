@@ -94,7 +94,7 @@ def _slider_and_undo(page):
     assert lab.get_by_label("Contact cost", exact=True).input_value() == "0.01"
     changed = card.inner_text()
     assert changed != before
-    assert re.search("[\u25b2\u25bc] (up|down), (better|worse|within chance)", changed)
+    assert re.search("[\u25b2\u25bc] (up|down), (better|worse|cannot tell)", changed)
     lab.get_by_role("button", name="Undo", exact=True).press("Enter")
     _status(page, "Undone: personalization.contact_cost")
     assert _values(card) == start

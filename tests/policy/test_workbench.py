@@ -1,6 +1,7 @@
 """The workbench: what is undone, compared, saved and exported, without a page."""
 
 import copy
+import html
 import json
 import re
 from pathlib import Path
@@ -26,6 +27,7 @@ from ethicalai_lab.policy.workbench import (
     card_html,
     list_assumed,
     list_options,
+    one_page,
     stops,
     to_notebook,
     world_recipe,
@@ -316,7 +318,16 @@ def test_the_exported_card_is_the_card_and_another_file_is_not_written_over(benc
     path = tmp_path / "card.html"
     bench.decide("anonymization.k", 5)
     bench.export_card(path)
-    assert path.read_text(encoding="utf-8") == bench.card.to_html(title="Policy scorecard")
+    page = path.read_text(encoding="utf-8")
+    assert page == one_page(bench.card, title="Policy scorecard")
+    # on screen it is the card as it is, and on paper every measure once more
+    screen = bench.card.to_html(title="Policy scorecard")
+    assert page.startswith(screen[: screen.index("</style></head>")])
+    assert screen[screen.index("<body>") : screen.index("</body>")] in page
+    sheet = page[page.index('<section class="eal-score sheet"') :]
+    for measure in bench.card.measures:
+        assert measure.measure.replace("_", " ") in sheet
+        assert (measure.shown if measure.value is not None else html.escape(measure.needs)) in sheet
     assert "anonymization: k 5" in path.read_text(encoding="utf-8")
     bench.decide("anonymization.k", 6)
     bench.export_card(path)  # our own export may be renewed
@@ -503,3 +514,41 @@ def test_the_live_card_holds_every_measure_and_loads_nothing(bench):
 def test_rules_are_the_teams_own(bench):
     assert Rules.parse(RULES).to_yaml() == RULES
     assert Path(bench.path).name == "my_policy.yaml"
+
+
+def test_a_slider_that_comes_back_leaves_nothing_to_undo(lab):
+    now = [0.0]
+    bench = Workbench(lab, Policy(), clock=lambda: now[0])
+    bench.decide("log.kind", "hash_chain")
+    now[0] = 10.0
+    for share in (0.5, 0.6, 0.5, None):
+        bench.decide("personalization.share", share)
+        now[0] += 0.1
+    assert bench.policy["personalization.share"] is None
+    bench.undo()
+    assert bench.policy["log.kind"] is None
+    assert not bench.can_undo
+
+
+def test_a_file_that_cannot_be_read_is_not_saved_over_and_says_so(bench, tmp_path):
+    path = tmp_path / "my_policy.yaml"
+    path.write_text("version: 1\nlog: {kind: none}\nlog: {kind: none}\n", encoding="utf-8")
+    before = path.read_bytes()
+    with pytest.raises(FileClash):
+        bench.save(path)
+    with pytest.raises(PolicyError, match=r"^Not saved, nothing was written: .*line 3"):
+        bench.save(path, overwrite=True)
+    assert path.read_bytes() == before
+
+
+def test_the_printed_sheet_says_a_reason_once_and_each_bound(bench):
+    rules = "set_by: the board\nrules:\n  privacy.columns_in_use: {max: 3}\n"
+    card = bench.card.with_rules(Rules.parse(rules))
+    sheet = one_page(card).rpartition('<section class="eal-score sheet"')[2]
+    assert "at most 3 (the board): missed" in sheet
+    sizes = re.findall(r"([\d.]+)pt", one_page(card).rpartition(".sheet{display:none}")[2])
+    assert sizes
+    assert min(map(float, sizes)) >= 7
+    lacking = {m.needs for m in card.measures if m.value is None}
+    assert lacking
+    assert all(sheet.count(f"<i>{html.escape(needs)}</i>") == 1 for needs in lacking)
