@@ -2,12 +2,14 @@
 
 Results go to standard output, everything else to standard error. The command ends
 with 0 where all went well, 2 on bad input (one sentence says what and where), 1 where
-``evaluate`` finds a rule missed or on a fault of the lab's own, 130 when interrupted.
+``evaluate`` finds a rule missed (and ``doctor`` or ``refresh`` a problem), 3 on a fault of
+the lab's own, 130 when interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import html
 import json
 import math
@@ -428,6 +430,11 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     policy = Policy.load(options.policy)
     rules = Rules.load(options.fail_under) if options.fail_under else None
+    if rules is not None and not len(rules):
+        raise InputError(
+            f"{options.fail_under} sets no bound, so no rule could be missed; add one, or leave "
+            "--fail-under out."
+        )
     ground = _ground(options)
     with _stage(f"evaluating {options.policy}"):
         from ethicalai_lab.policy.evaluation import evaluate
@@ -438,7 +445,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     misses = () if rules is None else rules.check(card)
     # both texts are made before either file is written
     made = card.to_json() if options.json else ""
-    page = card.to_html(title=f"Scorecard: {Path(options.policy).name}") if options.html else ""
+    page = ""
+    if options.html:
+        from ethicalai_lab.policy.workbench import one_page
+
+        page = one_page(card, title=f"Scorecard: {Path(options.policy).name}")
     from ethicalai_lab.world.files import write_atomic
 
     for out, text in ((options.json, made), (options.html, page)):
@@ -487,9 +498,12 @@ def _ground(options: argparse.Namespace) -> Any:
 
 def _card_text(policy: str, card: Any) -> str:
     """Return a scorecard as a table to read: headings, values, bounds, then what is missing."""
-    about = ", ".join(f"{name} {value}" for name, value in card.about.items())
-    out = [f"{policy}: {card.summary}", about]
-    told = [measure for measure in card.measures if measure.value is not None]
+    about = dict(card.about)
+    warning = about.pop("experiment", "")
+    told = (_ABOUT.get(name, f"{name} {{}}").format(value) for name, value in about.items())
+    out = [f"{policy}: {card.summary}", "; ".join(told)]
+    if warning:
+        out.append(f"Warning: {warning}.")
     rows = {
         measure.key: (
             measure.measure,
@@ -497,7 +511,8 @@ def _card_text(policy: str, card: Any) -> str:
             measure.unit,
             "; ".join(f"{limit}{_missed(measure, limit)}" for limit in measure.limits),
         )
-        for measure in told
+        for measure in card.measures
+        if measure.value is not None
     }
     widths = [max((len(row[i]) for row in rows.values()), default=0) for i in range(3)]
     for dimension in dict.fromkeys(measure.dimension for measure in card.measures):
@@ -515,8 +530,18 @@ def _card_text(policy: str, card: Any) -> str:
     return "\n".join(out) + "\n\n"
 
 
+_ABOUT = {
+    "world": "measured on: {}",
+    "n": "{:,} people",
+    "seed": "seed of the evaluation {}",
+    "n_boot": "{:,} resamples",
+}
+
+
 def _missed(measure: Any, limit: Any) -> str:
-    return ": missed" if limit.judge(measure) else ": kept"
+    miss = limit.judge(measure)
+    unsure = miss.straddles if miss else limit.straddled(measure)
+    return f": {'missed' if miss else 'kept'}{', cannot tell for certain' if unsure else ''}"
 
 
 def _policy_lab(options: argparse.Namespace) -> int:
@@ -569,6 +594,9 @@ def _writable(path: Path) -> None:
     """Refuse early what could only fail after the work is done."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file to write.")
+    # what is written replaces what is there, and a device must not be replaced
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is a device or a pipe; give the name of a file to write.")
     if not Path(os.path.abspath(path)).parent.is_dir():
         raise InputError(f"{path}: its folder does not exist; make it first.")
 
@@ -645,8 +673,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 1 a rule missed, or a fault of the lab's own; 2 bad input; 130
-        interrupted; 141 the reader of the output has gone.
+        0 done; 1 a rule missed, or what `doctor` and `refresh` found; 2 bad input; 3 a
+        fault of the lab's own; 130 interrupted; 141 the reader of the output has gone.
 
     Examples
     --------
@@ -682,8 +710,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except MemoryError:
         _say("There is not enough memory for this; try a smaller table or fewer customers.")
-        return 1
+        return 3  # not 1: a CI would take it for a rule missed
     except Exception as problem:
+        if getattr(problem, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            _quiet_stdout()
+            _say(f"The output cannot be written ({os.strerror(problem.errno)}).")  # type: ignore[attr-defined]
+            return 2
         if os.environ.get("ETHICALAI_LAB_DEBUG"):
             raise
         text = " ".join(str(problem).split())[:300]
@@ -691,4 +723,4 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"A fault in the lab itself ({type(problem).__name__}: {text}); "
             "set ETHICALAI_LAB_DEBUG=1 to see where."
         )
-        return 1
+        return 3

@@ -197,7 +197,7 @@ class Miss:
     Attributes
     ----------
     measure : str
-        The measure's key, such as ``"privacy.reidentified_share"``.
+        The measure's key, such as ``"privacy.reidentified_by_linkage"``.
     value : float or None
         What was measured; None where there is no number.
     threshold : float
@@ -305,7 +305,7 @@ class Rules:
     >>> rules = Rules.parse('''
     ... set_by: the ethics board
     ... rules:
-    ...   privacy.reidentified_share: {max: 0.01}
+    ...   privacy.reidentified_by_linkage: {max: 0.01}
     ... ''')
     >>> print(rules.rules[0].limits[0])
     at most 0.01 (set by the ethics board)
@@ -464,7 +464,7 @@ def _rule_faults(measure: object, values: Mapping[str, Any]) -> list[tuple[str, 
             (
                 "",
                 f'"{measure}" is no name of a measure; accepted: dimension, dot, measure, such as '
-                "privacy.reidentified_share.",
+                "privacy.reidentified_by_linkage.",
             )
         )
     elif measure.split(".")[0] not in DIMENSIONS:
@@ -522,7 +522,7 @@ def _shown(value: object) -> str:
 
 def _from_text(text: Text) -> Rules:
     root = parse(text, what=_WHAT, error=PolicyError)
-    example = "`rules:` holds lines such as `privacy.reidentified_share: {max: 0.01}`"
+    example = "`rules:` holds lines such as `privacy.reidentified_by_linkage: {max: 0.01}`"
     if root is None:
         raise PolicyError(f"{text.name} is empty; {example}.")
     if root.kind != "mapping":

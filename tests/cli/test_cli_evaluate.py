@@ -62,7 +62,7 @@ def test_a_table_is_measured_and_shown_by_dimension(capsys, files):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].startswith("p.yaml: ")
-    assert "n 400" in lines[1]
+    assert "400 people" in lines[1]
     heads = [line for line in lines if line and not line.startswith(" ")][2:]
     assert heads == ["value", "privacy", "fairness", "consent", "transparency", "duty"]
     assert "  reachable: needs a column with the role consent that says yes or no" in out
@@ -248,3 +248,48 @@ def test_progress_is_told_to_a_person(capsys, files, monkeypatch):
     assert "reading mails.csv ..." in err
     assert "evaluating p.yaml ..." in err
     assert " ..." not in out
+
+
+def test_the_printed_page_and_an_experiment_in_doubt(capsys, files):
+    # the older half got the mail
+    rows = "".join(
+        f"{i},{'mail' if i % 50 > 24 else 'none'},{i % 3 % 2},{20 + i % 50}\n" for i in range(400)
+    )
+    (files / "mails.csv").write_text("id,mail,visit,age\n" + rows, encoding="utf-8")
+    code, out, _ = main(capsys, "evaluate", "p.yaml", *OWN, "--html", "card.html")
+    assert code == 0
+    assert out.splitlines()[2].startswith("Warning: who got 'mail' can be told from the features")
+    page = (files / "card.html").read_text(encoding="utf-8")
+    assert page.count("<h1>Scorecard: p.yaml</h1>") == 2
+    assert "Warning: who got" in page
+
+
+def test_rules_without_a_bound_are_refused(capsys, files):
+    (files / "none.yaml").write_text("set_by: me\nrules: {}\n", encoding="utf-8")
+    code, out, err = main(capsys, "evaluate", "p.yaml", *OWN, "--fail-under", "none.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith("none.yaml sets no bound")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with pipes in folders")
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_device_or_pipe_is_not_replaced_by_a_file(capsys, files, option):
+    os.mkfifo(files / "pipe")
+    code, out, err = main(capsys, "evaluate", "p.yaml", *OWN, option, "pipe")
+    assert (code, out) == (2, "")
+    assert err == "pipe is a device or a pipe; give the name of a file to write.\n"
+    assert (files / "pipe").is_fifo()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_no_rule_missed(files):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ethicalai_lab", "evaluate", "p.yaml", *OWN],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "The output cannot be written (No space left on device).\n"
