@@ -440,11 +440,14 @@ def test_partial_dependence_agrees_with_scikit_learn(people, visits):
         model,
         people,
         ["history"],
-        custom_values={"history": ours.curve["value"].to_numpy()},
+        percentiles=(0, 1),
+        grid_resolution=len(people) + 1,  # then its grid holds every value that occurs
         response_method="predict_proba",
         method="brute",
     )
-    np.testing.assert_allclose(ours.curve["mean"], theirs["average"][0], atol=1e-12)
+    at = np.searchsorted(theirs["grid_values"][0], ours.curve["value"])
+    np.testing.assert_array_equal(theirs["grid_values"][0][at], ours.curve["value"])
+    np.testing.assert_allclose(ours.curve["mean"], theirs["average"][0][at], atol=1e-12)
     assert (ours.curve["low"] <= ours.curve["mean"]).all()
     assert ours.unit == "probability"
 
