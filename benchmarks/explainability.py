@@ -1,6 +1,8 @@
 """Time attributions beside shap called directly, and counterfactuals beside a random search.
 
 Both of a pair run in this process, one after the other, on the same people and background.
+Where trees differ, shap alone misses the model's answers: it reads thresholds in single
+precision, and a value close to one falls on the wrong side.
 
 python benchmarks/explainability.py
 """
