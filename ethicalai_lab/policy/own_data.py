@@ -518,28 +518,18 @@ def _attacked(
     ground: _Table, made: pd.DataFrame, full: pd.DataFrame, known: list[str]
 ) -> dict[str, Any]:
     """Let somebody who knows people's quasi-identifiers look them up in the release."""
-    from ethicalai_lab.privacy.attacks._matching import Matcher
+    from ethicalai_lab.privacy.attacks import fitting_rows
 
-    levels = pd.Index(full[_SECRET].cat.categories)
+    levels = full[_SECRET].cat.categories
     truth = full[_SECRET].cat.codes.to_numpy(np.int64)
     position = np.sort(ground.rng("release.attacked").permutation(ground.n)[:_ATTACKED])
     targets = full.loc[position, known].reset_index(drop=True)
-    inside = levels.get_indexer(made[_SECRET].astype(object))
-    overall = np.bincount(inside, minlength=len(levels))
-    matcher = Matcher(made, known, targets, None)
-    votes = np.zeros((matcher.n_classes, len(levels)), dtype=np.float32)
-    np.add.at(votes, (matcher.owner, inside), 1)
-    row = pd.Index(made.index).get_indexer(position)
-    own = np.where(row >= 0, matcher.owner[row], -1)
-    revealed = np.zeros(position.size, dtype=bool)
-    guess = np.full(position.size, int(overall.argmax()))
-    for rows, fits in matcher.chunks(position.size):
-        tally = fits.T.astype(np.float32) @ votes
-        there = (own[rows] >= 0) & fits[np.maximum(own[rows], 0), np.arange(len(rows))]
-        best = (tally + overall / (2 * overall.sum() + 1)).argmax(axis=1)
-        guess[rows] = best
-        right = best == truth[position[rows]]
-        revealed[rows] = there & ((tally > 0).sum(axis=1) == 1) & right
+    told = pd.Categorical(made[_SECRET].astype(object), categories=levels)
+    overall = np.bincount(told.codes, minlength=len(levels))
+    fitting = fitting_rows(made.assign(**{_SECRET: told}), targets, known, _SECRET, own=position)
+    guess = (fitting.counts + overall / (2 * overall.sum() + 1)).argmax(axis=1)
+    one = (fitting.counts > 0).sum(axis=1) == 1
+    revealed = fitting.own_fits & one & (guess == truth[position])
     base = truth[position] == int(overall.argmax())
     gain = (guess == truth[position]).astype(float) - base
     return {"attacked": position, "revealed": revealed, "gain": gain}

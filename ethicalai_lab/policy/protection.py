@@ -713,32 +713,22 @@ def _link(
 
     ``look`` holds those rows of the table that can fit anybody at all.
     """
-    from ethicalai_lab.privacy.attacks._matching import Matcher
+    from ethicalai_lab.privacy.attacks import fitting_rows
 
     m = len(position)
-    named = np.zeros(m)
-    revealed = np.zeros(m, dtype=bool)
-    guess = np.zeros(m, dtype=np.int64)
-    codes = table[_SECRET].cat.codes.to_numpy(np.int64)
-    overall = np.bincount(codes, minlength=len(_BANDS))
+    overall = np.bincount(table[_SECRET].cat.codes, minlength=len(_BANDS))
     common = int(overall.argmax())
-    guess[:] = common
-    if len(look) and m:
-        matcher = Matcher(look, list(_KNOWN), known, None)
-        inside = look[_SECRET].cat.codes.to_numpy(np.int64)
-        votes = np.zeros((matcher.n_classes, len(_BANDS)), dtype=np.float32)
-        np.add.at(votes, (matcher.owner, inside), 1)
-        row = look.index.get_indexer(position)
-        own = np.where(row >= 0, matcher.owner[row], -1)
-        secret = np.where(row >= 0, inside[row], -1)
-        for rows, fits in matcher.chunks(m):
-            tally = fits.T.astype(np.float32) @ votes
-            count = tally.sum(axis=1)
-            there = (own[rows] >= 0) & fits[np.maximum(own[rows], 0), np.arange(len(rows))]
-            named[rows] = np.where(there, 1.0 / np.maximum(count, 1), 0.0)
-            best = (tally + overall / (2 * overall.sum() + 1)).argmax(axis=1)
-            guess[rows] = best
-            revealed[rows] = there & ((tally > 0).sum(axis=1) == 1) & (best == secret[rows])
+    if not len(look) or not m:
+        nobody = np.zeros(m, dtype=bool)
+        return np.zeros(m), nobody, np.full(m, common), np.full(m, common)
+    fitting = fitting_rows(look, known, list(_KNOWN), _SECRET, own=position)
+    named = np.where(fitting.own_fits, 1.0 / np.maximum(fitting.rows, 1), 0.0)
+    # of equally common bands the one that is commoner among all; without a row, that of all
+    guess = (fitting.counts + overall / (2 * overall.sum() + 1)).argmax(axis=1)
+    row = look.index.get_indexer(position)
+    secret = look[_SECRET].cat.codes.to_numpy(np.int64)[row]
+    one_band = (fitting.counts > 0).sum(axis=1) == 1
+    revealed = fitting.own_fits & one_band & (guess == secret)
     return named, revealed, guess, np.full(m, common)
 
 

@@ -19,12 +19,14 @@ from typing import Any
 # public name -> the module of this folder that holds it
 _LAZY = {
     "Differencing": "_releases",
+    "Fitting": "_fitting",
     "Linkage": "_linkage",
     "Membership": "_membership",
     "Risk": "_risk",
     "age_at": "_linkage",
     "compare": "_compare",
     "differencing": "_releases",
+    "fitting_rows": "_fitting",
     "homogeneity": "_classes",
     "inference": "_wp216",
     "intersection": "_releases",
@@ -38,12 +40,14 @@ _LAZY = {
 
 __all__ = [
     "Differencing",
+    "Fitting",
     "Linkage",
     "Membership",
     "Risk",
     "age_at",
     "compare",
     "differencing",
+    "fitting_rows",
     "homogeneity",
     "inference",
     "intersection",
