@@ -46,6 +46,7 @@ def careful() -> Policy:
             "personalization.contact_cost": 0.02,
             "personalization.unsubscribe_cost": 2.0,
             "pseudonymization.method": "keyed",
+            "pseudonymization.key_rotation_days": 30,
             "pseudonymization.per_partner": True,
             "pseudonymization.per_purpose": True,
             "pseudonymization.key_holder": "separate_team",
@@ -260,6 +261,101 @@ def _lies(ground, claims):
     return replace(claims, claim=claims.claim | True, false_claim=claims.false_claim | True)
 
 
+def _asks_forever(ground, asking):
+    everyone = np.ones_like(asking.granted)
+    return replace(asking, granted=everyone, asks=asking.asks + 12)
+
+
+def _keeps_all(ground, collection):
+    """Keep the behaviour of everybody, far too long."""
+    return replace(
+        collection, oldest_days=collection.oldest_days + 400, records=collection.records * 2
+    )
+
+
+def _everyone_twice(ground, targeting):
+    """Contact everybody, permitted or not, objectors included."""
+    return targeting.with_selected(np.ones(ground.n, dtype=bool))
+
+
+def _no_trust(ground, trust):
+    return replace(trust, after=trust.after * 0.2, effect=trust.effect * 0.3)
+
+
+def _silent_response(ground, response):
+    nothing = {name: values * 0 for name, values in response.added.items()}
+    return replace(response, added=nothing, profit=response.profit * 0 - 1)
+
+
+def _plain_tokens(ground, tokens):
+    known = np.ones_like(tokens.guessed)
+    months = np.full_like(tokens.months_linked, 66)
+    return replace(
+        tokens,
+        guessed=known,
+        guessed_inside=known,
+        partners_linked=known,
+        purposes_linked=known,
+        months_linked=months,
+    )
+
+
+def _unlocked(ground, store):
+    return replace(
+        store,
+        stolen=np.ones_like(store.stolen),
+        still_readable=np.ones_like(store.still_readable),
+        late=np.ones_like(store.late),
+    )
+
+
+def _raw(ground, release):
+    return replace(
+        release,
+        named=np.ones_like(release.named),
+        revealed=np.ones_like(release.revealed),
+        secret_right=np.ones_like(release.secret_right),
+        unique=release.shared,
+        smallest_class=1,
+    )
+
+
+def _told_apart(ground, publication):
+    return replace(publication, right=np.ones_like(publication.right), spent=1e3)
+
+
+def _blind(ground, recording):
+    return replace(recording, noticed=dict.fromkeys(recording.noticed, 0))
+
+
+def _nothing_shown(ground, duties):
+    return replace(
+        duties,
+        unregistered=tuple((purpose, category) for purpose, category, _ in duties.uses),
+        ignored=duties.objected,
+        points=dict.fromkeys(duties.points, False),
+    )
+
+
+def _sees_nothing(ground, own_audit):
+    return replace(own_audit, run=False)
+
+
+def _says_nothing(ground, notices):
+    none = np.zeros(ground.n, dtype=bool)
+    return replace(
+        notices, has_notice=none, ai=none, data=none, stop=none, hides_unlawful=notices.read
+    )
+
+
+def _wrong_shelf(ground, recommending):
+    return replace(
+        recommending,
+        later_in=recommending.later_in * 0,
+        messages_read=np.ones(ground.n, dtype=bool),
+    )
+
+
 BROKEN = [
     # stage, what is spoiled, measures that must get worse, dimensions that may move at all
     ("permission", _everyone, {"consent.without_permission", "consent.against_their_will"}, None),
@@ -271,7 +367,83 @@ BROKEN = [
         {"transparency.false_claims", "transparency.trust_change"},
         {"transparency", "value"},
     ),
+    ("asking", _asks_forever, {"consent.unmeant_consent", "consent.questions_asked"}, None),
+    ("collection", _keeps_all, {"privacy.values_kept", "privacy.oldest_record"}, None),
+    ("targeting", _everyone_twice, {"duty.objections_ignored"}, None),
+    ("trust", _no_trust, {"transparency.trust_change", "value.visits_added"}, None),
+    ("response", _silent_response, {"value.profit_added", "value.visits_added"}, {"value"}),
+    (
+        "tokens",
+        _plain_tokens,
+        {
+            "privacy.reidentified_by_guessing",
+            "privacy.reidentified_by_insider",
+            "privacy.linked_across_partners",
+            "privacy.linked_across_purposes",
+            "privacy.linked_over_the_year",
+        },
+        {"privacy"},
+    ),
+    (
+        "store",
+        _unlocked,
+        {
+            "privacy.readable_if_stolen",
+            "privacy.readable_after_erasure",
+            "duty.erasures_late",
+            "duty.open_points",
+        },
+        {"privacy", "duty"},
+    ),
+    (
+        "release",
+        _raw,
+        {
+            "privacy.reidentified_by_linkage",
+            "privacy.secret_revealed",
+            "privacy.secret_guessed",
+            "privacy.unique_share",
+            "privacy.smallest_class",
+        },
+        {"privacy"},
+    ),
+    (
+        "publication",
+        _told_apart,
+        {"privacy.presence_guessed", "privacy.loss_budget_spent"},
+        {"privacy"},
+    ),
+    ("recording", _blind, {"duty.tampering_noticed"}, {"duty"}),
+    (
+        "duties",
+        _nothing_shown,
+        {"duty.categories_unregistered", "duty.objections_ignored", "duty.open_points"},
+        {"duty"},
+    ),
+    ("own_audit", _sees_nothing, {"fairness.unseen_gap"}, {"fairness", "duty"}),
+    (
+        "notices",
+        _says_nothing,
+        {
+            "transparency.notice_share",
+            "transparency.ai_told",
+            "transparency.can_stop_told",
+            "transparency.data_source_told",
+            "transparency.hidden_use",
+        },
+        None,
+    ),
+    (
+        "recommending",
+        _wrong_shelf,
+        {"value.recommendation_interest", "privacy.messages_read"},
+        {"value", "privacy"},
+    ),
 ]
+
+
+def test_every_stage_is_broken_once():
+    assert {name for name, *_ in BROKEN} == set(evaluation_graph().stages)
 
 
 @pytest.mark.parametrize(("name", "spoil", "worse", "may_move"), BROKEN, ids=lambda x: str(x)[:12])
