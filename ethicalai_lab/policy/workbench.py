@@ -512,6 +512,10 @@ class Search:
 
     Attributes
     ----------
+    improve : str
+        The measure's key.
+    changes : {1, 2}
+        At most that many at once.
     done, of : int
         Policies evaluated so far, and at most.
     found : Better or None
@@ -520,7 +524,7 @@ class Search:
     """
 
     def __init__(self, bench: Workbench, improve: str, changes: int, top: int) -> None:
-        self.improve = improve
+        self.improve, self.changes = improve, changes
         self.done, self.of = 0, 1
         self.found: Better | None = None
         self.problem = ""

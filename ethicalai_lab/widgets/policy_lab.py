@@ -496,6 +496,8 @@ class PolicyLabWidget:
         name = found.improve.replace(".", ": ").replace("_", " ")
         if not len(found):
             said = f"None of the {found.tried} policies tried improves {name}."
+            if self._search is not None and self._search.changes == 1:
+                said += " Some decisions work only together: search with up to two changes."
             self.results.children = (w.HTML(_told(said)),)
             return
         rows: list[Any] = [

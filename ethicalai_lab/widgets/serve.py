@@ -24,6 +24,8 @@ __all__ = ["ServeError", "free_port", "serve", "site"]
 HOST = "127.0.0.1"
 FIRST_PORT = 8866
 _TRIES = 100
+#: Seconds after which the kernel of a page that nobody has open any more is ended.
+LEFT = 1_800
 _TEMPLATE = """\
 {%- extends 'voila/templates/lab/index.html.j2' -%}
 {% import "spinner.macro.html.j2" as spinner %}
@@ -126,6 +128,8 @@ def site(n_customers: int, path: Path, token: str) -> Iterator[Path]:
             },
             "IdentityProvider": {"cookie_options": {"SameSite": "Strict"}},
             "KernelManager": {"transport_encryption": "auto"},
+            # a browser that breaks off says nothing; its kernel ends once nobody is connected
+            "MappingKernelManager": {"cull_idle_timeout": LEFT, "cull_interval": LEFT // 10},
         }
         (page / "voila.json").write_text(json.dumps(settings), encoding="utf-8")
         yield base

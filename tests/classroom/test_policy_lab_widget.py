@@ -296,6 +296,24 @@ def test_a_search_shows_its_progress_and_its_rows_can_be_applied(page):
     assert page.bench.policy == Policy()
 
 
+def test_a_search_that_finds_nothing_says_how_to_go_on(page):
+    class Found(list):
+        improve, tried = "privacy.smallest_class", 129
+
+    class Over:
+        found, running, done, of, problem, changes = Found(), False, 134, 134, "", 1
+
+    page._search = Over()
+    page._progressed(page._search)
+    assert page.progress_said.value == "129 policies tried"
+    said = page.results.children[0].value
+    assert "None of the 129 policies tried improves privacy: smallest class." in said
+    assert "search with up to two changes" in said
+    Over.changes = 2
+    page._progressed(page._search)
+    assert "up to two" not in page.results.children[0].value
+
+
 def test_every_control_has_a_label(page):
     seen = []
 

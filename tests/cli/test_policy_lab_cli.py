@@ -82,7 +82,12 @@ def test_what_is_served_stays_on_this_computer_and_goes_away(started, tmp_path, 
     compile(source, "cell", "exec")
     assert "make_world(321)" in source
     assert repr(str(tmp_path / "my_policy.yaml")) in source
-    settings = json.loads(files["page/voila.json"])["Voila"]
+    every = json.loads(files["page/voila.json"])
+    # a browser that breaks off leaves no kernel for good; one that is connected keeps its own
+    assert 0 < every["MappingKernelManager"]["cull_interval"] < serve.LEFT
+    assert every["MappingKernelManager"]["cull_idle_timeout"] == serve.LEFT
+    assert "cull_connected" not in every["MappingKernelManager"]
+    settings = every["Voila"]
     assert settings["ip"] == "127.0.0.1"
     assert settings["token"] == token
     assert len(token) >= 32
