@@ -26,7 +26,7 @@ from ethicalai_lab.policy.evaluation import PolicyLab, evaluation_graph
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.presets import PRESETS
-from ethicalai_lab.policy.scorecard import Scorecard, compare_scorecards
+from ethicalai_lab.policy.scorecard import DIMENSIONS, Scorecard, compare_scorecards
 from ethicalai_lab.policy.stages import values_of
 from ethicalai_lab.world.strict_yaml import did_you_mean
 
@@ -207,7 +207,8 @@ class Sweep:
         Parameters
         ----------
         measures : sequence of str
-            At least one measure with a direction.
+            At least one measure with a direction, or a dimension: all of its measures that
+            have a direction and, for each policy, a number.
 
         Returns
         -------
@@ -222,15 +223,30 @@ class Sweep:
         names = list(measures)
         if not names:
             raise PolicyError("measures is empty; name at least one, such as value.profit_added.")
+        known = [*DIMENSIONS, *self.directions]
         for name in names:
-            if name not in self.directions:
+            if name not in known:
                 raise PolicyError(
-                    f'There is no measure "{name}".{did_you_mean(name, self.directions)}'
+                    f'There is no measure or dimension "{name}".{did_you_mean(name, known)}'
                 )
-            if self.directions[name] == "none":
+            if self.directions.get(name) == "none":
                 raise PolicyError(f"{name} has no better direction, so nothing can be best in it.")
+        names = [m for name in names for m in ([name] if "." in name else self._of(name))]
         kept = pareto(self.table[names].to_numpy(float), [self.directions[n] for n in names])
         return self.table[kept]
+
+    def _of(self, dimension: str) -> list[str]:
+        """Return a dimension's measures that can be compared over all policies."""
+        found = [
+            name
+            for name, direction in self.directions.items()
+            if name.partition(".")[0] == dimension
+            and direction != "none"
+            and self.table[name].notna().all()
+        ]
+        if not found:
+            raise PolicyError(f"{dimension} has no measure with a number for every policy here.")
+        return found
 
     def _repr_html_(self) -> str:
         return self.table.to_html(float_format="{:.4g}".format)
@@ -440,10 +456,11 @@ class Better:
     Attributes
     ----------
     improve : str
-        The measure that was to be improved.
+        The measure or dimension that was to be improved.
     table : DataFrame
-        One row a policy: changes (in words), number (of changes), before, after, difference,
-        low, high (paired), cost (what the other measures lose, in units of their spread over
+        One row a policy: changes (in words), number (of changes), measure (the one that
+        improves, most where a dimension was named), before, after, difference, low, high
+        (paired), cost (what the other measures lose, in units of their spread over
         all policies tried), worse (which they are).
     policies : tuple of Policy
         In the order of the rows.
@@ -515,7 +532,7 @@ def nearest_better(
     top: int = 5,
     progress: bool = True,
 ) -> Better:
-    """Find one or two changes that improve a measure at the least cost elsewhere.
+    """Find one or two changes that improve a measure or a dimension at the least cost elsewhere.
 
     Parameters
     ----------
@@ -523,7 +540,9 @@ def nearest_better(
     lab : PolicyLab
         Evaluates every candidate for real, on its world.
     improve : str
-        A measure with a direction, such as ``"privacy.reidentified_by_linkage"``.
+        A measure with a direction, such as ``"privacy.reidentified_by_linkage"``; or a
+        dimension, such as ``"privacy"``: then at least one of its measures improves, and none
+        of them gets worse.
     changes : {1, 2}, default 2
         Two: also in pairs: the changes that cost least with each other and with those that win
         back what they cost; and changes of a word with all others in the section that the
@@ -569,12 +588,23 @@ def nearest_better(
     before = lab.evaluate(policy)
     directions = {m.key: m.direction for m in before.measures}
     for name in (improve, *keep):
-        if name not in directions:
-            raise PolicyError(f'There is no measure "{name}".{did_you_mean(name, directions)}')
-        if directions[name] == "none":
+        if name not in directions and not (name == improve and name in DIMENSIONS):
+            known = [*directions, *(DIMENSIONS if name == improve else ())]
+            raise PolicyError(f'There is no measure "{name}".{did_you_mean(name, known)}')
+        if directions.get(name) == "none":
             raise PolicyError(f"{name} has no better direction, so it cannot be improved.")
-    if before[improve].value is None:
+    if improve in directions and before[improve].value is None:
         raise PolicyError(f"{improve} has no number here: it {before[improve].needs}.")
+    # a dimension gets better where one of its measures does and none gets worse
+    aims = [improve]
+    if improve in DIMENSIONS:
+        aims = [
+            m.key
+            for m in before.measures
+            if m.dimension == improve and m.direction != "none" and m.value is not None
+        ]
+    if not aims:
+        raise PolicyError(f"{improve} has no measure with a direction and a number here.")
     sign = {k: {"higher": 1.0, "lower": -1.0, "none": 0.0}[d] for k, d in directions.items()}
     base = _values(before)
     tried: list[tuple[dict[str, Any], Policy, dict[str, float | None]]] = []
@@ -594,11 +624,11 @@ def nearest_better(
             if bar is not None:
                 bar.update()
         if changes == 2 and tried:
-            ranked = _ranked(tried, base, sign, improve, keep)
+            ranked = _ranked(tried, base, sign, aims, keep)
             best = [tried[i][0] for i, _, _ in ranked[:6]]
             # the second change may be one that wins back what the first costs
             gains = _winning_back(tried, base, sign, ranked[:1])
-            near = _sections_at(lab, improve)
+            near = {section for aim in aims for section in _sections_at(lab, aim)}
             words = [
                 step
                 for step, _, _ in tried
@@ -629,20 +659,24 @@ def nearest_better(
         if bar is not None:
             bar.close()
     rows, policies = [], []
-    for at, cost, worse in _ranked(tried, base, sign, improve, keep):
+    for at, cost, worse in _ranked(tried, base, sign, aims, keep):
         step, candidate, values = tried[at]
         found = compare_scorecards(before, lab.evaluate(candidate)).table
-        line = found[found["dimension"].str.cat(found["measure"], sep=".") == improve].iloc[0]
-        low, high = float(line["low"]), float(line["high"])
-        if np.isfinite(low) and (low if sign[improve] > 0 else -high) <= 0:
+        found.index = found["dimension"].str.cat(found["measure"], sep=".")
+        aim = next(
+            (a for a in _by_gain(aims, base, values, sign) if _sure(found.loc[a], sign[a])), None
+        )
+        if aim is None:
             continue  # the difference may be chance
+        low, high = float(found.loc[aim, "low"]), float(found.loc[aim, "high"])
         rows.append(
             {
                 "changes": "; ".join(f"{path}: {_said(value)}" for path, value in step.items()),
                 "number": len(step),
-                "before": base[improve],
-                "after": values[improve],
-                "difference": values[improve] - base[improve],
+                "measure": aim,
+                "before": base[aim],
+                "after": values[aim],
+                "difference": values[aim] - base[aim],
                 "low": low,
                 "high": high,
                 "cost": cost,
@@ -652,8 +686,30 @@ def nearest_better(
         policies.append(candidate)
         if len(rows) == top:
             break
-    columns = ["changes", "number", "before", "after", "difference", "low", "high", "cost", "worse"]
+    columns = ["changes", "number", "measure", "before", "after", "difference", "low", "high"]
+    columns += ["cost", "worse"]
     return Better(improve, pd.DataFrame(rows, columns=columns), tuple(policies), len(tried))
+
+
+def _by_gain(
+    aims: Sequence[str],
+    base: Mapping[str, float | None],
+    values: Mapping[str, float | None],
+    sign: Mapping[str, float],
+) -> list[str]:
+    """Return the aims that improved, by how much of what was there before, most first."""
+    gain = {
+        aim: sign[aim] * (values[aim] - base[aim]) / (abs(values[aim]) + abs(base[aim]) or 1.0)
+        for aim in aims
+        if values[aim] is not None
+    }
+    return sorted((aim for aim in gain if gain[aim] > 0), key=lambda aim: (-gain[aim], aim))
+
+
+def _sure(line: Any, sign: float) -> bool:
+    """Tell whether a paired difference excludes no improvement; without bounds it is exact."""
+    low, high = float(line["low"]), float(line["high"])
+    return not np.isfinite(low) or (low if sign > 0 else -high) > 0
 
 
 def _sections_at(lab: PolicyLab, measure: str) -> set[str]:
@@ -703,21 +759,26 @@ def _ranked(
     tried: Sequence[tuple[Any, Any, Mapping[str, float | None]]],
     base: Mapping[str, float | None],
     sign: Mapping[str, float],
-    improve: str,
+    aims: Sequence[str],
     keep: Sequence[str],
 ) -> list[tuple[int, float, list[str]]]:
-    """Return those that improve the measure: position, cost elsewhere, what gets worse."""
+    """Return those that improve what is aimed at: position, cost elsewhere, what gets worse."""
     names, gains = _gains(tried, base, sign)
-    column = names.index(improve)
+    columns = [names.index(aim) for aim in aims]
     found = []
     for at, row in enumerate(gains):
-        if row[column] <= 1e-12 or any(row[names.index(k)] < -1e-12 for k in keep if k in names):
+        own = row[columns]
+        if (
+            own.max() <= 1e-12
+            or own.min() < -1e-12
+            or any(row[names.index(k)] < -1e-12 for k in keep if k in names)
+        ):
             continue
         lost = np.where(row < -1e-12, -row, 0.0)
-        lost[column] = 0.0
+        lost[columns] = 0.0
         order = np.argsort(-lost, kind="stable")
         worse = [names[i] for i in order[:4] if lost[i] > 0]
-        found.append((at, float(lost.sum()), worse, -float(row[column])))
+        found.append((at, float(lost.sum()), worse, -float(own.sum())))
     found.sort(key=lambda item: (round(item[1], 9), item[3], len(tried[item[0]][0])))
     return [item[:3] for item in found]
 

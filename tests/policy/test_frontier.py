@@ -318,3 +318,42 @@ def test_neighbours_differ_in_one_field_and_stay_within_limits():
         seen.add(json.dumps([path, value]))
         changed(Policy(), step)  # each alone is accepted
     assert len({json.loads(text)[0] for text in seen}) > 40
+
+
+# -------------------------------------------------------------------- whole dimensions
+
+
+def test_a_dimension_improves_in_one_measure_and_worsens_in_none():
+    lab = PolicyLab(make_world(600, seed=3), n_boot=40)
+    start = preset("average_practice")
+    found = nearest_better(
+        start, lab, "duty", changes=1, fields=["log.kind", "duty.dpia"], progress=False
+    )
+    assert len(found) >= 2
+    before = {m.key: m for m in lab.evaluate(start).measures if m.dimension == "duty"}
+    for (_, row), policy in zip(found.table.iterrows(), found.policies, strict=True):
+        after = lab.evaluate(policy)
+        assert after[row["measure"]].value == row["after"]
+        for key, measure in before.items():
+            if measure.value is None or measure.direction == "none":
+                continue
+            sign = 1 if measure.direction == "higher" else -1
+            gain = sign * (after[key].value - measure.value)
+            assert gain >= -1e-12, key
+            assert gain > 0 or key != row["measure"]
+
+
+def test_a_front_over_dimensions_is_the_front_over_their_measures():
+    tried = variants(
+        preset("average_practice"),
+        {"log.kind": ["none", "hash_chain"], "duty.dpia": ["none", "before_launch"]},
+    )
+    found = sweep(tried, make_world(600, seed=3), progress=False)
+    duties = [
+        k
+        for k, d in found.directions.items()
+        if k.startswith("duty.") and d != "none" and found.table[k].notna().all()
+    ]
+    assert found.pareto(["duty"]).index.tolist() == found.pareto(duties).index.tolist() == [3]
+    with pytest.raises(PolicyError, match=r'"privcy".*privacy'):
+        found.pareto(["privcy"])
