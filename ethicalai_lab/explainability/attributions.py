@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.explainability._auc import auc
 from ethicalai_lab.explainability._threads import FEW_ROWS, one_thread
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import bootstrap_rows, percentile_interval
@@ -1204,7 +1205,7 @@ def _metric(metric: Any) -> tuple[Callable[[NDArray, NDArray], float], bool]:
     from sklearn import metrics
 
     known: dict[str, tuple[Callable, bool]] = {
-        "roc_auc": (metrics.roc_auc_score, True),
+        "roc_auc": (lambda y, p: auc(p, y), True),
         "brier": (lambda y, p: -metrics.brier_score_loss(y, p), True),
         "log_loss": (lambda y, p: -metrics.log_loss(y, p, labels=[0, 1]), True),
         "accuracy": (lambda y, p: float(((p >= 0.5) == (y == 1)).mean()), True),

@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ethicalai_lab.explainability._auc import auc
 from ethicalai_lab.explainability._threads import FEW_ROWS, one_thread
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import bootstrap_rows, percentile_interval
@@ -374,7 +375,7 @@ def compare_glass_box(
     def measures(rows: NDArray[Any]) -> NDArray[Any]:
         return np.array(
             [
-                [_auc(s[rows], target[rows]) for s in scores],
+                [auc(s[rows], target[rows]) for s in scores],
                 [_value_at_top(s[rows], gain[rows], top_share) for s in scores],
             ]
         )
@@ -519,16 +520,6 @@ def _two_classes(y: ArrayLike, n: int) -> NDArray[Any]:
 
 def _expit(x: NDArray[Any]) -> NDArray[Any]:
     return 0.5 * (1 + np.tanh(0.5 * x))
-
-
-def _auc(score: NDArray[Any], target: NDArray[Any]) -> float:
-    positive = int(target.sum())
-    negative = len(target) - positive
-    if not positive or not negative:
-        return math.nan
-    _, code, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[code]
-    return float((rank[target == 1].sum() - positive * (positive + 1) / 2) / positive / negative)
 
 
 def _value_at_top(score: NDArray[Any], gain: NDArray[Any], share: float) -> float:

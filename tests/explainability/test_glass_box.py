@@ -8,10 +8,10 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
+from ethicalai_lab.explainability._auc import auc
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.explainability.glass_box import (
     AdditiveScorecard,
-    _auc,
     _value_at_top,
     compare_glass_box,
 )
@@ -178,7 +178,7 @@ def test_comparing_copes_with_a_gap_that_only_one_fold_has():
 def test_auc_is_the_librarys_and_ties_at_the_top_count_in_part():
     rng = np.random.default_rng(0)
     score, target = rng.integers(0, 6, 200), rng.integers(0, 2, 200)
-    assert _auc(score, target) == pytest.approx(roc_auc_score(target, score))
+    assert auc(score, target) == pytest.approx(roc_auc_score(target, score))
     assert _value_at_top(np.array([2, 1, 1, 0]), np.array([8.0, 4.0, 0.0, 9.0]), 0.5) == 5.0
 
 
