@@ -49,7 +49,7 @@ class Asking:
     objected : ndarray of bool, shape (n,)
         Objected to direct marketing.
     honest : bool
-        Whether saying no was as easy as saying yes.
+        Whether saying no was as easy as saying yes, and a no was let rest for a year.
     pre_ticked : bool
         Whether a yes was a box that was ticked already.
     """
@@ -312,7 +312,7 @@ def unmeant_consent(ground: Ground, *, asking: Asking) -> Estimate:
 
 @gauge("consent", "lower", "questions per person and year", "asking, every customer")
 def questions_asked(ground: Ground, *, asking: Asking) -> Estimate:
-    """How often a person met the question in a year."""
+    """How often a person met the question in a year; here at most once a month."""
     return Ratio(asking.asks)
 
 
