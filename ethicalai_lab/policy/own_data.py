@@ -1058,7 +1058,7 @@ def evaluate_table(
         table cannot support have no value and say what they need. In addition
         ``value.added_<outcome>`` for each outcome, against no contact, and
         ``fairness.selection_gap_<column>`` for each protected column. Where a measure of the
-        world counts six weeks, the unit says that it is the table's own period.
+        world counts six weeks, unit and meaning say that it is the table's own period.
 
     Raises
     ------
@@ -1171,10 +1171,12 @@ def _measures(bill: _Bill, readings: Mapping[str, Reading], n_boot: int) -> list
         if reading is None:
             dimension = key.partition(".")[0]
             reading = Reading(None, needs=_WORLD_ONLY.get(key, _BY_DIMENSION[dimension]))
+            evidence = "not measured on a table"
         else:
             evidence = bill.found[key].evidence
             # a table's experiment covers its own time, not the world's six simulated weeks
             unit = unit.replace(" in six weeks", ", in the table's own period")
+            meaning = meaning.replace("within six weeks", "within the table's own period")
         dimension, _, measure = key.partition(".")
         out.append(
             Measure(
