@@ -197,7 +197,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     page.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     page.add_argument(
+        "--customers",
         "--n-customers",
+        dest="n_customers",
         metavar="N",
         type=_whole(1, MAX_CUSTOMERS),
         default=20_000,

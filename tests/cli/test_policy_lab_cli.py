@@ -95,6 +95,12 @@ def test_what_is_served_stays_on_this_computer_and_goes_away(started, tmp_path, 
         assert not re.search(r"https?://|cdn", text)
 
 
+@pytest.mark.parametrize("option", ["--customers", "--n-customers"])
+def test_customers_are_counted_as_by_the_verb_world(started, option):
+    assert main(["policy-lab", "--no-browser", option, "321"]) == 0
+    assert "make_world(321)" in started[0][4]["page/policy_lab.ipynb"]
+
+
 def test_each_start_has_a_token_of_its_own(started):
     for _ in range(2):
         assert main(["policy-lab", "--no-browser"]) == 0
