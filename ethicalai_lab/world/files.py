@@ -45,6 +45,9 @@ def write_atomic(
     data = content.encode("utf-8") if isinstance(content, str) else content
     if target.is_dir():
         raise error(f"{shown} is a folder; give the name of a file to write.")
+    if target.exists() and not target.is_file():
+        # a device such as /dev/null would be replaced by a plain file, for everybody
+        raise error(f"{shown} is a device or a pipe; give the name of a file to write.")
     if not target.parent.is_dir():
         raise error(f"{shown}: the folder {target.parent} does not exist; make it first.")
     temporary = None
