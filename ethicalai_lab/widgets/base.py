@@ -170,7 +170,7 @@ class WhatIf:
                 return
             try:
                 here = here.set(**values)
-                shown.value = self._html(here.figure)
+                shown.value = self._html(here.figure, live=True)
             except Exception as error:  # in the widget there is no other place to say it
                 text = html.escape(f"{type(error).__name__}: {error}")
                 shown.value = f'<p role="status">This could not be drawn. {text}</p>'
@@ -181,9 +181,10 @@ class WhatIf:
         return widgets.VBox([*(head if self._title else []), *rows, shown])
 
     @staticmethod
-    def _html(figure: Any) -> str:
+    def _html(figure: Any, *, live: bool = False) -> str:
         """Return the figure as HTML whose change is announced to a screen reader."""
-        return f'<div aria-live="polite">{figure._repr_html_()}</div>'
+        hasty = getattr(figure, "live_html", None) if live else None
+        return f'<div aria-live="polite">{hasty() if hasty else figure._repr_html_()}</div>'
 
     def __repr__(self) -> str:
         at = ", ".join(f"{self._labels.get(k, k)}: {_said(v)}" for k, v in self.values.items())

@@ -381,3 +381,27 @@ def test_contributions_lead_from_base_to_score_with_nothing_lost():
 def test_contributions_refuse_what_cannot_be_drawn(parts, base, most, fault):
     with pytest.raises(plotting.PlotError, match=fault):
         plotting.contributions(parts, base, title="t", most=most)
+
+
+def test_a_picture_packed_in_a_hurry_shows_the_same():
+    import base64
+    import io
+    import re
+
+    from PIL import Image
+
+    drawn = []
+    for _ in range(2):
+        picture, axes = plotting.canvas(4, 3)
+        axes.plot([1, 3, 2], label="a")
+        axes.fill_between([0, 1, 2], [1, 2, 1], alpha=0.4)
+        drawn.append(plotting.Figure(picture, "A line that rises and falls."))
+    hasty = drawn[0].live_html()
+    assert 'alt="A line that rises and falls."' in hasty
+    data = base64.b64decode(re.search(r"base64,([^\"]+)", hasty)[1])
+    one = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=int)
+    two = np.asarray(Image.open(io.BytesIO(drawn[1].png())).convert("RGB"), dtype=int)
+    assert one.shape == two.shape
+    assert np.abs(one - two).mean() < 2
+    # what was packed for good is not packed again
+    assert drawn[1].live_html() == drawn[1]._repr_html_()
