@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from ethicalai_lab.policy import Rules, evaluation_graph, permission, response
+from ethicalai_lab.policy import (
+    Rules,
+    evaluation_graph,
+    permission,
+    protection,
+    records,
+    response,
+)
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
@@ -46,3 +53,12 @@ def test_the_example_runs(page, tmp_path, monkeypatch):
     space: dict[str, object] = {}
     exec(example.replace("20_000", "600"), space)
     assert (tmp_path / "card.html").stat().st_size > 10_000
+
+
+def test_numbers_that_a_meaning_or_an_evidence_says_are_those_of_the_code():
+    gauges = evaluation_graph().gauges
+    words = {11: "eleven", 12: "twelve", 13: "thirteen"}
+    assert f"out of {words[len(records.POINTS)]}," in gauges["duty.open_points"].meaning
+    assert f"margin is {100 * response.MARGIN:g} %" in gauges["value.profit_added"].meaning
+    stored = f"{protection._STORE_PEOPLE} customers' records"
+    assert stored in gauges["privacy.readable_if_stolen"].evidence
