@@ -174,7 +174,7 @@ def _account(
         return None
     # ranked without a model: by recency and spending, each as a share of people behind
     parts = points(collection)
-    added = np.column_stack([part - part.mean() for part in parts.values()])
+    added = np.column_stack([part - part[collection.kept].mean() for part in parts.values()])
     added = added * collection.kept[:, None]
     return _Account(
         tuple(parts),

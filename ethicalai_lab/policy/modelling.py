@@ -171,13 +171,19 @@ def _roles() -> dict[str, str]:
     return found
 
 
-def _standard(values: Any) -> NDArray[np.float64]:
+def _standard(values: Any, among: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Return values less their mean, in standard deviations, both taken among some people."""
     values = np.asarray(values, dtype=float)
-    spread = values.std()
-    return (values - values.mean()) / (spread if spread > 0 else 1.0)
+    known = values if among is None else values[among]
+    if not known.size:
+        return np.zeros(values.shape)
+    spread = known.std()
+    return (values - known.mean()) / (spread if spread > 0 else 1.0)
 
 
-def _encoded(values: pd.Series, name: str) -> tuple[NDArray[np.float64], list[str]]:
+def _encoded(
+    values: pd.Series, name: str, among: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float64], list[str]]:
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes = values.cat.codes.to_numpy()
         names = [f"{name}: {level}" for level in values.cat.categories]
@@ -185,7 +191,7 @@ def _encoded(values: pd.Series, name: str) -> tuple[NDArray[np.float64], list[st
     numbers = values.to_numpy(dtype=float)
     if name in ("history", "household_income", "tenure_days"):
         numbers = np.log1p(numbers)  # long tails
-    return _standard(numbers)[:, None], [name]
+    return _standard(numbers, among)[:, None], [name]
 
 
 def _static(ground: Ground, column: str) -> tuple[pd.Series, NDArray[np.float64], list[str]]:
@@ -271,9 +277,10 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
     for number, column in enumerate(columns):
         if column in _BEHAVIOUR:
             values = behaviour[column]
-            block, own = _encoded(values, column)
-            if column == "recency" and (values == 13).any():
-                block = np.column_stack([block, _standard(values == 13)])
+            # nothing of those whose behaviour may not be kept enters, not even a mean
+            block, own = _encoded(values, column, kept)
+            if column == "recency" and (values[kept] == 13).any():
+                block = np.column_stack([block, _standard(values == 13, kept)])
                 own = [*own, "nothing bought"]
             block = np.where(kept[:, None], block, 0.0)
         else:
@@ -426,12 +433,13 @@ def _fixed_offer(offer: str, y: Any, arm: Any, learn: NDArray[np.bool_]) -> int:
 def points(collection: Collection) -> dict[str, NDArray[np.float64]]:
     """Return what recency and spending add to an rfm score, as shares of people behind.
 
-    Only columns in use count: the rule may read no more than a model may.
+    Only columns in use count, and only people whose behaviour is kept: the rule may read no
+    more than a model may. The others have 0.
     """
     frame = collection.behaviour
     columns = {"recency": -1, "history": 1}
     return {
-        name: (sign * frame[name]).rank(pct=True).to_numpy()
+        name: (sign * frame[name]).where(collection.kept).rank(pct=True).fillna(0.0).to_numpy()
         for name, sign in columns.items()
         if name in collection.columns
     }

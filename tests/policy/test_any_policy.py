@@ -261,3 +261,27 @@ def test_every_process_gives_the_same_bytes():
         cards = done.stdout.split("|||")
         outputs.append(sorted(json.dumps(json.loads(card), sort_keys=True) for card in cards))
     assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize("rule", ["uplift", "response", "rfm"])
+def test_what_people_did_who_permit_nothing_reaches_no_decision(rule):
+    """Not even a mean: whatever they had bought instead, the same people are chosen."""
+    world = make_world(2_500, seed=6)
+    policy = changed(
+        preset("consent_first"),
+        {"personalization.targeting": rule, "personalization.share": 0.2},
+    )
+    lab = PolicyLab(world, n_boot=0)
+    first = lab.results(policy, ["targeting", "collection"])
+    unkept = lab.ground.ids[~first["collection"].kept]
+    assert len(unkept) > 100
+    events = world.events.copy()
+    theirs = events["customer_id"].isin(unkept).to_numpy()
+    events.loc[theirs, "amount"] = events.loc[theirs, "amount"] * 50
+    tables = {**world.tables, "events": events}
+    other = PolicyLab(type(world)(tables, world.truth, seed=6, config=world.config), n_boot=0)
+    second = other.results(policy, ["targeting", "collection"])
+    spent = [r["collection"].behaviour["history"].to_numpy() for r in (first, second)]
+    assert spent[1].mean() > 2 * spent[0].mean()
+    assert np.array_equal(first["targeting"].selected, second["targeting"].selected)
+    assert np.allclose(first["targeting"].score, second["targeting"].score)
