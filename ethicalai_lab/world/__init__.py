@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ethicalai_lab.world.interventions import direct_effects
     from ethicalai_lab.world.roles import ROLES, Roles, load_roles
     from ethicalai_lab.world.schema import ACTIONS, SCHEMA, Column, data_dictionary
-    from ethicalai_lab.world.tables import TableError, load_table
+    from ethicalai_lab.world.tables import TableError, how_read, load_table
     from ethicalai_lab.world.worlds import Truth, World
 
 # public name -> the module that holds it
@@ -38,6 +38,7 @@ _LAZY = {
     "causal_graph": "causal",
     "data_dictionary": "schema",
     "direct_effects": "interventions",
+    "how_read": "tables",
     "load_roles": "roles",
     "load_table": "tables",
     "make_world": "generate",
@@ -60,6 +61,7 @@ __all__ = [
     "causal_graph",
     "data_dictionary",
     "direct_effects",
+    "how_read",
     "load_roles",
     "load_table",
     "make_world",

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TableError", "check_table", "load_table", "roles_of", "suggest_roles", "table_columns"]
+__all__ = [
+    "TableError",
+    "check_table",
+    "how_read",
+    "load_table",
+    "roles_of",
+    "suggest_roles",
+    "table_columns",
+]
 
 # these words mean "missing" where they stand without quotes; an empty field always does
 MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
@@ -152,6 +160,30 @@ def roles_of(table: pd.DataFrame) -> Roles:
         raise TableError(
             "this table carries no roles; pass them, or load it with load_table."
         ) from None
+
+
+def how_read(table: pd.DataFrame) -> tuple[str, ...]:
+    """Say what in a table was read otherwise than it is written.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`load_table` or :func:`check_table`.
+
+    Returns
+    -------
+    tuple of str
+        Short sentences: what each level of a yes/no column counts as. None where
+        everything was read as it is written.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"visit": ["yes", "no", "maybe"]})
+    >>> how_read(check_table(table, Roles({"visit": "outcome"}, positive="yes")))
+    ('column "visit" (outcome): yes counts as 1; maybe, no as 0.',)
+    """
+    return tuple(table.attrs.get("how_read", ()))
 
 
 def table_columns(path: str | Path) -> list[str]:
@@ -501,6 +533,7 @@ def _checked(frame: pd.DataFrame, roles: Roles, where: Any, name: str) -> pd.Dat
                 f"{where(first).rpartition(', ')[2]}; one row for each is accepted."
             )
     frame = frame.copy().infer_objects()
+    notes: list[str] = []
     for column in roles.of("time"):
         frame[column] = _times(frame[column], column, where)
     control = roles.control
@@ -508,6 +541,8 @@ def _checked(frame: pd.DataFrame, roles: Roles, where: Any, name: str) -> pd.Dat
         control = _control(frame[roles.treatment], roles.treatment, control, name)
     decided = [column for column in roles.of("decision") if _holds(frame[column], roles.positive)]
     for column in roles.of("outcome"):
+        if column == roles.outcome and _holds(frame[column], roles.positive):
+            notes.append(_counted(frame[column], column, "outcome", roles.positive))
         frame[column] = _outcome(frame[column], column, roles, where, name, bool(decided))
     for column in decided:
         gaps = frame[column].isna().to_numpy()
@@ -516,6 +551,7 @@ def _checked(frame: pd.DataFrame, roles: Roles, where: Any, name: str) -> pd.Dat
                 f'{where(int(gaps.argmax()))}: column "{column}" (decision) is empty; say what was '
                 "decided, or leave out such rows."
             )
+        notes.append(_counted(frame[column], column, "decision", roles.positive))
         frame[column] = _is(frame[column], roles.positive)
     if roles.positive is not None and roles.outcome is None and not decided:
         column = roles.of("decision")[0]
@@ -533,6 +569,7 @@ def _checked(frame: pd.DataFrame, roles: Roles, where: Any, name: str) -> pd.Dat
             "nothing to compare; choose another outcome."
         )
     frame.attrs["roles"] = replace(roles, control=control, positive=None).to_dict()
+    frame.attrs["how_read"] = notes
     return frame
 
 
@@ -633,6 +670,15 @@ def _is(column: pd.Series, positive: Any) -> pd.Series:
     """Return 1 where the column is `positive`, 0 where it is another value."""
     level = next(level for level in column.dropna().unique() if _same(level, positive))
     return (column == level).astype("int64")
+
+
+def _counted(column: pd.Series, name: str, role: str, positive: Any) -> str:
+    """Say what each level of a yes/no column counts as."""
+    levels = _levels(column.dropna())
+    yes = [level for level in levels if _same(level, positive)][:1]
+    no = [level for level in levels if level not in yes]
+    rest = f"; {_listed(no)} as 0" if no else ""
+    return f'column "{name}" ({role}): {_listed(yes)} counts as 1{rest}.'
 
 
 def _no_positive(column: pd.Series, name: str, role: str, roles: Roles, file: str) -> TableError:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethicalai_lab.world import Roles, TableError, load_roles, load_table
+from ethicalai_lab.world import Roles, TableError, how_read, load_roles, load_table
 from ethicalai_lab.world.tables import check_table, roles_of, suggest_roles, table_columns
 
 MAIL = Roles(
@@ -218,6 +218,15 @@ def test_the_outcome_becomes_a_number(tmp_path, positive, values, coded):
     # what is returned can be checked again
     again = check_table(table, roles_of(table))
     pd.testing.assert_frame_equal(again, table)
+
+
+def test_what_each_level_counts_as_is_told(tmp_path):
+    path = write(tmp_path, "y,d\nyes,sent\nno,not sent\nunknown,sent\n")
+    table = load_table(path, Roles({"y": "outcome"}, positive="yes"))
+    assert how_read(table) == ('column "y" (outcome): yes counts as 1; no, unknown as 0.',)
+    table = load_table(path, Roles({"d": "decision"}, positive="sent"))
+    assert how_read(table) == ('column "d" (decision): sent counts as 1; not sent as 0.',)
+    assert how_read(load_table(path, Roles({"y": "feature"}))) == ()
 
 
 def test_times_are_read(tmp_path):
