@@ -785,7 +785,7 @@ class ConsentLedger:
         person = _persons(people, "people")
         index = self._index()
         action = np.full(person.size, None, dtype=object)
-        time = np.full(person.size, np.datetime64("NaT"), dtype="M8[us]")
+        time = np.full(person.size, np.datetime64("NaT", "us"))
         code = self._purpose_codes(purpose, person.size)
         moment = self._moments(at, person.size)
         if index.time.size and person.size:
@@ -1065,8 +1065,8 @@ def _pseudonym(key: bytes, person: int) -> int:
 def _birthday(born: NDArray[Any], years: int) -> NDArray[np.int64]:
     """Return the moment of a birthday in microseconds; before all time where unknown."""
     month = born.astype("M8[M]")
-    day = (born - month.astype("M8[D]")).astype(np.int64)
-    then = (month + 12 * years).astype("M8[D]") + day
+    day = born - month.astype("M8[D]")
+    then = (month + np.timedelta64(12 * years, "M")).astype("M8[D]") + day
     out = then.astype("M8[us]").astype(np.int64)
     out[np.isnat(born)] = _index.NEVER
     return out
