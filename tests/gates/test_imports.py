@@ -14,6 +14,7 @@ import pytest
 # a neighbour; on the top floor they may.
 FLOORS = [
     {"errors"},
+    {"core"},
     {"world", "stats"},
     {"personalization", "privacy", "fairness", "consent", "explainability"},
     {"policy"},

@@ -1,0 +1,336 @@
+"""One reader of dates and times, so that every room means the same moment by the same text.
+
+A text such as ``03.04.2025`` has two readings. It is read only if the column itself tells
+which (``31.03.2025`` beside it does), or if the order is declared; otherwise it is refused.
+
+References
+----------
+ISO 8601-1:2019; PostgreSQL manual, 8.5 "Date/Time Types" (output).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethicalai_lab.errors import InputError
+
+__all__ = ["FIRST_YEAR", "LAST_YEAR", "read_times"]
+
+Order = Literal["dmy", "mdy", "ymd"]
+FIRST_YEAR, LAST_YEAR = 1000, 9999
+_FIRST = {"dmy": "day", "mdy": "month", "ymd": "year"}
+_ACCEPTED = "; a time such as 2025-03-01 12:30 is accepted"
+_GAP = np.iinfo(np.int64).min  # NaT
+_DAY_ZERO = dt.date(1970, 1, 1).toordinal()
+_COARSE = {"Y", "M", "W", "D", "h", "m", "s", "ms", "us"}  # units that reach beyond year 9999
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?P<word>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+_CLOCK = (
+    r"(?:(?:t|[\s,]+)(?P<h>[0-9]{1,2}):(?P<min>[0-9]{2})"
+    r"(?::(?P<s>[0-9]{2})(?:[.,](?P<f>[0-9]+))?)?(?:\s?(?P<half>[ap])\.?m\.?)?"
+    r"(?:\s*(?P<zone>z|utc|gmt|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?))?)?"
+)
+_SHAPES = [
+    re.compile(date + _CLOCK, re.IGNORECASE)
+    for date in (
+        r"(?P<y>[0-9]{4,6})(?P<sign>[-./])(?P<mon>[0-9]{1,2})(?P=sign)(?P<d>[0-9]{1,2})",
+        r"(?P<a>[0-9]{1,2})(?P<sign>[-/]|\. ?)(?P<b>[0-9]{1,2})(?P=sign)(?P<y>[0-9]{4,6})",
+        rf"{_WEEKDAY}(?P<d>[0-9]{{1,2}})(?:[- ]|\. ?){_MONTH}[- ](?P<y>[0-9]{{4,6}})",
+        rf"{_WEEKDAY}{_MONTH} (?P<d>[0-9]{{1,2}}),? (?P<y>[0-9]{{4,6}})",
+    )
+]
+_SHORT_YEAR = re.compile(r"[0-9]{1,2}([-./])[0-9]{1,2}\1[0-9]{2}(?![0-9])")
+
+
+def read_times(
+    values: Any,
+    name: str,
+    *,
+    order: Order | None = None,
+    missing: bool = False,
+    where: Callable[[int], str] = "row {}".format,
+    error: type[ValueError] = InputError,
+) -> NDArray[np.datetime64]:
+    """Return a column of dates or times as moments in UTC.
+
+    Parameters
+    ----------
+    values : array-like or one value
+        Datetimes of any unit, with or without zone; dates; texts of ISO 8601, as PostgreSQL
+        writes them (``2025-01-01 10:00:00+01``), with an English month, or in digits
+        whose order is plain. A time without a zone counts as UTC.
+    name : str
+        What to call the column in a message.
+    order : {"dmy", "mdy", "ymd"}, optional
+        The order of day, month and year where the year does not come first. Left out, the
+        column must tell: a day above 12 tells it for all dates written with the same sign.
+    missing : bool, default False
+        Whether gaps and blank texts become NaT; otherwise they are refused.
+    where : callable, optional
+        How a message names a row, counted from 0; for a file, its line.
+    error : type of ValueError, default InputError
+
+    Returns
+    -------
+    ndarray of datetime64[us]
+        Without zone, in UTC; one value gives an array of one.
+
+    Raises
+    ------
+    error
+        If a value is no time, has two readings, a year of two digits, or a year before 1000
+        or after 9999; or if there are numbers.
+
+    Examples
+    --------
+    >>> read_times(["31.03.2025", "03.04.2025", "2025-01-01 10:00:00+01"], "sent").tolist()[1:]
+    [datetime.datetime(2025, 4, 3, 0, 0), datetime.datetime(2025, 1, 1, 9, 0)]
+    >>> read_times("03.04.2025", "sent")
+    Traceback (most recent call last):
+    ...
+    ethicalai_lab.errors.InputError: sent is '03.04.2025': 2025-04-03 if the day comes first, \
+2025-03-04 if the month does; write the year first, or declare the order.
+    """
+    if order not in (None, *_FIRST):
+        raise error(f"order is {order!r}; accepted are {', '.join(_FIRST)}.")
+    single = isinstance(values, str) or np.ndim(values) == 0
+    reader = _Reader(name, order, missing, None if single else where, error)
+    if single:
+        return reader.objects([values])
+    if np.ndim(values) != 1:
+        raise error(f"{name} must be one column of times, one a row.")
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        return reader.stamps(values)
+    if isinstance(values, list | tuple):
+        return reader.objects(values)
+    return reader.column(values)
+
+
+class _Text(NamedTuple):
+    """A text of digits taken apart: year first, or two numbers whose order is not said."""
+
+    year: int
+    month: int
+    day: int
+    sign: str  # of a date that ends with the year, so that month and day may be the reverse
+    clock: tuple[int, int, int, int]
+    zone: dt.timezone
+
+    @property
+    def order(self) -> Order | None:
+        """The order that the text itself tells; month and day are as in month-day-year."""
+        if self.month > 12:
+            return "dmy"
+        return "mdy" if self.day > 12 or self.month == self.day else None
+
+    def moment(self, order: Order | None) -> dt.datetime:
+        month, day = (self.day, self.month) if order == "dmy" else (self.month, self.day)
+        return dt.datetime(self.year, month, day, *self.clock, tzinfo=self.zone)
+
+
+class _Reader:
+    """What one call asked for, and the words of its refusals."""
+
+    def __init__(
+        self,
+        name: str,
+        order: Order | None,
+        missing: bool,
+        where: Callable[[int], str] | None,
+        error: type[ValueError],
+    ) -> None:
+        self.name, self.order, self.missing = name, order, missing
+        self.where, self.error = where, error
+
+    def refuse(self, row: int, value: Any, why: str) -> NoReturn:
+        place = f"{self.where(row)}: " if self.where else ""
+        shown = repr(value)
+        shown = f"{shown[:60]}..." if len(shown) > 63 else shown
+        raise self.error(f"{place}{self.name} is {shown}{why}.")
+
+    def column(self, values: Any) -> NDArray[np.datetime64]:
+        """Read a pandas column, or what pandas can make one."""
+        import pandas as pd
+
+        column = values if isinstance(values, pd.Series) else pd.Series(values)
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.astype(column.cat.categories.dtype)
+        dtype = column.dtype
+        if isinstance(dtype, pd.DatetimeTZDtype):
+            return self.stamps(column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+        if isinstance(dtype, np.dtype) and dtype.kind == "M":
+            return self.stamps(column.to_numpy())
+        if pd.api.types.is_numeric_dtype(dtype) and column.notna().any():
+            raise self.error(
+                f"{self.name} holds numbers; times such as 2025-03-01 12:30 are accepted."
+            )
+        return self.objects(column.to_numpy(dtype=object))
+
+    def stamps(self, stamps: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+        """Bring datetime64 of any unit to microseconds; nothing may overflow on the way."""
+        gaps = np.isnat(stamps)
+        if gaps.any() and not self.missing:
+            row = int(gaps.argmax())
+            self.refuse(row, stamps[row], _ACCEPTED)
+        if np.datetime_data(stamps.dtype)[0] in _COARSE:
+            first, end = (
+                np.datetime64(str(year), "Y").astype(stamps.dtype)
+                for year in (FIRST_YEAR, LAST_YEAR + 1)
+            )
+            odd = ~gaps & ((stamps < first) | (stamps >= end))
+            if odd.any():
+                row = int(odd.argmax())
+                year = int(stamps[row].astype("M8[Y]").astype(np.int64)) + 1970
+                self.check_year(row, str(stamps[row]), year)
+        return stamps.astype("M8[us]")
+
+    def objects(self, values: Sequence[Any]) -> NDArray[np.datetime64]:
+        """Read single values: datetimes, dates, texts, gaps."""
+        times = np.full(len(values), _GAP)
+        texts: dict[int, str] = {}
+        for row, value in enumerate(values):
+            if isinstance(value, str):
+                try:
+                    moment = dt.datetime.fromisoformat(value)
+                except ValueError:
+                    texts[row] = value.strip()
+                    continue
+                times[row] = self.micros(row, value, moment)
+            elif isinstance(value, dt.datetime) and value == value:  # NaT is none
+                times[row] = self.micros(row, value, value)
+            else:
+                times[row] = self.other(row, value)
+        found: dict[str, _Text | None] = {}
+        for row, text in texts.items():
+            if text not in found:
+                found[text] = self.take_apart(row, text)
+        orders = self.orders(texts, found)
+        for row, text in texts.items():
+            if part := found[text]:
+                times[row] = self.micros(row, text, self.moment(row, text, part, orders))
+        return times.view("M8[us]")
+
+    def other(self, row: int, value: Any) -> int:
+        """Read what is neither text nor datetime."""
+        import pandas as pd
+
+        if isinstance(value, dt.date) and value is not pd.NaT:
+            return self.micros(row, value, dt.datetime(value.year, value.month, value.day))
+        if isinstance(value, np.datetime64) and not np.isnat(value):
+            year = int(value.astype("M8[Y]").astype(np.int64)) + 1970
+            self.check_year(row, str(value), year)
+            return int(value.astype("M8[us]").astype(np.int64))
+        if np.ndim(value) == 0 and pd.isna(value) is True and self.missing:
+            return _GAP
+        self.refuse(row, value, _ACCEPTED)
+
+    def take_apart(self, row: int, text: str) -> _Text | None:
+        """Return the parts of a text that is not plain ISO 8601; None for a blank one."""
+        if not text and self.missing:
+            return None
+        for shape in _SHAPES:
+            if found := shape.fullmatch(text):
+                break
+        else:
+            if _SHORT_YEAR.match(text):
+                self.refuse(row, text, ", with a year of two digits; write all four")
+            self.refuse(row, text, _ACCEPTED)
+        got = found.groupdict()
+        year = int(got["y"])
+        self.check_year(row, text, year)
+        ends_with_year = got.get("a") is not None
+        if ends_with_year:
+            month, day = int(got["a"]), int(got["b"])
+        else:
+            word = got.get("word")
+            month = _MONTHS.index(word[:3].lower()) + 1 if word else int(got["mon"])
+            day = int(got["d"])
+        clock, zone = _clock(got)
+        if clock is None:
+            self.refuse(row, text, ", which no clock shows")
+        sign = got["sign"].strip() if ends_with_year else ""
+        return _Text(year, month, day, sign, clock, zone)
+
+    def orders(self, texts: dict[int, str], found: dict[str, _Text | None]) -> dict[str, Order]:
+        """Return for each sign the order that the column's own dates tell."""
+        if self.order:
+            return dict.fromkeys("-/.", self.order)
+        orders: dict[str, Order] = {}
+        tells: dict[Order, int] = {}
+        for row, text in texts.items():
+            part = found[text]
+            if part and part.sign and max(part.month, part.day) > 12 and part.order:
+                orders.setdefault(part.sign, part.order)
+                tells.setdefault(part.order, row)
+        if len(tells) == 2:
+            day, month = tells["dmy"], tells["mdy"]
+            self.refuse(
+                day,
+                texts[day],
+                f" with the day first, but {self.where(month)} is "
+                f"{texts[month]!r} with the month first; write the year first",
+            )
+        return orders
+
+    def moment(self, row: int, text: str, part: _Text, orders: dict[str, Order]) -> dt.datetime:
+        order = orders.get(part.sign) if part.sign else "mdy"
+        if order == "ymd":
+            self.refuse(row, text, "; the year must come first, as declared")
+        if order is None and part.order is None:
+            day, month = (f"{part.moment(o):%Y-%m-%d}" for o in ("dmy", "mdy"))
+            self.refuse(
+                row,
+                text,
+                f": {day} if the day comes first, {month} if the month does; write the year "
+                "first, or declare the order",
+            )
+        order = order or part.order
+        try:
+            return part.moment(order)
+        except ValueError:
+            first = f" with the {_FIRST[order]} first" if part.sign else ""
+            self.refuse(row, text, f", which is no day of the calendar{first}")
+
+    def check_year(self, row: int, value: Any, year: int) -> None:
+        if not FIRST_YEAR <= year <= LAST_YEAR:
+            self.refuse(
+                row,
+                value,
+                f", in the year {year}; years from {FIRST_YEAR} to {LAST_YEAR} are accepted",
+            )
+
+    def micros(self, row: int, value: Any, moment: dt.datetime) -> int:
+        """Return microseconds since 1970 in UTC."""
+        self.check_year(row, value, moment.year)
+        count = (moment.toordinal() - _DAY_ZERO) * 24 + moment.hour
+        count = (count * 60 + moment.minute) * 60 + moment.second
+        count = count * 1_000_000 + moment.microsecond
+        ahead = moment.utcoffset()
+        return count - ahead // dt.timedelta(microseconds=1) if ahead else count
+
+
+def _clock(got: dict[str, str | None]) -> tuple[tuple[int, int, int, int] | None, dt.timezone]:
+    """Return hour, minute, second, microsecond and zone; None for what is no time of day."""
+    hour, minute, second = (int(got[key] or 0) for key in ("h", "min", "s"))
+    if half := got["half"]:
+        hour = hour % 12 + 12 * (half.lower() == "p") if 1 <= hour <= 12 else 99
+    zone, ahead = (got["zone"] or "").lower(), 0
+    if zone[:1] in ("+", "-"):
+        digits = zone[1:].replace(":", "").ljust(6, "0")
+        ahead = int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + int(digits[4:])
+        ahead = -ahead if zone[0] == "-" else ahead
+    if hour > 23 or minute > 59 or second > 59 or abs(ahead) >= 86_400:
+        return None, dt.UTC
+    micros = int((got["f"] or "").ljust(6, "0")[:6])
+    return (hour, minute, second, micros), dt.timezone(dt.timedelta(seconds=ahead))
