@@ -14,10 +14,7 @@ GDPR Arts 7(1), 7(3), 17 and 21; ISO/IEC TS 27560 (records and receipts of conse
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
-import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,26 +28,14 @@ from ethicalai_lab.consent.errors import LedgerError
 from ethicalai_lab.consent.events import ACTIONS, SOURCES, Batch, check, microseconds
 from ethicalai_lab.consent.events import persons as _persons
 from ethicalai_lab.consent.purposes import REGIMES, Purposes
+from ethicalai_lab.consent.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Acknowledgement", "ConsentLedger", "Erasure", "LedgerReader"]
 
-FORMAT = 1
 _JURISDICTIONS = {"EU": "gdpr", "California": "ccpa", "other": "other"}
-_SCHEMA = """
-CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
-CREATE TABLE events (
-    seq BIGINT NOT NULL, subject BIGINT NOT NULL, purpose VARCHAR NOT NULL,
-    action VARCHAR NOT NULL, time TIMESTAMP NOT NULL, notice_version VARCHAR NOT NULL,
-    source VARCHAR NOT NULL, regime VARCHAR NOT NULL, recorded_at TIMESTAMP NOT NULL);
-CREATE TABLE people (person BIGINT NOT NULL, subject BIGINT NOT NULL, key BLOB NOT NULL);
-CREATE TABLE registered (person BIGINT NOT NULL, regime VARCHAR NOT NULL, birth_date DATE);
-CREATE TABLE suppressed (token BLOB NOT NULL, purpose VARCHAR NOT NULL);
-CREATE TABLE erasures (time TIMESTAMP NOT NULL, events BIGINT NOT NULL);
-CREATE TABLE notices (version VARCHAR NOT NULL, language VARCHAR NOT NULL, text VARCHAR NOT NULL);
-"""
 
 
 @dataclass(frozen=True)
@@ -195,63 +180,14 @@ class ConsentLedger:
         self._clock = now
         if now is not None and not callable(now):
             microseconds([now], "now")
-        self._base = None
         self._indexes: dict[int | None, _index.Index] = {}
         self._events: dict[str, NDArray[Any]] | None = None
         self._suppressed: dict[str, set[bytes]] | None = None
-        self._open()
-
-    # ------------------------------------------------------------------ the file
-
-    def _open(self) -> None:
-        import duckdb
-
-        if self.path is not None and not self.path.parent.is_dir():
-            raise LedgerError(f"{self.path}: the folder {self.path.parent} does not exist.")
-        if self.path is not None and self.path.is_dir():
-            raise LedgerError(f"{self.path} is a folder; give the name of the ledger file.")
-        try:
-            self._base = duckdb.connect(
-                ":memory:" if self.path is None else str(self.path),
-                config={
-                    # nothing is ever fetched: the engine is what the package brings
-                    "autoinstall_known_extensions": "false",
-                    "autoload_known_extensions": "false",
-                    "threads": "2",
-                },
-            )
-            tables = {row[0] for row in self._base.execute("SHOW TABLES").fetchall()}
-        except duckdb.Error as problem:
-            first = str(problem).splitlines()[0][:200]
-            if "lock" in str(problem).lower():
-                raise LedgerError(
-                    f"{self.path} is open in another process; a ledger has one writer at a time."
-                ) from None
-            raise LedgerError(f"{self.path} cannot be opened as a ledger ({first}).") from None
-        if not tables:
-            self._base.execute("BEGIN")
-            self._base.execute(_SCHEMA)
-            self._base.executemany(
-                "INSERT INTO meta VALUES (?, ?)",
-                [("format", str(FORMAT)), ("suppression_key", secrets.token_hex(32))],
-            )
-            self._base.execute("COMMIT")
-        elif "meta" not in tables or "events" not in tables:
-            self._base.close()
-            raise LedgerError(f"{self.path} is a database, but no consent ledger.")
-        meta = dict(self._base.execute("SELECT name, value FROM meta").fetchall())
-        if meta.get("format") != str(FORMAT):
-            self._base.close()
-            raise LedgerError(
-                f"{self.path} has ledger format {meta.get('format')}; this version reads {FORMAT}."
-            )
-        self._secret = bytes.fromhex(meta["suppression_key"])
+        self._store = Store(self.path)
 
     def close(self) -> None:
         """Close the file; what was acknowledged is in it."""
-        if self._base is not None:
-            self._base.close()
-            self._base = None
+        self._store.close()
 
     def __enter__(self) -> ConsentLedger:
         return self
@@ -260,26 +196,15 @@ class ConsentLedger:
         self.close()
 
     def __len__(self) -> int:
-        return int(self._one("SELECT count(*) FROM events")[0])
+        return self._store.count()
 
     def __repr__(self) -> str:
         where = "memory" if self.path is None else str(self.path)
         return (
             f"ConsentLedger({where}, closed)"
-            if self._base is None
+            if self._store.closed
             else (f"ConsentLedger({where}, {len(self)} events)")
         )
-
-    @property
-    def _db(self) -> Any:
-        if self._base is None:
-            raise LedgerError("This ledger is closed; open it again with ConsentLedger(path).")
-        return self._base
-
-    def _one(self, query: str, values: list[Any] | None = None) -> Any:
-        """Return the first row or None; the result is read to its end, as newer engines ask."""
-        rows = self._db.execute(query, values or []).fetchall()
-        return rows[0] if rows else None
 
     @property
     def reader(self) -> LedgerReader:
@@ -324,8 +249,7 @@ class ConsentLedger:
         if not len(batch):
             return Acknowledgement(0, None, None)
         self._respect_suppression(batch)
-        first = int(self._one("SELECT coalesce(max(seq), 0) + 1 FROM events")[0])
-        self._in_transaction(lambda: self._insert(batch, first, now))
+        first = self._store.add(batch, self.purposes.names, now)
         if self._events is not None:
             new = _columns(batch)
             self._events = {k: np.concatenate([v, new[k]]) for k, v in self._events.items()}
@@ -391,12 +315,7 @@ class ConsentLedger:
                 "birth_date": pa.array(born, pa.date32()),
             }
         )
-
-        def write() -> None:
-            self._db.execute("DELETE FROM registered WHERE person IN (SELECT person FROM incoming)")
-            self._db.execute("INSERT INTO registered SELECT * FROM incoming")
-
-        self._with_table("incoming", incoming, lambda: self._in_transaction(write))
+        self._store.register(incoming)
         self._indexes.clear()
         return int(person.size)
 
@@ -423,20 +342,14 @@ class ConsentLedger:
         """
         if not isinstance(text, str) or not text.strip() or not isinstance(version, str):
             raise LedgerError("A notice needs a version and its text.")
-        row = self._one(
-            "SELECT text FROM notices WHERE version = ? AND language = ?", [version, language]
-        )
-        if row is not None and row[0] != text:
+        kept = self._store.notice(version, language)
+        if kept is not None and kept != text:
             raise LedgerError(
                 f'notice "{version}" ({language}) is there with another wording; '
                 "a changed notice needs a version of its own."
             )
-        if row is None:
-            self._in_transaction(
-                lambda: self._db.execute(
-                    "INSERT INTO notices VALUES (?, ?, ?)", [version, language, text]
-                )
-            )
+        if kept is None:
+            self._store.add_notice(version, language, text)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def erase(self, person: int, at: Any = None) -> Erasure:
@@ -460,9 +373,7 @@ class ConsentLedger:
         """
         number = int(_persons(np.array([person]), "person")[0])
         moment = self.now() if at is None else int(microseconds([at], "at")[0])
-        row = self._one("SELECT subject FROM people WHERE person = ?", [number])
-        registered = self._one("SELECT count(*) FROM registered WHERE person = ?", [number])[0]
-        if row is None and not registered:
+        if not self._store.knows(number):
             return Erasure(False, 0, (), "The ledger holds nothing on this person.")
         denied = []
         index = self._index()
@@ -473,163 +384,19 @@ class ConsentLedger:
                 entry, found = index.last(code, p, moment)
                 if found[0] and index.allowed[entry[0]] == 0:
                     denied.append(name)
-        token = self._token(number)
-        count = 0
-        if row is not None:
-            count = self._one("SELECT count(*) FROM events WHERE subject = ?", [row[0]])[0]
-
-        def write() -> None:
-            self._db.execute("DELETE FROM people WHERE person = ?", [number])
-            self._db.execute("DELETE FROM registered WHERE person = ?", [number])
-            self._db.execute("DELETE FROM suppressed WHERE token = ?", [token])
-            for name in denied:
-                self._db.execute("INSERT INTO suppressed VALUES (?, ?)", [token, name])
-            self._db.execute("INSERT INTO erasures VALUES (make_timestamp(?), ?)", [moment, count])
-
-        self._in_transaction(write)
+        count = self._store.erase(number, denied, moment)
         self._forget_cache()
-        self._rewrite()
         kept = (
             "A keyed hash of the number, so that the refusal is respected on a new import "
             "(suppression list), and events that can no longer be tied to anyone."
             if denied
             else "Events that can no longer be tied to anyone, as the log's record of its own past."
         )
-        return Erasure(True, int(count), tuple(denied), kept)
-
-    def _insert(self, batch: Batch, first: int, now: int) -> None:
-        import pyarrow as pa
-
-        people, inverse = np.unique(batch.person, return_inverse=True)
-        subject = self._subjects(people)[inverse]
-        n = len(batch)
-        text = pa.string()
-
-        def words(codes: NDArray[np.int8], names: tuple[str, ...]) -> Any:
-            return pa.DictionaryArray.from_arrays(
-                pa.array(codes.astype(np.int32)), pa.array(list(names), text)
-            ).cast(text)
-
-        stamp = pa.timestamp("us")
-        table = pa.table(
-            {
-                "seq": pa.array(np.arange(first, first + n)),
-                "subject": pa.array(subject),
-                "purpose": words(batch.purpose, self.purposes.names),
-                "action": words(batch.action, ACTIONS),
-                "time": pa.array(batch.time).cast(stamp),
-                "notice_version": pa.array(list(batch.notice), text),
-                "source": words(batch.source, SOURCES),
-                "regime": words(batch.regime, REGIMES),
-                "recorded_at": pa.array(np.full(n, now)).cast(stamp),
-            }
-        )
-        self._with_table(
-            "incoming", table, lambda: self._db.execute("INSERT INTO events SELECT * FROM incoming")
-        )
-
-    def _subjects(self, people: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return pseudonyms, making a key for who is new."""
-        import pyarrow as pa
-
-        wanted = pa.table({"person": pa.array(people)})
-        known = self._with_table(
-            "wanted",
-            wanted,
-            lambda: self._db.execute(
-                "SELECT person, subject FROM people WHERE person IN (SELECT person FROM wanted)"
-            ).fetchnumpy(),
-        )
-        subject = np.zeros(people.size, dtype=np.int64)
-        have = np.zeros(people.size, dtype=bool)
-        place = np.searchsorted(people, known["person"])
-        subject[place] = known["subject"]
-        have[place] = True
-        new = np.flatnonzero(~have)
-        if new.size:
-            keys = secrets.token_bytes(16 * new.size)
-            made = []
-            for i, row in enumerate(new):
-                key = keys[16 * i : 16 * i + 16]
-                made.append(key)
-                subject[row] = _pseudonym(key, int(people[row]))
-            table = pa.table(
-                {
-                    "person": pa.array(people[new]),
-                    "subject": pa.array(subject[new]),
-                    "key": pa.array(made, pa.binary()),
-                }
-            )
-            self._with_table(
-                "fresh", table, lambda: self._db.execute("INSERT INTO people SELECT * FROM fresh")
-            )
-        return subject
-
-    def _in_transaction(self, work: Callable[[], Any]) -> None:
-        import duckdb
-
-        try:
-            self._db.execute("BEGIN")
-            work()
-            self._db.execute("COMMIT")
-        except duckdb.Error as problem:
-            self._roll_back()
-            first = str(problem).splitlines()[0][:200]
-            raise LedgerError(f"Nothing was recorded: the database refused ({first}).") from None
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        import contextlib
-
-        import duckdb
-
-        with contextlib.suppress(duckdb.Error):
-            self._db.execute("ROLLBACK")
-
-    def _with_table(self, name: str, table: Any, work: Callable[[], Any]) -> Any:
-        self._db.register(name, table)
-        try:
-            return work()
-        finally:
-            self._db.unregister(name)
-
-    def _rewrite(self) -> None:
-        """Copy what is left into a new file, so that no freed block holds what was erased."""
-        if self.path is None:
-            self._db.execute("CHECKPOINT")
-            return
-        import duckdb
-
-        path = str(self.path)
-        copy = f"{path}.{secrets.token_hex(4)}.part"
-        try:
-            self._db.execute(f"ATTACH {_quoted(copy)} AS fresh")
-            source = self._one("SELECT current_database()")[0]
-            self._db.execute(f'COPY FROM DATABASE "{source}" TO fresh')
-            self._db.execute("DETACH fresh")
-        except duckdb.Error as problem:
-            Path(copy).unlink(missing_ok=True)
-            first = str(problem).splitlines()[0][:200]
-            raise LedgerError(
-                f"The person is erased, but the file could not be rewritten ({first}); freed "
-                "blocks may still hold the old bytes."
-            ) from None
-        self.close()
-        os.replace(copy, path)
-        Path(f"{path}.wal").unlink(missing_ok=True)
-        self._open()
-
-    def _token(self, person: int) -> bytes:
-        return hmac.digest(self._secret, str(person).encode(), "sha256")[:16]
+        return Erasure(True, count, tuple(denied), kept)
 
     def _suppressions(self) -> dict[str, set[bytes]]:
         if self._suppressed is None:
-            found: dict[str, set[bytes]] = {}
-            for token, purpose in self._db.execute("SELECT * FROM suppressed").fetchall():
-                found.setdefault(purpose, set()).add(bytes(token))
-            self._suppressed = found
+            self._suppressed = self._store.suppressions()
         return self._suppressed
 
     def _respect_suppression(self, batch: Batch) -> None:
@@ -640,7 +407,7 @@ class ConsentLedger:
         imported = (batch.action == 0) & (batch.source == SOURCES.index("import"))
         for row in np.flatnonzero(imported):
             name = self.purposes.names[batch.purpose[row]]
-            if self._token(int(batch.person[row])) in suppressed.get(name, ()):
+            if self._store.token(int(batch.person[row])) in suppressed.get(name, ()):
                 raise LedgerError(
                     f"row {int(row)}: this person refused {name} before erasure; an import cannot "
                     "grant it again, only the person can."
@@ -711,7 +478,7 @@ class ConsentLedger:
         # an answer given after the erasure speaks for itself; a mere presumption does not
         for row in yes[~found]:
             name = self.purposes.names[purposes[row]]
-            if name in suppressed and self._token(int(person[row])) in suppressed[name]:
+            if name in suppressed and self._store.token(int(person[row])) in suppressed[name]:
                 answer[row] = False
 
     def choices(self, person: int, at: Any = None, *, regime: str | None = None) -> pd.DataFrame:
@@ -834,10 +601,10 @@ class ConsentLedger:
     def _loaded(self) -> dict[str, NDArray[Any]]:
         """Return the events of everyone who is still known, as arrays."""
         if self._events is None:
-            rows = self._db.sql(
+            rows = self._store.arrow(
                 "SELECT p.person, e.purpose, e.action, epoch_us(e.time) AS time, e.notice_version,"
                 " e.source, e.regime FROM events e JOIN people p USING (subject) ORDER BY e.seq"
-            ).to_arrow_table()
+            )
             words = {
                 "purpose": self.purposes.names,
                 "action": ACTIONS,
@@ -878,9 +645,9 @@ class ConsentLedger:
         return self._indexes[override]
 
     def _known(self) -> _index.Register:
-        rows = self._db.sql(
+        rows = self._store.arrow(
             "SELECT person, regime, birth_date FROM registered ORDER BY person"
-        ).to_arrow_table()
+        )
         born = rows["birth_date"].combine_chunks().to_numpy(zero_copy_only=False)
         born = born.astype("M8[D]")
         return _index.Register(
@@ -902,7 +669,7 @@ class ConsentLedger:
             recorded_at; empty for who is unknown.
         """
         number = int(_persons(np.array([person]), "person")[0])
-        return self._db.execute(
+        return self._store.execute(
             "SELECT e.seq, e.purpose, e.action, e.time, e.notice_version, e.source, e.regime,"
             " e.recorded_at FROM events e JOIN people p USING (subject) WHERE p.person = ?"
             " ORDER BY e.time, e.seq",
@@ -925,13 +692,11 @@ class ConsentLedger:
         """
         number = int(_persons(np.array([person]), "person")[0])
         name = self.purposes[purpose].name
-        row = self._one("SELECT subject, key FROM people WHERE person = ?", [number])
-        verified = row is not None and _pseudonym(bytes(row[1]), number) == row[0]
         past = self.history(number)
         past = past[past["purpose"] == name]
         grants = []
         for event in past[past["action"] == "grant"].itertuples():
-            text = self._notice(event.notice_version)
+            text = self._store.notice(event.notice_version)
             grants.append(
                 {
                     "time": event.time.isoformat(),
@@ -947,14 +712,10 @@ class ConsentLedger:
         return {
             "person": number,
             "purpose": name,
-            "verified": verified,
+            "verified": self._store.verified(number),
             "grants": grants,
             "withdrawn": ended.max().isoformat() if len(ended) else None,
         }
-
-    def _notice(self, version: str) -> str | None:
-        row = self._one("SELECT text FROM notices WHERE version = ? ORDER BY language", [version])
-        return None if row is None else row[0]
 
     def receipt(self, person: int, at: Any = None, *, controller: str = "shop") -> dict[str, Any]:
         """Return a consent receipt for a person, in the terms of ISO/IEC TS 27560.
@@ -997,7 +758,7 @@ class ConsentLedger:
             purpose = self.purposes[name]
             regime = events["regime"].iloc[-1]
             version = events["notice_version"].iloc[-1]
-            text = self._notice(version)
+            text = self._store.notice(version)
             processing.append(
                 {
                     "privacy_notice": version,
@@ -1057,11 +818,6 @@ def _columns(batch: Batch) -> dict[str, NDArray[Any]]:
     }
 
 
-def _pseudonym(key: bytes, person: int) -> int:
-    digest = hmac.digest(key, str(person).encode(), "sha256")
-    return int.from_bytes(digest[:8], "big", signed=True)
-
-
 def _birthday(born: NDArray[Any], years: int) -> NDArray[np.int64]:
     """Return the moment of a birthday in microseconds; before all time where unknown."""
     month = born.astype("M8[M]")
@@ -1076,10 +832,6 @@ def _code(word: Any, accepted: tuple[str, ...], name: str) -> int:
     if word not in accepted:
         raise LedgerError(f"{name} is {word!r}; accepted are {', '.join(accepted)}.")
     return accepted.index(word)
-
-
-def _quoted(path: str) -> str:
-    return "'" + path.replace("'", "''") + "'"
 
 
 def _because(

@@ -64,7 +64,7 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path, repo):
             assert len(ledger) >= acknowledged
             # a batch is kept whole or not at all
             assert len(ledger) % 3 == 0
-            seq = ledger._db.execute("SELECT seq FROM events ORDER BY seq").fetchnumpy()["seq"]
+            seq = ledger._store.execute("SELECT seq FROM events ORDER BY seq").fetchnumpy()["seq"]
             assert np.array_equal(seq, np.arange(1, len(ledger) + 1))
 
 
@@ -252,7 +252,7 @@ def test_erasure_unlinks_and_keeps_only_the_no(tmp_path, event):
                 event(2, purpose="analytics"),
             ]
         )
-        key, subject = ledger._one("SELECT key, subject FROM people WHERE person = 1")
+        key, subject = ledger._store.one("SELECT key, subject FROM people WHERE person = 1")
         gone = ledger.erase(1)
         assert gone.known
         assert gone.unlinked_events == 2
@@ -268,7 +268,7 @@ def test_erasure_unlinks_and_keeps_only_the_no(tmp_path, event):
     raw = path.read_bytes()
     assert bytes(key) not in raw
     with ConsentLedger(path, now=NOW) as ledger:
-        rest = ledger._one("SELECT count(*) FROM events WHERE subject = ?", [subject])
+        rest = ledger._store.one("SELECT count(*) FROM events WHERE subject = ?", [subject])
         assert rest[0] == 2
         # an import cannot bring the yes back, nor does living under an opt-out rule
         with pytest.raises(LedgerError, match="refused direct_marketing before erasure"):
@@ -285,16 +285,16 @@ def test_the_key_is_in_the_file_before_erasure(tmp_path, event):
     path = tmp_path / "ledger.duckdb"
     with ConsentLedger(path, now=NOW) as ledger:
         ledger.record(event(1))
-        key = ledger._one("SELECT key FROM people")[0]
+        key = ledger._store.one("SELECT key FROM people")[0]
     assert bytes(key) in path.read_bytes()
 
 
 def test_the_log_holds_no_person_s_number(tmp_path, event):
     with ConsentLedger(tmp_path / "l.duckdb", now=NOW) as ledger:
         ledger.record(event(123_456_789))
-        (subject,) = ledger._one("SELECT subject FROM events")
+        (subject,) = ledger._store.one("SELECT subject FROM events")
         assert subject != 123_456_789
-        columns = [row[0] for row in ledger._db.execute("DESCRIBE events").fetchall()]
+        columns = [row[0] for row in ledger._store.execute("DESCRIBE events").fetchall()]
         assert "person" not in columns
 
 
