@@ -222,7 +222,8 @@ def _claims(messages: pd.DataFrame | None, confidence: float, rows: list) -> pd.
     words = sorted({w.lower() for w in open_["claim"]})
     reading = (
         f"{len(open_)} of {len(found)} claims cannot be held against anything given: they name "
-        "no number and no end, or their truth is not known."
+        "no number and no end, or their truth is not known. Whether one came again to the same "
+        "person is counted apart."
         if len(open_)
         else f"Each of the {len(found)} claims found could be held against the truth."
     )
@@ -230,7 +231,7 @@ def _claims(messages: pd.DataFrame | None, confidence: float, rows: list) -> pd.
     rows.append(
         (
             _CLAIMS,
-            "claims that cannot be checked",
+            "claims with nothing to hold them against",
             len(open_),
             math.nan,
             math.nan,

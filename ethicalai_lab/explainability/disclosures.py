@@ -401,17 +401,19 @@ def ai_disclosure(
         _row(
             policy,
             "That AI is at work",
-            "AI Act Art 50(1): people must know that they interact with AI unless it is obvious; "
-            f"a duty of the provider, {_SINCE}",
+            "AI Act Art 50(1): people must know that they interact directly with AI, such as a chat; "
+            f"{_SINCE}. A one-way mail, or the choice of whom to mail, is in our reading no such "
+            "interaction: to say it here is good practice",
             _SECOND,
             ("transparency.ai_disclosure",),
         ),
         _row(
             policy,
             "Generated wording and its marking",
-            "AI Act Art 50(2): synthetic content is marked so that machines can read it; a duty of "
-            f"the generator's provider, {_SINCE}, for systems on the market before that day from "
-            "2 Dec 2026",
+            "AI Act Art 50(2): generated content is marked so that machines can read it, with "
+            "exceptions; a text chosen from a bank and matched in style is in our reading not "
+            f"necessarily generated. A duty of the generator's provider; {_SINCE}, for systems on "
+            "the market before that day from 2 Dec 2026",
             _SECOND,
             ("personalization.wording",),
             {"marking": marking},

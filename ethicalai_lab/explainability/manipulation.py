@@ -77,7 +77,8 @@ def urgency_claims(
 
     References
     ----------
-    California Code of Regulations, title 11, section 7004; EDPB Guidelines 03/2022.
+    Directive 2005/29/EC, Annex I, point 7 (a false claim of a very limited time is unfair in
+    all circumstances) and Art 6 (false figures of stock).
 
     Examples
     --------

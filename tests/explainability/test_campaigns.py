@@ -186,7 +186,7 @@ def test_what_was_not_given_is_listed_with_what_it_needs():
     read = sent.set_index("subject")["reading"]
     assert read["end claims"] == "not checked: needs columns time and ended in messages"
     assert read["end extended"].endswith("customer_id and time and ended in messages")
-    open_ = sent.set_index("subject").loc["claims that cannot be checked"]
+    open_ = sent.set_index("subject").loc["claims with nothing to hold them against"]
     assert open_["value"] == 2
     assert open_["reading"].startswith("2 of 2 claims")
 
