@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 
 from ethicalai_lab import __version__
 from ethicalai_lab.errors import InputError
+from ethicalai_lab.outputs import apart, new_file
 
 __all__ = ["main"]
 
@@ -256,11 +257,11 @@ def _uplift(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace, roles: Any) -> Any:
-    """Return one's own table, once the page that is asked for can be written."""
+    """Return one's own table, once what is asked for can be written and replaces nothing read."""
     from ethicalai_lab.world.tables import load_table
 
-    if options.html:
-        _writable(Path(options.html))
+    _page_name(options)
+    apart([options.html], [options.data, options.roles])
     with _stage(f"reading {options.data}"):
         return load_table(options.data, roles)
 
@@ -349,7 +350,7 @@ def _roles(options: argparse.Namespace) -> int:
     from ethicalai_lab.world.tables import suggest_roles
 
     if options.out:
-        _new_file(Path(options.out))
+        new_file(options.out)
     draft = suggest_roles(options.data)
     if not options.out:
         print(draft, end="")
@@ -411,7 +412,7 @@ def _policy_new(options: argparse.Namespace) -> int:
 
     path = Path(options.file or my_policy_path())
     policy = preset(options.preset) if options.preset else Policy()
-    _new_file(path)
+    new_file(path)
     policy.save(path)
     decided = len(SECTIONS) - len(policy.undecided())
     said = f"{decided} of {len(SECTIONS)} sections decided" if decided else "nothing decided yet"
@@ -423,10 +424,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     if (options.table is None) != (options.roles is None):
         given, lacking = ("--table", "--roles") if options.table else ("--roles", "--table")
         raise InputError(f"{given} is given without {lacking}; a table of your own needs both.")
-    outputs = [out for out in (options.json, options.html) if out not in (None, "-")]
-    _apart(outputs, [options.policy, options.table, options.roles, options.fail_under])
-    if options.html == "-":
-        raise InputError("--html - is not accepted; give the name of a file to write.")
+    _page_name(options)
+    used = [options.policy, options.table, options.roles, options.fail_under, options.world]
+    apart([options.json, options.html], used)
     from ethicalai_lab.policy.policy import Policy
     from ethicalai_lab.policy.rules import Rules
 
@@ -465,21 +465,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 1 if misses else 0
 
 
-def _apart(outputs: list[str], inputs: list[str | None]) -> None:
-    """Refuse outputs that cannot be written, or would replace an input or each other."""
-    taken = {os.path.realpath(path): path for path in inputs if path}
-    for out in outputs:
-        _writable(Path(out))
-        target = Path(os.path.realpath(out))
-        if str(target) in taken:
-            raise InputError(
-                f"{out} would replace {taken[str(target)]}, which this command uses; give "
-                "another name to write to."
-            )
-        # files are replaced as a whole, so it is the folder that must allow it
-        if not os.access(target.parent, os.W_OK):
-            raise InputError(f"{out} cannot be written: its folder is read-only.")
-        taken[str(target)] = out
+def _page_name(options: argparse.Namespace) -> None:
+    if options.html == "-":
+        raise InputError("--html - is not accepted; give the name of a file to write.")
 
 
 def _ground(options: argparse.Namespace) -> Any:
@@ -590,23 +578,6 @@ def _stage(what: str) -> Iterator[None]:
     finally:
         if shown:
             print(f" {ended}", file=sys.stderr, flush=True)
-
-
-def _writable(path: Path) -> None:
-    """Refuse early what could only fail after the work is done."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the name of a file to write.")
-    # what is written replaces what is there, and a device must not be replaced
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is a device or a pipe; give the name of a file to write.")
-    if not Path(os.path.abspath(path)).parent.is_dir():
-        raise InputError(f"{path}: its folder does not exist; make it first.")
-
-
-def _new_file(path: Path) -> None:
-    _writable(path)
-    if path.exists():
-        raise InputError(f"{path} is there already and was left alone; give a new name.")
 
 
 def _cell(value: Any) -> str:

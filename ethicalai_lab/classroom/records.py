@@ -8,8 +8,10 @@ no times, no names. Nothing is sent anywhere.
 from __future__ import annotations
 
 import contextlib
+import errno
 import html
 import json
+import math
 import os
 import tempfile
 import time
@@ -112,17 +114,50 @@ def _aside(path: Path) -> Path:
     raise OSError(f"too many broken files beside {path.name}")
 
 
-def _valid(data: Any) -> bool:
-    """Whether `data` has the form of a progress file."""
+_LARGEST = 10_000_000  # bytes; a progress file has some thousand
+_FORMS = {"tries": int, "right": bool, "seen": bool, "seen_first": bool, "predicted": str}
+
+
+def _sound(entry: Any) -> bool:
+    """Whether one question's entry has the form that this module writes."""
     return (
-        isinstance(data, dict)
-        and data.get("version") == _VERSION
-        and isinstance(data.get("lessons"), dict)
-        and all(
-            isinstance(entries, dict) and all(isinstance(e, dict) for e in entries.values())
-            for entries in data["lessons"].values()
-        )
+        isinstance(entry, dict)
+        and all(type(entry[name]) is form for name, form in _FORMS.items() if name in entry)
+        and 0 <= entry.get("tries", 0) < 10**9
+        # what a later version adds may be any plain value
+        and all(_plain(value) for value in entry.values())
     )
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, str):  # half a surrogate pair can be read, but never shown
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, bool | int)
+
+
+def _read(raw: bytes) -> tuple[dict[str, dict[str, dict[str, Any]]], str]:
+    """Return the sound entries of a progress file, and why others were left out, if any."""
+    try:
+        if len(raw) > _LARGEST:
+            raise ValueError
+        data = json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError, MemoryError):
+        return {}, "it could not be read"
+    if not isinstance(data, dict) or not isinstance(data.get("version"), int):
+        return {}, "it could not be read"
+    if data["version"] != _VERSION:
+        return {}, "another version of the lab wrote it"
+    lessons = data.get("lessons")
+    if not isinstance(lessons, dict):
+        return {}, "it could not be read"
+    kept = {
+        number: {item: entry for item, entry in entries.items() if _sound(entry)}
+        for number, entries in lessons.items()
+        if isinstance(entries, dict)
+    }
+    return kept, "" if kept == lessons else "part of it could not be read; the rest was kept"
 
 
 class ProgressFile:
@@ -155,31 +190,43 @@ class ProgressFile:
 
     def _load(self) -> tuple[dict[str, Any], str]:
         """Return the content and a sentence about anything that was put aside."""
-        empty = {"version": _VERSION, "lessons": {}}
+        lessons, why = self._entries()
+        said = ""
+        if why:
+            said = f"The progress file was set aside as {_aside(self.path).name}, since {why}."
+        return {"version": _VERSION, "lessons": lessons}, said
+
+    def _entries(self) -> tuple[dict[str, dict[str, dict[str, Any]]], str]:
+        """Return what the file holds, and what is wrong with it, if anything.
+
+        Raises
+        ------
+        OSError
+            If there is something of that name, and it cannot be read.
+        """
+        path = self.path
+        if path.exists() and not path.is_file():  # to open a pipe would wait for ever
+            raise OSError(errno.EISDIR, f"{path.name} is no file")
         try:
-            text = self.path.read_bytes()
+            with open(path, "rb") as file:
+                return _read(file.read(_LARGEST + 1))
         except FileNotFoundError:
-            return empty, ""
-        try:
-            data = json.loads(text.decode("utf-8"))
-        except ValueError:
-            data = None
-        if _valid(data):
-            return data, ""
-        if isinstance(data, dict) and isinstance(data.get("version"), int):
-            known = "another version of the lab wrote it"
-        else:
-            known = "it could not be read"
-        kept = _aside(self.path)
-        return empty, f"The progress file was set aside as {kept.name}, since {known}."
+            return {}, ""
 
     def read(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the entries by lesson and question; empty when there is no file."""
         try:
-            data = json.loads(self.path.read_bytes().decode("utf-8"))
-        except (OSError, ValueError):
+            return self._entries()[0]
+        except OSError:
             return {}
-        return data["lessons"] if _valid(data) else {}
+
+    def fault(self) -> str:
+        """Return what is wrong with the file, in a sentence; empty where nothing is."""
+        try:
+            why = self._entries()[1]
+        except OSError as problem:
+            why = (problem.strerror or type(problem).__name__).lower()
+        return f"Not all of {self.path.name} is shown: {why}." if why else ""
 
     def prediction(self, lesson: str, item: str) -> str | None:
         """Return what was predicted for `item`, if anything."""
@@ -219,7 +266,7 @@ class ProgressFile:
 
 def _merge(entry: dict[str, Any], event: dict[str, Any]) -> None:
     if event.get("tried"):
-        entry["tries"] = int(entry.get("tries") or 0) + 1
+        entry["tries"] = entry.get("tries", 0) + 1
     if event.get("right"):
         entry["right"] = True
     if event.get("seen"):
@@ -249,13 +296,16 @@ class Progress:
         One row a question: lesson, item, state, tries.
     by_lesson : DataFrame
         One row a lesson: lesson, title, right, asked, state.
+    fault : str
+        What of the file could not be read, in a sentence; empty where all could.
     """
 
-    def __init__(self, entries: dict[str, dict[str, dict[str, Any]]]) -> None:
+    def __init__(self, entries: dict[str, dict[str, dict[str, Any]]], fault: str = "") -> None:
         import pandas as pd
 
         from ethicalai_lab.classroom.engine import declaration, declared_lessons
 
+        self.fault = fault
         rows, lessons = [], []
         for number in declared_lessons():
             declared = declaration(number)
@@ -264,7 +314,7 @@ class Progress:
             for item in declared.items:
                 entry = known.get(item.id, {})
                 state = _state(entry)
-                rows.append((number, item.id, state, int(entry.get("tries") or 0)))
+                rows.append((number, item.id, state, entry.get("tries", 0)))
                 if not item.id.startswith("p"):
                     states.append(state)
             right = sum(state.startswith("right") for state in states)
@@ -285,7 +335,7 @@ class Progress:
         return target
 
     def __repr__(self) -> str:
-        return self.by_lesson.to_string(index=False)
+        return "\n".join([self.by_lesson.to_string(index=False), self.fault]).rstrip("\n")
 
     def _repr_html_(self) -> str:
         head = "".join(
@@ -298,6 +348,7 @@ class Progress:
         return (
             "<table><caption>Your progress, kept in this folder only</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            + (f"<p>{html.escape(self.fault)}</p>" if self.fault else "")
         )
 
 
@@ -321,4 +372,5 @@ def progress(folder: str | os.PathLike[str] | None = None) -> Progress:
     ...     progress(folder).by_lesson.loc[0, "state"]
     'not started'
     """
-    return Progress(ProgressFile(folder).read())
+    file = ProgressFile(folder)
+    return Progress(file.read(), file.fault())

@@ -5,15 +5,20 @@ What the policy lab's page shows is worked out here, so that it is the same with
 
 from __future__ import annotations
 
+import ast
 import copy
 import hashlib
 import json
+import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ethicalai_lab.policy import sections
 from ethicalai_lab.policy.errors import PolicyError
@@ -171,11 +176,12 @@ class Workbench:
         self.path = my_policy_path() if path is None else Path(path)
         self._clock = clock
         self._seen: dict[str, str] = {}
+        self._kinds: dict[str, str] = {}  # what a file of this session is, by its real name
         # a search in the background and the page take turns
         self.turn = threading.Lock()
         if policy is None:
             policy = Policy.open(self.path)
-            self._saw(self.path)
+            self._saw(self.path, "the policy")
         self._start = policy
         self._past: list[_Step] = []
         self._future: list[_Step] = []
@@ -324,6 +330,7 @@ class Workbench:
         rules = Rules.load(path)
         self.card = self._plain.with_rules(rules)
         self.rules = rules
+        self._saw(Path(path), "the rules")
 
     def drop_rules(self) -> None:
         """Hold the card to nothing."""
@@ -343,7 +350,7 @@ class Workbench:
         path = self.path if path is None else Path(path)
         policy = Policy.load(path)
         self._to(policy, f"Loaded {path}.")
-        self._saw(path)
+        self._saw(path, "the policy")
 
     def save(self, path: str | Path | None = None, *, overwrite: bool = False) -> None:
         """Write the policy to its file.
@@ -363,6 +370,7 @@ class Workbench:
             If it cannot be written.
         """
         path = self.path if path is None else Path(path)
+        self._keep_others(path, "the policy")
         if not self._agrees(path):
             self._guard(
                 path,
@@ -377,29 +385,39 @@ class Workbench:
                 f"Not saved, nothing was written: {one_sentence(error)} Mend that file, or give "
                 "another name."
             ) from None
-        self._saw(path)
+        self._saw(path, "the policy")
 
     def export_card(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the card as one page of HTML that loads nothing."""
         path = Path(path)
-        self._guard_export(path, overwrite)
+        self._guard_export(path, overwrite, "a card")
         write_atomic(path, one_page(self.card, title="Policy scorecard"), error=PolicyError)
-        self._saw(path)
+        self._saw(path, "a card")
 
     def export_notebook(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write a notebook that makes this card again and checks it."""
         path = Path(path)
-        self._guard_export(path, overwrite)
+        self._guard_export(path, overwrite, "a notebook")
         to_notebook(self.policy, world_recipe(self.lab.world), self.card, path, rules=self.rules)
-        self._saw(path)
+        self._saw(path, "a notebook")
 
-    def _guard_export(self, path: Path, overwrite: bool) -> None:
+    def _guard_export(self, path: Path, overwrite: bool, kind: str) -> None:
+        self._keep_others(path, kind)
         self._guard(
             path,
             overwrite,
             f"{path} has changed on disk since it was written here",
             f"{path} is there already",
         )
+
+    def _keep_others(self, path: Path, kind: str) -> None:
+        """Refuse to write one thing of this session over another, however it is spelt."""
+        for known, held in self._kinds.items():
+            there = held != kind and path.exists() and os.path.exists(known)
+            if there and os.path.samefile(path, known):
+                raise PolicyError(
+                    f"{path} holds {held} of this session; nothing was written. Give another name."
+                )
 
     def _guard(self, path: Path, overwrite: bool, changed: str, there: str) -> None:
         if not path.is_file():
@@ -425,8 +443,9 @@ class Workbench:
         except PolicyError:
             return False
 
-    def _saw(self, path: Path) -> None:
+    def _saw(self, path: Path, kind: str) -> None:
         if path.is_file():
+            self._kinds[str(path.resolve())] = kind
             self._seen[str(path.resolve())] = _digest(path)
 
     # -- a better one nearby ---------------------------------------------------
@@ -1067,10 +1086,14 @@ def to_notebook(
     lacking = [name for name in ("n_boot", "seed", "version") if name not in about]
     if lacking:
         raise PolicyError(f"The scorecard does not say its {lacking[0]}; evaluate the policy anew.")
+    # whoever runs the notebook runs this text: every value goes in as a literal, or not at all
+    n, world_seed = (_whole(name, world.get(name)) for name in ("n", "seed"))
+    n_boot, seed = (_whole(name, about[name]) for name in ("n_boot", "seed"))
+    version = re.sub(r"[^0-9A-Za-z.+-]", "", str(about["version"]))[:40]
     expected = {measure.key: measure.value for measure in scorecard.measures}
-    values = "".join(f"    {json.dumps(k)}: {v!r},\n" for k, v in expected.items())
-    knobs = ", ".join(f"{name}={value!r}" for name, value in (world.get("config") or {}).items())
-    config = f", config=WorldConfig({knobs})" if knobs else ""
+    values = "".join(f"    {json.dumps(k)}: {_literal(v)},\n" for k, v in expected.items())
+    config = _config(world.get("config") or {})
+    knobs = bool(config)
     names = "make_world, WorldConfig" if knobs else "make_world"
     ruled = rules is not None
     parts: list[tuple[str, str, str]] = [
@@ -1078,8 +1101,8 @@ def to_notebook(
             "markdown",
             "about",
             "# Scorecard of a policy, to be made again\n\n"
-            f"A policy, a synthetic world of {world['n']:,} customers (seed {world['seed']}) and "
-            f"the values that came out with version {about['version']} of the lab. Run all "
+            f"A policy, a synthetic world of {n:,} customers (seed {world_seed}) and "
+            f"the values that came out with version {version} of the lab. Run all "
             "cells: the last one compares.\n\nAll people in it are synthetic. These are results "
             "of the tests named under evidence, no verdict.",
         ),
@@ -1102,8 +1125,8 @@ def to_notebook(
         (
             "code",
             "evaluate",
-            f"world = make_world({world['n']}, seed={world['seed']}{config})\n"
-            f"card = evaluate(policy, world, n_boot={about['n_boot']}, seed={about['seed']})",
+            f"world = make_world({n}, seed={world_seed}{config})\n"
+            f"card = evaluate(policy, world, n_boot={n_boot}, seed={seed})",
         ),
     ]
     if rules is not None:
@@ -1167,9 +1190,42 @@ def to_notebook(
     return text
 
 
-def _literal(text: str) -> str:
-    """Return Python source for a text: readable where it can be, safe always."""
-    plain = '"""' not in text and "\\" not in text and not text.endswith('"')
-    if plain and all(c.isprintable() or c == "\n" for c in text):
-        return f'"""\\\n{text}"""'
-    return repr(text)
+def _whole(name: str, value: Any) -> int:
+    """Return a whole number that may stand in the notebook's source."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise PolicyError(
+            f"The scorecard's {name} is {str(value)[:40]!r}; a notebook needs a whole number."
+        )
+    return int(value)
+
+
+def _config(knobs: Mapping[str, Any]) -> str:
+    """Return the source of a world's knobs: known names, literal values."""
+    from dataclasses import fields
+
+    from ethicalai_lab.world import WorldConfig
+
+    known = [each.name for each in fields(WorldConfig)]
+    for name in knobs:
+        if name not in known:
+            raise PolicyError(
+                f"A world has no knob {str(name)[:40]!r}; accepted are {', '.join(known)}."
+            )
+    inside = ", ".join(f"{name}={_literal(value)}" for name, value in knobs.items())
+    return f", config=WorldConfig({inside})" if inside else ""
+
+
+def _literal(value: Any) -> str:
+    """Return Python source that is a literal and nothing else, readable where it can be."""
+    if isinstance(value, str):
+        plain = '"""' not in value and "\\" not in value and not value.endswith('"')
+        if plain and len(value) > 60 and all(c.isprintable() or c == "\n" for c in value):
+            return f'"""\\\n{value}"""'
+        return repr(str(value))
+    source = repr(value.tolist() if hasattr(value, "tolist") else value)
+    try:
+        if ast.literal_eval(source) == value:
+            return source
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        pass
+    raise PolicyError(f"{source[:60]} cannot be written into a notebook as a plain value.")

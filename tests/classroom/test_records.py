@@ -2,10 +2,14 @@
 
 import json
 import os
+import tempfile
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ethicalai_lab.classroom import lesson, progress, records
 from ethicalai_lab.classroom.records import ProgressFile
@@ -76,6 +80,134 @@ def test_a_broken_file_is_set_aside_and_said(work, toy_world, content):
     _file(work).write_bytes(content)
     lesson("00", world=toy_world).q1.check(0.75)
     assert (work / "progress.broken-2.json").exists()
+
+
+GOOD = {"q1": {"tries": 2, "right": True}, "p1": {"predicted": "b"}}
+
+
+def _around(entry):
+    """A file in which one entry is damaged and the others are not."""
+    return json.dumps({"version": 1, "lessons": {"00": {**GOOD, "q2": entry}}}).encode()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"tries": "many"},
+        {"tries": -1},
+        {"tries": 10**400},
+        {"tries": float("inf")},
+        {"tries": float("nan")},
+        {"tries": [1]},
+        {"tries": True},
+        {"right": "yes"},
+        {"seen": {}},
+        {"predicted": 7},
+        {"predicted": "\ud800"},
+        {"later": [[]]},
+        [],
+        "q",
+        None,
+    ],
+)
+def test_a_damaged_entry_costs_no_other(work, toy_world, entry):
+    content = _around(entry)
+    _file(work).write_bytes(content)
+    assert ProgressFile().read()["00"] == GOOD
+    shown = progress()
+    assert "part of it could not be read" in repr(shown)
+    assert shown.fault in shown._repr_html_()
+    assert _file(work).read_bytes() == content, "looking changes nothing"
+    said = ProgressFile().record("00", "q2", tried=True)
+    assert said == (
+        "The progress file was set aside as progress.broken-1.json, since part of it could not "
+        "be read; the rest was kept."
+    )
+    assert (work / "progress.broken-1.json").read_bytes() == content
+    assert ProgressFile().read()["00"] == {**GOOD, "q2": {"tries": 1}}
+    assert ProgressFile().fault() == ""
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from([10**400, "\ud800", 1]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=3)
+            | st.sampled_from(["version", "lessons", "00", "q1", "tries", "right", "predicted"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+contents = (
+    st.binary(max_size=60)
+    | json_values.map(lambda value: json.dumps(value).encode())
+    | json_values.map(lambda value: json.dumps({"version": 1, "lessons": value}).encode())
+    | json_values.map(_around)
+    | st.sampled_from(
+        [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b'{"version":' + b"9" * 5000]
+    )
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(content=contents)
+def test_no_content_of_the_file_ever_raises_or_is_lost(content):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _file(folder).write_bytes(content)
+        file = ProgressFile(folder)
+        before = file.read()
+        assert isinstance(file.prediction("00", "q1"), str | None)
+        shown = progress(folder)
+        assert repr(shown)
+        assert shown._repr_html_().encode()
+        said = file.record("00", "q9", tried=True, predicted="b")
+        aside = [path.read_bytes() for path in folder.glob("progress.broken-*.json")]
+        assert aside == ([content] if said else [])
+        after = file.read()
+        assert after["00"]["q9"]["predicted"] == "b"
+        for lesson_, entries in before.items():
+            for item, entry in entries.items():
+                assert item == "q9" or after[lesson_][item] == entry
+        assert file.record("00", "q9", tried=True) == ""
+
+
+def test_what_is_no_file_is_said_and_left_alone(work, toy_world):
+    _file(work).mkdir()
+    (_file(work) / "mine.txt").write_text("kept", encoding="utf-8")
+    said = lesson("00", world=toy_world).q1.check(0.75)
+    assert said.passed
+    assert said.note.startswith("Progress is not saved: progress.json is no file.")
+    assert "progress.json is no file" in repr(progress())
+    assert (_file(work) / "mine.txt").read_text("utf-8") == "kept"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with pipes in folders")
+def test_a_pipe_of_that_name_makes_nobody_wait(work):
+    os.mkfifo(_file(work))
+    assert "is no file" in ProgressFile().record("00", "q1", tried=True)
+    assert "is no file" in progress().fault
+
+
+def test_a_file_that_may_not_be_read_is_said_and_kept(work, monkeypatch):
+    _file(work).write_bytes(_around({}))
+
+    def refused(*args, **more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(records, "open", refused, raising=False)
+    assert ProgressFile().read() == {}
+    assert "permission denied" in progress().fault
+    assert "permission denied" in ProgressFile().record("00", "q1", tried=True)
+    assert _file(work).read_bytes() == _around({})
 
 
 def test_showing_progress_never_breaks_on_a_broken_file(work):

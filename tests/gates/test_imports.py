@@ -19,7 +19,7 @@ FLOORS = [
     {"personalization", "privacy", "fairness", "consent", "explainability"},
     {"policy"},
     {"assurance"},
-    {"classroom", "widgets", "cli", "__main__"},
+    {"classroom", "widgets", "cli", "outputs", "__main__"},
 ]
 TOP = len(FLOORS) - 1
 FLOOR = {part: level for level, parts in enumerate(FLOORS) for part in parts}

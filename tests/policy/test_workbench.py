@@ -1,9 +1,12 @@
 """The workbench: what is undone, compared, saved and exported, without a page."""
 
+import ast
 import copy
 import html
 import json
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -16,6 +19,7 @@ from ethicalai_lab.policy import (
     PolicyError,
     PolicyLab,
     Rules,
+    Scorecard,
     compare_scorecards,
     evaluate,
     preset,
@@ -407,6 +411,115 @@ def test_the_notebook_carries_knobs_seed_and_policy(tmp_path):
         if cell["cell_type"] == "code" and cell["id"] in ("setup", "policy"):
             exec("".join(cell["source"]), space)
     assert space["policy"] == policy
+
+
+HOSTILE = (
+    "1); __import__('os').system('echo ran') #",
+    'x"""; raise SystemExit("ran") #',
+    "a\nimport os\nos.abort()",
+    "\\",
+    "'\\'\n%system ls",
+    "\u2028!ls",
+    '</script><img src=x onerror="alert(1)">',
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("field", ["n_boot", "seed", "version", "world", "n", "knob", "value"])
+def test_no_text_of_a_card_becomes_code_of_a_notebook(lab, bench, text, field):
+    recipe = world_recipe(lab.world)
+    card = bench.card
+    if field in ("n_boot", "seed", "version", "world"):
+        card = Scorecard.from_json(card.to_json())  # as somebody else's file would bring it
+        card = replace(card, about={**card.about, field: text})
+    elif field == "n":
+        recipe["n"] = text
+    else:
+        name = text if field == "knob" else "privacy_concern"
+        recipe["config"] = {name: text}
+    if field in ("n_boot", "seed", "n", "knob"):
+        with pytest.raises(PolicyError) as caught:
+            to_notebook(card.policy, recipe, card)
+        assert "\n" not in str(caught.value)
+        return
+    cells = json.loads(to_notebook(card.policy, recipe, card))["cells"]
+    _holds_only_what_a_notebook_does(cells)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_policy_or_a_rule_becomes_code_of_a_notebook(lab, text):
+    policy = Policy().decide("log", reason=" ".join(text.split()) or "none")
+    card = evaluate(policy, lab.world, n_boot=0)
+    who = " ".join(text.split())
+    bound = {"set_by": who, "rules": {"value.share_contacted": {"max": 0.5}}}
+    rules = Rules.parse(json.dumps(bound, ensure_ascii=False))
+    card = card.with_rules(rules)
+    cells = json.loads(to_notebook(policy, world_recipe(lab.world), card, rules=rules))["cells"]
+    space = _holds_only_what_a_notebook_does(cells)
+    assert space["RULES"] == rules.to_yaml()
+
+
+def _holds_only_what_a_notebook_does(cells):
+    """Parse every cell; run the assignments of plain values, which is all that varies."""
+    usual = {"make_world", "WorldConfig", "evaluate", "print", "len", "same"}
+    usual |= {"Path", "TemporaryDirectory"}
+    methods = {"write_text", "load", "with_rules", "parse", "isclose", "get"}
+    space = {}
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code":
+            assert "<" not in source
+            continue
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                assert [alias.name for alias in node.names] == ["math"]
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", None)
+                assert name in usual or getattr(node.func, "attr", None) in methods, ast.unparse(
+                    node
+                )
+            assert not isinstance(node, ast.Raise | ast.Global | ast.Lambda)
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and node.targets[0].id.isupper():
+                space[node.targets[0].id] = ast.literal_eval(node.value)
+        assert not any(line.startswith(("%", "!")) for line in _outside_texts(source))
+    assert set(space) >= {"POLICY", "EXPECTED"}
+    return space
+
+
+def _outside_texts(source):
+    """Return the lines of a source that a notebook could take for commands of its own."""
+    inside = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            inside |= set(range(node.lineno + 1, node.end_lineno + 1))
+    lines = enumerate(source.split("\n"), start=1)
+    return [line.lstrip() for number, line in lines if number not in inside]
+
+
+def test_an_export_never_replaces_another_thing_of_the_session(bench, tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES, encoding="utf-8")
+    bench.load_rules(rules)
+    bench.save()
+    card = tmp_path / "card.html"
+    bench.export_card(card)
+    link = tmp_path / "link"
+    link.symlink_to(bench.path)
+    hard = tmp_path / "hard"
+    os.link(rules, hard)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for write, names in (
+        (bench.export_card, (bench.path, rules, link, hard)),
+        (bench.export_notebook, (bench.path, rules, link, hard, card)),
+        (bench.save, (rules, hard, card)),
+    ):
+        for name in names:
+            for _ in range(2):  # a second press does not help
+                with pytest.raises(PolicyError, match="of this session; nothing was written"):
+                    write(name, overwrite=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_what_cannot_be_reproduced_is_refused(lab, bench, tmp_path):
