@@ -238,7 +238,7 @@ def _uplift(options: argparse.Namespace) -> int:
         report = analyse_experiment(table, roles_of(table), seed=options.seed)
     groups = None if not options.by else report.by_group(_groups(table, options.by))
     if options.html:
-        from ethicalai_lab.world.files import write_atomic
+        from ethicalai_lab.core.files import write_atomic
 
         with _stage(f"writing {options.html}"):
             page = _uplift_page(f"Uplift: {Path(options.data).name}", report, groups, options.by)
@@ -355,7 +355,7 @@ def _roles(options: argparse.Namespace) -> int:
     if not options.out:
         print(draft, end="")
         return 0
-    from ethicalai_lab.world.files import write_atomic
+    from ethicalai_lab.core.files import write_atomic
 
     write_atomic(options.out, draft)
     _say(f"{options.out} is a draft: review every line.")
@@ -452,7 +452,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         from ethicalai_lab.policy.workbench import one_page
 
         page = one_page(card, title=f"Scorecard: {Path(options.policy).name}")
-    from ethicalai_lab.world.files import write_atomic
+    from ethicalai_lab.core.files import write_atomic
 
     for out, text in ((options.json, made), (options.html, page)):
         if out not in (None, "-"):

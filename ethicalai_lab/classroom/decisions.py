@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 from ethicalai_lab.classroom.feedback import Feedback
-from ethicalai_lab.classroom.records import locked, write_whole
+from ethicalai_lab.core.files import locked, replace_file
 
 __all__ = ["decide", "undo_decision"]
 
@@ -108,8 +107,8 @@ def _keep(path: Path) -> None:
     folder.mkdir(exist_ok=True)
     entries = _entries(folder)
     number = int(entries[-1].stem) + 1 if entries else 1
-    text = path.read_bytes().decode("utf-8") if path.exists() else _NOTHING
-    write_whole(folder / f"{number:04d}.yaml", text)
+    text = path.read_bytes() if path.exists() else _NOTHING.encode("utf-8")
+    replace_file(folder / f"{number:04d}.yaml", text)
 
 
 def undo_decision() -> Feedback:
@@ -134,11 +133,13 @@ def undo_decision() -> Feedback:
         with locked(path.with_name(".my_policy.lock")):
             last = _entries(folder)[-1]
             if path.exists():
-                os.replace(path, path.with_name("my_policy.undone.yaml"))
-            if last.read_text(encoding="utf-8") == _NOTHING:
-                last.unlink()
+                replace_file(path.with_name("my_policy.undone.yaml"), path.read_bytes())
+            earlier = last.read_bytes()
+            if earlier == _NOTHING.encode("utf-8"):
+                path.unlink(missing_ok=True)
             else:
-                os.replace(last, path)
+                replace_file(path, earlier)
+            last.unlink()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         return Feedback("unreadable", f"It cannot be taken back: {reason}.", title="Unchanged")

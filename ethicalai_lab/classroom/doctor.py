@@ -134,14 +134,15 @@ def check_kernel(name: str = "python3") -> Finding:
 
 def check_writing(folder: Path | None = None) -> Finding:
     """Check that progress and policy can be saved."""
-    from ethicalai_lab.classroom.records import work_folder, write_whole
+    from ethicalai_lab.classroom.records import work_folder
+    from ethicalai_lab.core.files import replace_file
 
     named = bool(os.environ.get("ETHICALAI_LAB_WORK"))
     folder = folder or (work_folder() if named else ROOT / "notebooks")
     probe = folder / f".doctor-{os.getpid()}.txt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(probe, "ok\n")
+        replace_file(probe, b"ok\n")
         probe.unlink()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()

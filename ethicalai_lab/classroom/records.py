@@ -7,17 +7,19 @@ no times, no names. Nothing is sent anywhere.
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import contextlib
 import errno
+=======
+>>>>>>> 12c65dd (Write every file by one writer that keeps modes and links and clears what the killed left)
 import html
 import json
 import math
 import os
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from ethicalai_lab.core.files import locked, replace_file
 
 __all__ = ["Progress", "ProgressFile", "progress", "work_folder"]
 
@@ -32,76 +34,6 @@ def work_folder() -> Path:
     the current folder, which for a notebook is the notebook's own.
     """
     return Path(os.environ.get("ETHICALAI_LAB_WORK") or ".").expanduser()
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`; the system frees it when a kernel dies.
-
-    Raises
-    ------
-    OSError
-        If the lock cannot be had, for instance because another process keeps it.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        end = time.monotonic() + _WAIT
-        while True:
-            try:
-                _lock(handle)
-                break
-            except OSError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.02)
-        try:
-            yield
-        finally:
-            _unlock(handle)
-    finally:
-        os.close(handle)
-
-
-if os.name == "nt":
-    import msvcrt
-
-    def _lock(handle: int) -> None:
-        os.lseek(handle, 0, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-
-    def _unlock(handle: int) -> None:
-        os.lseek(handle, 0, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _unlock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_UN)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path` so that a reader sees the old file or the new one.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the old file is then untouched.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
 
 
 def _aside(path: Path) -> Path:
@@ -253,11 +185,12 @@ class ProgressFile:
         path = self.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with locked(path.with_name(".progress.lock")):
+            with locked(path.with_name(".progress.lock"), wait=_WAIT):
                 data, sentence = self._load()
                 entry = data["lessons"].setdefault(lesson, {}).setdefault(item, {})
                 _merge(entry, event)
-                write_whole(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+                text = json.dumps(data, indent=1, sort_keys=True) + "\n"
+                replace_file(path, text.encode("utf-8"))
         except OSError as error:
             reason = error.strerror or type(error).__name__
             return f"Progress is not saved: {reason.lower()}. The exercises work all the same."
@@ -331,7 +264,7 @@ class Progress:
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the table of questions to a CSV file and return its path."""
         target = Path(path)
-        write_whole(target, self.table.to_csv(index=False, lineterminator="\n"))
+        replace_file(target, self.table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
         return target
 
     def __repr__(self) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ethicalai_lab.classroom import offline
+from ethicalai_lab.core.files import replace_file
 from ethicalai_lab.errors import InputError, LabError
 
 __all__ = ["LessonError", "Refreshed", "main", "refresh", "rerun"]
@@ -135,7 +136,7 @@ def _refresh(path: Path, check: bool) -> Refreshed:
     if old.metadata != new.metadata or old.nbformat_minor != new.nbformat_minor:
         changed.append("metadata")
     if changed and not check:
-        _write(path, nbformat.writes(new) + "\n")
+        replace_file(path, f"{nbformat.writes(new)}\n".encode())
     return Refreshed(path.name, seconds, tuple(changed))
 
 
@@ -230,19 +231,6 @@ def _pixels(png: str) -> tuple[Any, ...]:
     with Image.open(io.BytesIO(base64.b64decode(png))) as image:
         pixels = image.convert("RGBA")
         return (*pixels.size, hashlib.sha256(pixels.tobytes()).hexdigest())
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file in one go, so that no half of it is ever there."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, path.stat().st_mode & 0o777)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def refresh(

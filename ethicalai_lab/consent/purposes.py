@@ -292,7 +292,7 @@ class Purposes(Mapping[str, Purpose]):
 
     def save(self, path: str | Path) -> None:
         """Write the purposes as YAML, all of it or nothing."""
-        from ethicalai_lab.world.files import write_atomic
+        from ethicalai_lab.core.files import write_atomic
 
         write_atomic(path, self.to_yaml(), error=ConsentError)
 

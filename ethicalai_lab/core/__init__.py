@@ -1,1 +1,1 @@
-"""Ground floor: what every room means by a moment in time and by one person."""
+"""Ground floor: what every room means by a file, a moment in time and one person."""

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.explainability._text import clean, markdown_cell
 from ethicalai_lab.explainability._themes import tabled, themed
 from ethicalai_lab.explainability.errors import ExplanationError
@@ -36,7 +37,6 @@ from ethicalai_lab.stats import (
     percentile_interval,
     proportion_interval,
 )
-from ethicalai_lab.world.files import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd

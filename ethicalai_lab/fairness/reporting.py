@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from html import escape
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.fairness._coding import FairnessInputError, binary
 from ethicalai_lab.fairness.auditing import FOUR_FIFTHS_NOTE, Audit, audit
 
@@ -128,7 +127,7 @@ def report(
         f"<body><main>\n{chr(10).join(parts)}\n</main></body></html>\n"
     )
     if path is not None:
-        _write(Path(path), page)
+        write_atomic(path, page, error=FairnessInputError)
     return page
 
 
@@ -538,16 +537,3 @@ def _records(frame: Any) -> Any:
             | {str(k): _plain(v) for k, v in row.items()}
         )
     return rows
-
-
-def _write(path: Path, text: str) -> None:
-    if not path.parent.is_dir():
-        raise FairnessInputError(f"folder {path.parent} does not exist; create it first.")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

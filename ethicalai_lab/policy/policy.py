@@ -18,10 +18,10 @@ from pydantic import (
     field_validator,
 )
 
+from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.policy import sections as s
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.yaml_edit import edit
-from ethicalai_lab.world.files import write_atomic
 from ethicalai_lab.world.strict_yaml import (
     Node,
     Text,

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.world.files import write_atomic
 from ethicalai_lab.world.strict_yaml import (
     Node,
     Text,

@@ -30,12 +30,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy, _from_text
 from ethicalai_lab.policy.rules import DIMENSIONS, Limit, Miss, Rule, Rules, near
 from ethicalai_lab.policy.sections import SECTIONS
 from ethicalai_lab.stats import percentile_interval
-from ethicalai_lab.world.files import write_atomic
 from ethicalai_lab.world.strict_yaml import Text, did_you_mean, scalar
 
 if TYPE_CHECKING:

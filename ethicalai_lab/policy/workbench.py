@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.policy import sections
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy, my_policy_path
@@ -45,7 +46,6 @@ from ethicalai_lab.policy.scorecard import (
     compare_scorecards,
 )
 from ethicalai_lab.policy.stages import Memory
-from ethicalai_lab.world.files import write_atomic
 
 if TYPE_CHECKING:
     from ethicalai_lab.policy.evaluation import PolicyLab

@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from pathlib import Path
 
+from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.world.campaign import PUBLISHED, UNSUBSCRIBE
 from ethicalai_lab.world.causal import causal_graph
 from ethicalai_lab.world.config import WorldConfig
@@ -197,10 +197,7 @@ def write_page(path: str | os.PathLike[str]) -> None:
     path : path
         The Markdown file.
     """
-    target = Path(path)
-    fresh = target.with_name(f".{target.name}.new")
-    fresh.write_bytes(world_page().encode("utf-8"))
-    os.replace(fresh, target)
+    write_atomic(path, world_page())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.world.config import ARMS, WorldConfig
 from ethicalai_lab.world.generate import make_world
 from ethicalai_lab.world.worlds import World
@@ -203,9 +204,7 @@ def write_snapshot(folder: str | os.PathLike[str]) -> World:
     world = make_world(N_CUSTOMERS, seed=SEED)
     world.to_parquet(target / "snapshot")
     for name, text in (("DATASHEET.md", datasheet(world)), ("CHECKSUMS.txt", checksum_text(world))):
-        fresh = target / f".{name}.new"
-        fresh.write_bytes(text.encode("utf-8"))
-        os.replace(fresh, target / name)
+        write_atomic(target / name, text)
     return world
 
 
