@@ -238,7 +238,7 @@ def test_a_full_disk_keeps_the_old_file(work, toy_world, monkeypatch):
     assert said.passed
     assert "no space left on device" in said.note
     assert _file(work).read_bytes() == before
-    assert not list(work.glob("*.tmp")) + list(work.glob(".*.tmp"))
+    assert not list(work.glob("*.part"))
 
 
 def test_kernels_that_write_at_once_lose_nothing(work, python):

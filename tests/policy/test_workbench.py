@@ -270,7 +270,7 @@ def test_a_file_that_changed_since_it_was_loaded_is_not_written_over_silently(be
         assert bench.path.read_bytes() == theirs
     bench.save(overwrite=True)  # the second press
     assert Policy.load(bench.path) == bench.policy
-    assert not list(bench.path.parent.glob(".*.part"))
+    assert not list(bench.path.parent.glob("*.part"))
 
 
 def test_what_changed_after_the_warning_is_told_again(bench):
