@@ -7,11 +7,7 @@ no times, no names. Nothing is sent anywhere.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import contextlib
 import errno
-=======
->>>>>>> 12c65dd (Write every file by one writer that keeps modes and links and clears what the killed left)
 import html
 import json
 import math
