@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.consent.errors import ConsentError
 from ethicalai_lab.consent.events import microseconds
+from ethicalai_lab.core.times import read_moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -262,7 +263,7 @@ def live_a_year(
     mean_fatigue = 0.0
     asks = np.zeros(n, dtype=np.int64)
     recorded = []
-    begin = pd.Timestamp(start)
+    begin = read_moment(start, "start", error=ConsentError)
     for visit in range(visits):
         at = begin + pd.Timedelta(days=round(365 * visit / visits), hours=12)
         here = np.flatnonzero(came.random(n) < visit_share)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ethicalai_lab.consent.errors import ConsentError
-from ethicalai_lab.consent.events import microseconds
+from ethicalai_lab.core.times import read_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,7 @@ def due(regime: str, request: str, received: Any, *, holidays: Iterable[Any] = (
     ------
     ConsentError
         If no number is known for the request: the law then says "without undue delay", or
-        the fact sheet names none.
+        the fact sheet names none. If a time cannot be read, or has two readings.
 
     Examples
     --------
@@ -121,15 +121,14 @@ def due(regime: str, request: str, received: Any, *, holidays: Iterable[Any] = (
             f"There is no number of days for {request} under {regime}; known are {known}."
         )
     clock = DEADLINES[regime, request]
-    values = [received] if isinstance(received, str) or np.ndim(received) == 0 else received
-    times = pd.Series(microseconds(values, "received").view("M8[us]"))
+    times = pd.Series(read_times(received, "received", error=ConsentError))
     day = times.dt.normalize()
     if clock.months:
         last = day + pd.DateOffset(months=clock.months)
     elif clock.days:
         last = day + pd.Timedelta(days=clock.days)
     else:
-        off = np.array([np.datetime64(pd.Timestamp(h), "D") for h in holidays], dtype="M8[D]")
+        off = read_times(list(holidays), "holidays", error=ConsentError).astype("M8[D]")
         last = pd.Series(
             np.busday_offset(
                 day.to_numpy().astype("M8[D]"), clock.business_days, roll="backward", holidays=off

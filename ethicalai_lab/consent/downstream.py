@@ -15,6 +15,7 @@ import numpy as np
 
 from ethicalai_lab.consent.deadlines import due
 from ethicalai_lab.consent.errors import ConsentError
+from ethicalai_lab.core.times import read_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,8 +140,8 @@ class Recipients:
         frame = frame[frame["action"].isin(["withdraw", "object", "opt_out", "refuse"])]
         frame = frame.drop_duplicates(["person", "purpose", "time"]).reset_index(drop=True)
         if len(frame):
-            said = pd.to_datetime(frame["time"])
-            just_before = said - pd.Timedelta(microseconds=1)
+            frame["time"] = read_times(frame["time"], "time", error=ConsentError)
+            just_before = frame["time"] - pd.Timedelta(microseconds=1)
             had = self._ledger.permitted(frame["person"], frame["purpose"], just_before)
             frame = frame[had].reset_index(drop=True)
         rng = np.random.default_rng(seed)
@@ -168,7 +169,7 @@ class Recipients:
         delay = self.delays[recipient]
         days = delay.median_days * np.exp(delay.spread * rng.standard_normal(len(rows)))
         lost = rng.random(len(rows)) < delay.lost
-        said = pd.to_datetime(rows["time"]).astype("datetime64[us]").reset_index(drop=True)
+        said = rows["time"].reset_index(drop=True)
         acted = said + pd.to_timedelta(np.round(days * 86_400), unit="s").astype("timedelta64[us]")
         return pd.DataFrame(
             {

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ethicalai_lab.consent.errors import LedgerError
 from ethicalai_lab.consent.purposes import BASES, REGIMES, Purposes
+from ethicalai_lab.core.times import read_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ def check(events: Any, purposes: Purposes, now: int) -> Batch:
         name: _codes(frame[name], purposes.names if accepted is None else accepted, name)
         for name, accepted in _TEXTS.items()
     }
-    time = microseconds(frame["time"], "time", error_row=True)
+    time = microseconds(frame["time"], "time")
     if time.size:
         early = int(time.argmin())
         if time[early] < EARLIEST:
@@ -172,30 +173,11 @@ def persons(values: Any, name: str) -> NDArray[np.int64]:
     )
 
 
-def microseconds(values: Any, name: str, *, error_row: bool = False) -> NDArray[np.int64]:
+def microseconds(values: Any, name: str) -> NDArray[np.int64]:
     """Return times as microseconds since 1970 (UTC); a time without zone counts as UTC."""
-    import pandas as pd
-
-    given = values if isinstance(values, pd.Series | pd.Index) else pd.Series(values)
-    if given.dtype.kind == "M" and getattr(given.dtype, "tz", None) is None:
-        times = given
-    else:
-        if given.dtype.kind in "iufb":
-            raise LedgerError(f"{name} holds numbers; times such as 2025-03-01 12:30 are accepted.")
-        times = pd.to_datetime(given, utc=True, errors="coerce", format="mixed")
-        if isinstance(times, pd.Series):
-            times = times.dt.tz_localize(None)
-        else:
-            times = times.tz_localize(None)
-    missing = times.isna().to_numpy() if isinstance(times, pd.Series) else np.asarray(times.isna())
-    if missing.any():
-        row = int(missing.argmax())
-        shown = given.iloc[row] if isinstance(given, pd.Series) else given[row]
-        where = f"row {row}: " if error_row else ""
-        raise LedgerError(
-            f"{where}{name} is {shown!r}; a time such as 2025-03-01 12:30 is accepted."
-        )
-    return times.to_numpy().astype("datetime64[us]").astype(np.int64)
+    if isinstance(values, list) and len(values) == 1:
+        values = values[0]  # one moment needs no row in a message
+    return read_times(values, name, error=LedgerError).astype(np.int64)
 
 
 def _codes(values: Any, accepted: tuple[str, ...], name: str) -> NDArray[np.int8]:

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ethicalai_lab.consent.errors import ConsentError
+from ethicalai_lab.core.identity import person_keys, same_person
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from ethicalai_lab.consent.ledger import ConsentLedger, Erasure
 
@@ -117,17 +120,18 @@ class RightsDesk:
         self.tables = dict(tables)
         self.person = person
 
-    def access(self, person: int, at: Any = None) -> Access:
+    def access(self, person: int | str, at: Any = None) -> Access:
         """Return all that is held about a person, and what it is used for."""
-        choices = self._ledger.choices(person, at)
+        number = _number(person)
+        choices = self._ledger.choices(number, at)
         purposes = self._ledger.purposes
         uses = choices[["purpose", "title", "permitted", "because"]].copy()
         uses["data"] = [", ".join(purposes[p].data) for p in uses["purpose"]]
         uses["retention_days"] = [purposes[p].retention_days for p in uses["purpose"]]
         uses["recipients"] = [", ".join(purposes[p].recipients) for p in uses["purpose"]]
-        return Access(int(person), self._of(person), self._ledger.history(person), uses)
+        return Access(number, self._of(person), self._ledger.history(number), uses)
 
-    def portability(self, person: int) -> dict[str, list[dict[str, Any]]]:
+    def portability(self, person: int | str) -> dict[str, list[dict[str, Any]]]:
         """Return what a person may take along: provided or observed, on consent or contract.
 
         Returns
@@ -137,7 +141,7 @@ class RightsDesk:
             and of purposes that rest on another basis are left out.
         """
         purposes = self._ledger.purposes
-        registered = self._ledger.choices(person)
+        registered = self._ledger.choices(_number(person))
         portable = set()
         for name in registered.loc[registered["permitted"], "purpose"]:
             if purposes[name].basis["gdpr"] in ("consent", "explicit_consent", "contract"):
@@ -153,21 +157,27 @@ class RightsDesk:
         return taken
 
     def erase(
-        self, person: int, at: Any = None, *, keep: Mapping[str, str] | None = None
+        self, person: int | str, at: Any = None, *, keep: Mapping[str, str] | None = None
     ) -> ErasureAnswer:
         """Delete a person from every table and unlink the ledger.
 
         Parameters
         ----------
-        person : int
+        person : int or str
+            As a number or as its digits: 7 and "7" are the same person.
         at : time, optional
         keep : mapping of str to str, optional
             Tables to leave as they are, each with the legal ground (GDPR Art 17(3)).
 
+        Returns
+        -------
+        ErasureAnswer
+
         Raises
         ------
         ConsentError
-            If `keep` names no table or gives no reason.
+            If `keep` names no table or gives no reason. If no table and no ledger holds the
+            person, or a table holds only who may be the person: then nothing is deleted.
         """
         keep = dict(keep or {})
         for name, reason in keep.items():
@@ -175,17 +185,40 @@ class RightsDesk:
                 raise ConsentError(f'There is no table "{name}" to keep.')
             if not isinstance(reason, str) or not reason.strip():
                 raise ConsentError(f'Keeping "{name}" needs a reason that can be told.')
+        rows = self._rows(person)  # of every table, before anything is deleted
+        ledger = self._ledger.erase(_number(person), at)
+        if not ledger.known and not any(found.any() for found in rows.values()):
+            raise ConsentError(
+                f"Nobody was erased: neither {', '.join(self.tables) or 'a table'} nor the "
+                f"ledger holds {self.person} {person!r}."
+            )
         deleted = {}
-        for name, table in self.tables.items():
-            if name in keep:
-                continue
-            stays = table[self.person] != person
-            deleted[name] = int((~stays).sum())
-            self.tables[name] = table[stays].copy()
-        return ErasureAnswer(dict(self.tables), deleted, keep, self._ledger.erase(person, at))
+        for name, found in rows.items():
+            if name not in keep:
+                deleted[name] = int(found.sum())
+                self.tables[name] = self.tables[name][~found].copy()
+        return ErasureAnswer(dict(self.tables), deleted, keep, ledger)
 
-    def _of(self, person: int) -> dict[str, pd.DataFrame]:
-        return {n: t[t[self.person] == person].copy() for n, t in self.tables.items()}
+    def _rows(self, person: int | str) -> dict[str, NDArray[np.bool_]]:
+        return {
+            name: same_person(
+                table[self.person], person, f"{name}: {self.person}", error=ConsentError
+            )
+            for name, table in self.tables.items()
+        }
+
+    def _of(self, person: int | str) -> dict[str, pd.DataFrame]:
+        return {name: self.tables[name][rows].copy() for name, rows in self._rows(person).items()}
+
+
+def _number(person: int | str) -> int:
+    """Return the whole number under which the ledger knows a person."""
+    key = person_keys(person, "person", error=ConsentError)[0]
+    if not (key.isascii() and key.removeprefix("-").isdigit() and str(int(key)) == key):
+        raise ConsentError(
+            f"person is {person!r}; the ledger knows people by a whole number such as 7."
+        )
+    return int(key)
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

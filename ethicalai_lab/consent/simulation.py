@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ethicalai_lab.consent.errors import ConsentError
 from ethicalai_lab.consent.purposes import REGIMES
+from ethicalai_lab.core.times import read_moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -368,7 +369,7 @@ class Meeting:
                 "person": self.customer_id,
                 "purpose": purpose,
                 "action": np.where(self.granted, "grant", "refuse"),
-                "time": pd.Timestamp(time),
+                "time": read_moment(time, "time", error=ConsentError),
                 "notice_version": notice_version,
                 "source": "pre_ticked" if self.banner.name == "pre_ticked" else "banner",
                 "regime": regime,

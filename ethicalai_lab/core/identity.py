@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ethicalai_lab.errors import InputError
 
-__all__ = ["person_keys", "same_person"]
+__all__ = ["locate_people", "person_keys", "same_person"]
 
 EXACT = 2**53  # beyond it a float no longer tells neighbouring whole numbers apart
 
@@ -140,6 +140,62 @@ the identifier exactly as the column writes it.
                     "the identifier exactly as the column writes it."
                 )
     return same
+
+
+def locate_people(
+    column: Any, people: Any, name: str, *, error: type[ValueError] = InputError
+) -> NDArray[np.int64]:
+    """Return for each row the position of its person among the people asked for.
+
+    Parameters
+    ----------
+    column : array-like
+        Identifiers; a row without one belongs to nobody.
+    people : array-like
+        Whom to look for, each once.
+    name : str
+        What to call the column in a message.
+    error : type of ValueError, default InputError
+
+    Returns
+    -------
+    ndarray of int64
+        -1 where the row's person is none of them.
+
+    Raises
+    ------
+    error
+        If a person is asked for twice, is no identifier, or is not in the column while one
+        that looks alike is: ``"007"`` where the column holds 7.
+
+    Examples
+    --------
+    >>> locate_people([1, 1, 3], ["1", "2"], "id").tolist()
+    [0, 0, -1]
+    """
+    import pandas as pd
+
+    wanted, held = (v if isinstance(v, list | tuple) else _array(v) for v in (people, column))
+    if all(isinstance(v, np.ndarray) and v.dtype.kind == "i" for v in (wanted, held)):
+        index = pd.Index(wanted)
+        keys = held
+    else:
+        index = pd.Index(person_keys(wanted, "people asked for", error=error), dtype=object)
+        keys = person_keys(held, name, missing=True, error=error)
+    if not index.is_unique:
+        raise error(f"{index[index.duplicated()][0]} is asked for twice; name each person once.")
+    rows = index.get_indexer(keys)
+    if index.dtype == object:
+        found = np.zeros(len(index), dtype=bool)
+        found[rows[rows >= 0]] = True
+        alike = {_loose(key): key for key in index[~found]}
+        for row in np.flatnonzero(rows < 0) if alike else ():
+            if keys[row] is not None and _loose(keys[row]) in alike:
+                raise error(
+                    f"row {row}: {name} is {keys[row]!r}, which may or may not be "
+                    f"{alike[_loose(keys[row])]!r}; write both alike."
+                )
+    return rows.astype(np.int64)
 
 
 def _array(values: Any) -> Any:

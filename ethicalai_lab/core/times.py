@@ -13,14 +13,17 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ethicalai_lab.errors import InputError
 
-__all__ = ["FIRST_YEAR", "LAST_YEAR", "read_times"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FIRST_YEAR", "LAST_YEAR", "read_moment", "read_times"]
 
 Order = Literal["dmy", "mdy", "ymd"]
 FIRST_YEAR, LAST_YEAR = 1000, 9999
@@ -115,6 +118,39 @@ def read_times(
     if isinstance(values, list | tuple):
         return reader.objects(values)
     return reader.column(values)
+
+
+def read_moment(value: Any, name: str, *, error: type[ValueError] = InputError) -> pd.Timestamp:
+    """Return one date or time as a moment in UTC.
+
+    Parameters
+    ----------
+    value : date, time or text
+        As in :func:`read_times`.
+    name : str
+        What to call it in a message.
+    error : type of ValueError, default InputError
+
+    Returns
+    -------
+    Timestamp
+        Without zone, in UTC.
+
+    Raises
+    ------
+    error
+        If it is no time, several, or has two readings.
+
+    Examples
+    --------
+    >>> read_moment("2025-01-01 10:00+01", "as_of")
+    Timestamp('2025-01-01 09:00:00')
+    """
+    import pandas as pd
+
+    if not isinstance(value, str) and np.ndim(value) != 0:
+        raise error(f"{name} must be one time; it holds {len(value)}.")
+    return pd.Timestamp(read_times(value, name, error=error)[0])
 
 
 class _Text(NamedTuple):

@@ -5,6 +5,7 @@ The rows are measurements for a person to weigh; nothing here is a legal judgeme
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from ethicalai_lab.core.times import read_times
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import bootstrap_rows, percentile_interval
 
@@ -55,7 +57,7 @@ def urgency_claims(
     texts : sequence of str of length n
         Messages, English.
     sent : array-like of datetime of shape (n,), optional
-        When each was sent.
+        When each was sent; "today" ends at midnight in its zone, without one in UTC.
     stock : array-like of float of shape (n,), optional
         Units in stock at that moment.
     ended : array-like of datetime of shape (n,), optional
@@ -92,9 +94,9 @@ def urgency_claims(
             raise ExplanationError(f"texts, row {row}: expected a text, but it is {text!r}.")
     left = _column("stock", stock, len(texts), lambda v: np.asarray(v, dtype=float))
     at, over = (
-        _column(name, value, len(texts), lambda v: pd.to_datetime(pd.Series(list(v))))
-        for name, value in (("sent", sent), ("ended", ended))
+        _times(name, value, len(texts)) for name, value in (("sent", sent), ("ended", ended))
     )
+    given = list(sent) if at is not None else []
     rows = []
     for i, text in enumerate(texts):
         for kind, pattern in _CLAIMS:
@@ -106,8 +108,7 @@ def urgency_claims(
                     true = float(left[i]) if left is not None else np.nan
                 elif kind == "end" and at is not None and not pd.isna(at[i]):
                     if parts.get("today"):
-                        midnight = at[i].normalize() + pd.Timedelta(days=1)
-                        said = (midnight - at[i]).total_seconds() / 3600
+                        said = _hours_of_today(given[i], at[i])
                     else:
                         said = float(parts["count"]) * (24 if parts["span"].lower() == "day" else 1)
                     if over is not None and not pd.isna(over[i]):
@@ -175,7 +176,7 @@ def repeated_claims(
     """
     claims = urgency_claims(texts, sent=sent, ended=ended)
     n = len(texts)
-    at = _column("sent", sent, n, lambda v: pd.to_datetime(pd.Series(list(v))))
+    at = _times("sent", sent, n)
     who = _column("customers", customers, n, lambda v: pd.Series(list(v), dtype=object))
     what = _column("offers", offers, n, lambda v: pd.Series(list(v), dtype=object))
     if what is None:
@@ -380,6 +381,28 @@ def price_by_willingness(
         index=["slope", "share above uniform"],
         columns=["value", "low", "high"],
     )
+
+
+def _times(name: str, values: Any, n: int) -> Any:
+    if values is None:
+        return None
+    found = pd.Series(read_times(values, name, missing=True, error=ExplanationError))
+    if len(found) != n:
+        raise ExplanationError(f"{name} has {len(found)} rows; the texts have {n}.")
+    return found
+
+
+def _hours_of_today(value: Any, moment: pd.Timestamp) -> float:
+    """Return the hours left of the day on which a message was sent, in the zone it names."""
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    zone = getattr(value, "tzinfo", None)
+    local = moment.tz_localize("UTC").tz_convert(zone) if zone else moment
+    midnight = local.normalize() + pd.DateOffset(days=1)
+    return (midnight - local).total_seconds() / 3600
 
 
 def _column(name: str, values: Any, n: int, convert: Callable[[Any], Any]) -> Any:

@@ -33,6 +33,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from ethicalai_lab.core.identity import locate_people
+from ethicalai_lab.core.times import read_moment, read_times
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.personalization.calibration import expected_calibration_error, reliability
 from ethicalai_lab.stats import Interval, mean_interval, percentile_interval
@@ -146,13 +148,14 @@ def next_period(
     >>> next_period(events, [1, 2], "2025-06-30", days=10)["churned"].tolist()
     [0, 1]
     """
-    people, at, age, events = _history(events, customers, as_of)
+    moment = read_moment(as_of, "as_of")
+    people, at, age, events = _history(events, customers, moment)
     if int(days) != days or days < 1:
         raise InputError(f"days is {days}; a whole number of at least 1 is accepted.")
     # one day's grace: the last day need not have an event at its very end
     if not len(age) or -age.min() < days - 1:
         raise InputError(
-            f"the events end less than {days} days after {pd.Timestamp(as_of):%Y-%m-%d}; "
+            f"the events end less than {days} days after {moment:%Y-%m-%d}; "
             "choose an earlier moment or a shorter period."
         )
     bought = (
@@ -375,7 +378,7 @@ def forecast(
     >>> bool(report.interval("auc").value > 0.5)
     True
     """
-    moment = _moment(as_of)
+    moment = read_moment(as_of, "as_of")
     earlier = moment - pd.Timedelta(days=days)
     people = pd.Index(list(customers))
     x_past = customer_features(events, people, earlier, windows=windows)
@@ -384,9 +387,10 @@ def forecast(
     y_now = next_period(events, people, moment, days=days)
     if list(x_past.columns) != list(x_now.columns):  # pragma: no cover - kinds are the same
         raise InputError("the two periods have other kinds of events.")
-    first = events.groupby("customer_id")["time"].min().reindex(people)
-    learn = (first < earlier).to_numpy()
-    judge = (first < moment).to_numpy()
+    _, at, age, _ = _history(events, people, moment)
+    oldest = np.full(len(people), -np.inf)
+    np.fmax.at(oldest, at[at >= 0], age[at >= 0])
+    learn, judge = oldest > days, oldest > 0
     if min(learn.sum(), judge.sum()) < 30:
         raise InputError(
             f"only {int(min(learn.sum(), judge.sum()))} customers have a history; 30 are needed."
@@ -466,16 +470,6 @@ def _auc(happened: NDArray[np.float64], score: NDArray[np.float64]) -> float:
     return float((ranks[happened == 1].sum() - positive * (positive + 1) / 2) / positive / negative)
 
 
-def _moment(as_of: Any) -> pd.Timestamp:
-    try:
-        moment = pd.Timestamp(as_of)
-    except (TypeError, ValueError):
-        moment = pd.NaT
-    if moment is pd.NaT:
-        raise InputError(f"as_of is {as_of!r}; a date such as '2025-10-01' is accepted.")
-    return moment
-
-
 def _history(
     events: pd.DataFrame, customers: Iterable[Any], as_of: Any
 ) -> tuple[pd.Index, NDArray[np.int64], NDArray[np.float64], pd.DataFrame]:
@@ -485,11 +479,11 @@ def _history(
     for column in ("customer_id", "time", "kind", "amount"):
         if column not in events.columns:
             raise InputError(f"events lacks the column {column!r}.")
-    if not pd.api.types.is_datetime64_any_dtype(events["time"]):
-        raise InputError("events: column 'time' must hold dates; convert with pd.to_datetime.")
+    time = read_times(events["time"], "events: time", missing=True)
     people = pd.Index(list(customers))
     if not people.is_unique:
         raise InputError(f"customers: {people[people.duplicated()][0]} is named twice.")
-    at = people.get_indexer(events["customer_id"])
-    age = ((_moment(as_of) - events["time"]) / pd.Timedelta(days=1)).to_numpy(dtype=float)
+    at = locate_people(events["customer_id"], people, "events: customer_id")
+    age = (read_moment(as_of, "as_of") - pd.Series(time)) / pd.Timedelta(days=1)
+    age = age.to_numpy(dtype=float)
     return people, at, age, events

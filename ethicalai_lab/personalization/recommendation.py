@@ -35,6 +35,8 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from ethicalai_lab.core.identity import locate_people
+from ethicalai_lab.core.times import read_moment, read_times
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.stats import Interval, mean_interval, percentile_interval
 
@@ -151,12 +153,10 @@ def interactions(
     def axis(ids: ArrayLike | None, column: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
         seen = kept[column].to_numpy()
         levels = np.unique(seen if ids is None else np.asarray(ids))
-        position = np.searchsorted(levels, seen)
-        known = position < len(levels)
-        known[known] = levels[position[known]] == seen[known]
-        if not known.all():
+        position = locate_people(seen, levels, f"events: {column}")
+        if (position < 0).any():
             raise InputError(
-                f"events: {column} {seen[~known][0]} is not among the ids given; "
+                f"events: {column} {seen[position < 0][0]} is not among the ids given; "
                 "leave such events out or add the id."
             )
         return levels, position
@@ -177,7 +177,7 @@ def time_split(events: pd.DataFrame, at: Any) -> tuple[pd.DataFrame, pd.DataFram
     Parameters
     ----------
     events : DataFrame
-        With a datetime column ``time``.
+        With a column ``time`` of dates.
     at : Timestamp or str
         The first moment of the later part.
 
@@ -188,7 +188,7 @@ def time_split(events: pd.DataFrame, at: Any) -> tuple[pd.DataFrame, pd.DataFram
     Raises
     ------
     InputError
-        If ``time`` is missing or no date, or one of the parts would be empty.
+        If ``time`` is missing or no date, has two readings, or one of the parts would be empty.
 
     Examples
     --------
@@ -199,15 +199,11 @@ def time_split(events: pd.DataFrame, at: Any) -> tuple[pd.DataFrame, pd.DataFram
     [1, 1]
     """
     _need(events, ("time",), "events")
-    if not pd.api.types.is_datetime64_any_dtype(events["time"]):
-        raise InputError("events: column time must hold dates; convert it with pd.to_datetime.")
-    try:
-        at = pd.Timestamp(at)
-    except (TypeError, ValueError):
-        raise InputError(f"at is {at!r}; a date such as '2025-10-01' is accepted.") from None
-    later = (events["time"] >= at).to_numpy()
+    time = read_times(events["time"], "events: time")
+    at = read_moment(at, "at")
+    later = time >= at.to_datetime64()
     if later.all() or not later.any():
-        span = f"{events['time'].min()} to {events['time'].max()}"
+        span = f"{time.min()} to {time.max()}" if time.size else "nowhere"
         raise InputError(f"at is {at}, but the events run from {span}; choose a date within.")
     return events.loc[~later], events.loc[later]
 

@@ -20,6 +20,8 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ethicalai_lab.core.identity import locate_people, person_keys
+from ethicalai_lab.core.times import read_moment, read_times
 from ethicalai_lab.errors import InputError
 
 __all__ = ["RFM_SEGMENTS", "KMeansSegments", "rfm", "segment_profile"]
@@ -80,7 +82,8 @@ def rfm(
     Raises
     ------
     InputError
-        If a column is missing, of the wrong type, or a customer id is repeated.
+        If a column is missing, of the wrong type, a customer id is repeated, or one asked
+        for only resembles those of the events ("01" and 1).
 
     References
     ----------
@@ -103,13 +106,16 @@ def rfm(
             raise InputError(
                 f"events has no column {name!r}; needed: customer_id, time, kind, amount."
             )
-    if not pd.api.types.is_datetime64_any_dtype(events["time"].dtype):
-        raise InputError("events column 'time' must hold dates; convert it with pd.to_datetime.")
     if not pd.api.types.is_numeric_dtype(events["amount"].dtype):
         raise InputError("events column 'amount' must hold numbers.")
-    moment = pd.Timestamp(as_of)
+    moment = read_moment(as_of, "as_of")
 
-    bought = events.loc[(events["kind"] == "purchase") & (events["time"] < moment)]
+    bought = events.loc[(events["kind"] == "purchase").to_numpy()]
+    bought = bought.assign(time=read_times(bought["time"], "events: time"))
+    bought = bought.loc[bought["time"] < moment]
+    if not pd.api.types.is_numeric_dtype(bought["customer_id"].dtype):
+        keys = person_keys(bought["customer_id"], "events: customer_id", missing=True)
+        bought = bought.assign(customer_id=keys)
     grouped = bought.groupby("customer_id", sort=True)
     table = grouped.agg(
         last=("time", "max"), frequency=("time", "size"), monetary=("amount", "sum")
@@ -119,10 +125,12 @@ def rfm(
     table["f"] = _fifths(table["frequency"])
     table["m"] = _fifths(table["monetary"])
     if customers is not None:
-        ids = pd.Index(np.asarray(customers), name="customer_id")
+        ids = pd.Index(customers, name="customer_id")
         if ids.has_duplicates:
             raise InputError(f"customers repeats id {ids[ids.duplicated()][0]}; give each once.")
-        table = table.reindex(ids)
+        # asked for as text or as number, it is the same person
+        row = locate_people(table.index, ids, "events: customer_id")
+        table = table[row >= 0].set_axis(ids[row[row >= 0]]).reindex(ids)
         for name in ("frequency", "monetary", "r", "f", "m"):
             table[name] = table[name].fillna(0)
     scores = table[["r", "f", "m"]].astype(np.int8)

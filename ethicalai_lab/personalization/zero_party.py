@@ -24,6 +24,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from ethicalai_lab.core.identity import locate_people
+from ethicalai_lab.core.times import read_moment, read_times
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.stats import mean_interval, proportion_interval
 
@@ -82,7 +84,7 @@ def watched(events: pd.DataFrame, products: pd.DataFrame, customers: Iterable[An
     people = _people(customers)
     category = products.set_index("product_id")["category"].astype(str)
     place = category.index.get_indexer(events["product_id"])
-    at = people.get_indexer(events["customer_id"])
+    at = locate_people(events["customer_id"], people, "events: customer_id")
     known = (place >= 0) & (at >= 0)
     levels = sorted(category.unique())
     code = pd.Index(levels).get_indexer(category.to_numpy()[place[known]])
@@ -150,7 +152,7 @@ def said(
                 f"{', '.join(sorted(set(asked)))}."
             )
         part = latest[latest["question"] == question]
-        at = people.get_indexer(part["customer_id"])
+        at = locate_people(part["customer_id"], people, "preferences: customer_id")
         answers = part["answer"].astype(str).to_numpy()
         for answer in sorted(set(answers)):
             flags = np.zeros(len(people), dtype=np.int8)
@@ -327,12 +329,10 @@ def compare_asking(
     _need(events, ["customer_id", "time", "kind", "product_id"], "events")
     _need(preferences, ["customer_id", "question", "answer", "time"], "preferences")
     _need(products, ["product_id", "category"], "products")
-    try:
-        at = pd.Timestamp(at)
-    except (TypeError, ValueError):
-        raise InputError(f"at is {at!r}; a date such as '2025-11-01' is accepted.") from None
-    before = (events["time"] < at).to_numpy()
-    in_time = preferences[(preferences["time"] < at).to_numpy()]
+    at = read_moment(at, "at")
+    before = read_times(events["time"], "events: time") < at.to_datetime64()
+    answered = read_times(preferences["time"], "preferences: time")
+    in_time = preferences[answered < at.to_datetime64()]
     people = pd.Index(np.unique(in_time["customer_id"]))
     if int(n_folds) != n_folds or n_folds < 2 or len(people) < 20 * n_folds:
         raise InputError(
@@ -623,12 +623,10 @@ def learn_preferences(
     _need(events, ["customer_id", "time", "kind", "product_id"], "events")
     _need(preferences, ["customer_id", "question", "answer", "time"], "preferences")
     _need(products, ["product_id", "category"], "products")
-    try:
-        at = pd.Timestamp(at)
-    except (TypeError, ValueError):
-        raise InputError(f"at is {at!r}; a date such as '2025-11-01' is accepted.") from None
-    before = (events["time"] < at).to_numpy()
-    in_time = preferences[(preferences["time"] < at).to_numpy()]
+    at = read_moment(at, "at")
+    before = read_times(events["time"], "events: time") < at.to_datetime64()
+    answered = read_times(preferences["time"], "preferences: time")
+    in_time = preferences[answered < at.to_datetime64()]
     people = pd.Index(np.unique(in_time["customer_id"]))
     categories = sorted(products["category"].astype(str).unique())
     past = watched(events[before], products, people)

@@ -14,7 +14,6 @@ nonorthogonal problems. Technometrics 12, 55-67.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ethicalai_lab.core.identity import locate_people
+from ethicalai_lab.core.times import read_moment, read_times
 from ethicalai_lab.privacy.errors import PrivacyError, check_columns, check_table
 from ethicalai_lab.stats import Interval, mean_interval
 
@@ -78,17 +79,20 @@ def behaviour(
     """
     check_table(events, "events")
     check_columns(events, ["customer_id", "time", by], "events")
-    start, end = _moment(start, "start"), _moment(end, "end")
+    start, end = (
+        read_moment(value, name, error=PrivacyError)
+        for name, value in (("start", start), ("end", end))
+    )
     if not start < end:
         raise PrivacyError(f"start {start} is not before end {end}.")
     people = pd.Index(list(customers))
     if not people.is_unique:
         raise PrivacyError(f"customers: {people[people.duplicated()][0]} is named twice.")
     levels = sorted(events[by].dropna().astype(str).unique())
-    time = _times(events)
-    inside = ((time >= start) & (time < end)).to_numpy() & events[by].notna().to_numpy()
+    time = read_times(events["time"], "events: time", missing=True, error=PrivacyError)
+    inside = (time >= start) & (time < end) & events[by].notna().to_numpy()
     part = events.loc[inside]
-    row = people.get_indexer(part["customer_id"])
+    row = locate_people(part["customer_id"], people, "events: customer_id", error=PrivacyError)
     column = pd.Index(levels).get_indexer(part[by].astype(str))
     known = row >= 0
     counts = np.zeros((len(people), len(levels)), dtype=np.int64)
@@ -207,7 +211,7 @@ def retention(
     check_table(events, "events")
     by = check_columns(events, by, "by")
     check_columns(events, ["customer_id", "time"], "events")
-    as_of = _moment(as_of, "as_of")
+    as_of = read_moment(as_of, "as_of", error=PrivacyError)
     if not 0 <= tolerance < 1:
         raise PrivacyError(f"tolerance is {tolerance}; a share from 0 to below 1 is accepted.")
     if not 0.1 <= held_out <= 0.9:
@@ -289,8 +293,9 @@ def _slices(
     by: Sequence[str],
 ) -> tuple[list[NDArray[np.float64]], list[int]]:
     """Return log counts of each combination for each age slice, and the slices' sizes."""
-    age = ((as_of - _times(events)) / pd.Timedelta(days=1)).to_numpy(dtype=float)
-    row = people.get_indexer(events["customer_id"])
+    time = read_times(events["time"], "events: time", missing=True, error=PrivacyError)
+    age = ((as_of - pd.Series(time)) / pd.Timedelta(days=1)).to_numpy(dtype=float)
+    row = locate_people(events["customer_id"], people, "events: customer_id", error=PrivacyError)
     known = (age > 0) & (age <= windows[-1]) & (row >= 0)
     code = np.zeros(int(known.sum()), dtype=np.int64)
     for column in by:
@@ -326,19 +331,3 @@ def _explained(
         b = np.linalg.solve(left, right - part.T @ y[here])
         error[here] = ((y[here] - part @ b) ** 2).sum(axis=1)
     return -error / ((y - y.mean(axis=0)) ** 2).sum(axis=1).mean()
-
-
-def _moment(value: Any, name: str) -> pd.Timestamp:
-    try:
-        moment = pd.Timestamp(value)
-    except (TypeError, ValueError):
-        moment = pd.NaT
-    if moment is pd.NaT or (isinstance(moment, float) and math.isnan(moment)):
-        raise PrivacyError(f"{name} is {value!r}; a date such as '2025-10-01' is accepted.")
-    return moment
-
-
-def _times(events: pd.DataFrame) -> pd.Series:
-    if not pd.api.types.is_datetime64_any_dtype(events["time"]):
-        raise PrivacyError("events: column 'time' must hold dates; convert with pd.to_datetime.")
-    return events["time"]

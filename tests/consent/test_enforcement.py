@@ -299,6 +299,73 @@ def test_erasure_leaves_nothing_but_what_has_a_ground(desk):
     assert later.consents.empty
 
 
+@pytest.mark.parametrize("person", [7, "7", 7.0, np.int32(7)])
+@pytest.mark.parametrize("dtype", [int, float, str, "string", "category"])
+def test_a_person_is_erased_however_the_table_writes_the_number(person, dtype):
+    table = pd.DataFrame({"customer_id": [6, 7, 8, 7], "x": 1})
+    table["customer_id"] = table["customer_id"].astype(dtype)
+    with ConsentLedger(None, now=NOW) as ledger:
+        ledger.register(pd.DataFrame({"person": [7], "regime": "gdpr"}))
+        desk = RightsDesk(ledger, {"orders": table})
+        assert desk.access(person).rows == 2
+        answer = desk.erase(person)
+    assert answer.deleted == {"orders": 2}
+    assert answer.tables["orders"]["customer_id"].astype(float).tolist() == [6, 8]
+    assert answer.ledger.known
+
+
+@pytest.mark.parametrize("lookalike", ["0007", "7.0", " 7"])
+def test_who_may_be_the_person_stops_the_erasure(lookalike):
+    tables = {
+        "orders": pd.DataFrame({"customer_id": ["7", "8"]}),
+        "mails": pd.DataFrame({"customer_id": [lookalike, "8"]}),
+    }
+    with ConsentLedger(None, now=NOW) as ledger:
+        ledger.register(pd.DataFrame({"person": [7], "regime": "gdpr"}))
+        desk = RightsDesk(ledger, tables)
+        for ask in (desk.erase, desk.access, desk.portability):
+            with pytest.raises(ConsentError, match="row 0: mails: customer_id is"):
+                ask(7)
+        assert len(desk.tables["orders"]) == 2
+        assert ledger.erase(7).known  # the ledger was not touched either
+
+
+def test_an_erasure_that_matches_nobody_says_so(desk):
+    with pytest.raises(ConsentError, match=r"Nobody was erased: neither customers.*999999"):
+        desk.erase(999_999)
+    desk.erase(7)
+    with pytest.raises(ConsentError, match="Nobody was erased"):
+        desk.erase(7)
+    with pytest.raises(ConsentError, match="whole number"):
+        desk.erase("ada")
+
+
+def test_a_request_s_date_with_two_readings_is_refused():
+    with pytest.raises(ConsentError, match="2025-04-03 if the day comes first"):
+        due("gdpr", "erasure", "03.04.2025")
+    with pytest.raises(ConsentError, match=r"holidays is '03\.04\.2025'"):
+        due("ccpa", "opt_out", "2025-04-01", holidays=["03.04.2025"])
+    # the end of 3 May
+    assert due("gdpr", "erasure", "2025-04-03 17:00")[0] == pd.Timestamp("2025-05-04")
+    both = due("gdpr", "erasure", ["31.03.2025", "03.04.2025"])
+    assert both.tolist() == [pd.Timestamp("2025-05-01"), pd.Timestamp("2025-05-04")]
+
+
+def test_a_no_said_in_any_zone_reaches_recipients_at_its_moment():
+    said = pd.Timestamp("2025-06-02 01:00", tz="Europe/Berlin")
+    rows = {"person": 1, "purpose": "third_party_sharing", "regime": "gdpr"}
+    rows |= {"notice_version": "1", "source": "banner"}
+    events = [
+        {**rows, "action": "grant", "time": "2025-05-01"},
+        {**rows, "action": "withdraw", "time": said},
+    ]
+    with ConsentLedger(None, now=NOW) as ledger:
+        ledger.record(events)
+        delays = {"data_partner": Delay(median_days=1)}
+        table = Recipients(ledger, delays).deliver(events, seed=1).table
+    assert table["said"].tolist() == [pd.Timestamp("2025-06-01 23:00")]
+
+
 def test_a_desk_that_could_not_find_people_is_refused(desk, small_world):
     with pytest.raises(ConsentError, match='"products" lacks'):
         RightsDesk(desk._ledger, {"products": small_world.products})

@@ -320,3 +320,23 @@ def test_a_reader_cannot_write(ledger, event):
 def test_a_bad_register_is_refused(ledger, people, message):
     with pytest.raises(LedgerError, match=message):
         ledger.register(people)
+
+
+def test_dates_of_one_column_are_read_in_one_order(ledger, event):
+    ledger.record([event(1, time="31.03.2025"), event(2, time="03.04.2025")])
+    days = [str(ledger.history(person)["time"][0].date()) for person in (1, 2)]
+    assert days == ["2025-03-31", "2025-04-03"]
+
+
+def test_a_withdrawal_on_a_date_with_two_readings_is_refused(ledger, event):
+    with pytest.raises(LedgerError, match=r"row 1: time is '05\.03\.2025': 2025-03-05 if the day"):
+        ledger.record([event(1, time="2025-02-01"), event(1, action="withdraw", time="05.03.2025")])
+    ledger.record(event(1, time="2025-02-01"))
+    with pytest.raises(LedgerError, match=r"time is .05\.03\.2025.: 2025-03-05 if the day"):
+        ledger.record(event(1, action="withdraw", time="05.03.2025"))
+    ledger.record(event(1, action="withdraw", time="2025-03-05"))
+    assert ledger.permitted([1, 1], "analytics", ["2025-03-04", "2025-03-15"]).tolist() == [
+        True, False,
+    ]  # fmt: skip
+    with pytest.raises(LedgerError, match=r"at is .05\.03\.2025."):
+        ledger.permitted([1], "analytics", "05.03.2025")

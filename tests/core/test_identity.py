@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ethicalai_lab.core.identity import person_keys, same_person
+from ethicalai_lab.core.identity import locate_people, person_keys, same_person
 from ethicalai_lab.errors import InputError
 
 NFC, NFD = (unicodedata.normalize(form, "zoë@example.org") for form in ("NFC", "NFD"))
@@ -116,3 +116,14 @@ def test_nobody_is_nobody():
 def test_one_person_at_a_time():
     for person in ([7, 8], [7], None, True, 7.5):
         refused(same_person, [7, 8], person, "id")
+
+
+def test_people_are_located_by_key():
+    assert locate_people(["2", 1.0, None, "x"], [1, 2, 3], "id").tolist() == [1, 0, -1, -1]
+    assert locate_people(np.array([5, 6]), np.array([6, 5]), "id").tolist() == [1, 0]
+    assert locate_people([NFD], [NFC], "id").tolist() == [0]
+    assert locate_people([], [1], "id").tolist() == []
+    # a label beside the person is another's; instead of the person it may be theirs
+    assert locate_people(["7", "007"], ["7"], "id").tolist() == [0, -1]
+    assert "row 1" in refused(locate_people, ["8", "007"], ["7"], "id")
+    assert "twice" in refused(locate_people, [1], [1, "1"], "id")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ethicalai_lab.core.times import read_times
+from ethicalai_lab.core.times import read_moment, read_times
 from ethicalai_lab.errors import InputError
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -258,3 +258,12 @@ def test_a_random_column_reads_as_it_was_written():
         assert read_times([m.strftime(form) for m in plain], "t").tolist() == plain
     for text in (str, dt.datetime.isoformat):
         assert read_times([text(m) for m in plain], "t").tolist() == plain
+
+
+def test_one_moment():
+    berlin = dt.datetime(2025, 1, 1, tzinfo=BERLIN)
+    for given in (berlin, np.datetime64("2024-12-31T23:00"), "2024-12-31 23:00"):
+        assert read_moment(given, "as_of") == pd.Timestamp(NEW_YEAR)
+    for wrong in (None, pd.NaT, ["2025-01-01", "2025-01-02"], "03.04.2025", 3):
+        with pytest.raises(InputError, match="as_of"):
+            read_moment(wrong, "as_of")

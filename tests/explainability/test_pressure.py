@@ -184,5 +184,20 @@ def test_bad_texts_are_one_sentence():
         urgency_claims(["a", 3])
     with pytest.raises(ExplanationError, match="stock has 1 rows; the texts have 2"):
         urgency_claims(["a", "b"], stock=[1])
-    with pytest.raises(ExplanationError, match="sent: a value is of another kind"):
+    with pytest.raises(ExplanationError, match="row 0: sent is 'soon'"):
         urgency_claims(["a"], sent=["soon"])
+
+
+def test_times_in_a_zone_are_held_against_each_other():
+    sent = pd.Series(pd.DatetimeIndex(["2026-01-12 20:00"] * 2).tz_localize("Europe/Berlin"))
+    ended = ["2026-01-12 21:00+00:00", "2026-01-12 23:30+00:00"]
+    found = urgency_claims(["Ends in 2 hours", "Ends today"], sent=sent, ended=ended)
+    # 20:00 in Berlin is 19:00 in UTC, and its day has four hours left
+    assert found["true"].tolist() == [2.0, 4.5]
+    assert found["said"].tolist() == [2.0, 4.0]
+    assert found["holds"].tolist() == [True, False]
+    for given in (sent.tolist(), ["2026-01-12 20:00+01:00"] * 2):
+        again = urgency_claims(["Ends in 2 hours", "Ends today"], sent=given, ended=ended)
+        pd.testing.assert_frame_equal(again, found)
+    with pytest.raises(ExplanationError, match="2026-03-04 if the month"):
+        urgency_claims(["Ends today"], sent=["03.04.2026"])

@@ -96,7 +96,7 @@ def test_bad_events_are_one_sentence():
     events = purchases([(1, 5, 10.0)])
     with pytest.raises(InputError, match="no column 'amount'"):
         room.rfm(events.drop(columns="amount"), AS_OF)
-    with pytest.raises(InputError, match="'time' must hold dates"):
+    with pytest.raises(InputError, match="row 0: events: time is 'yesterday'"):
         room.rfm(events.assign(time="yesterday"), AS_OF)
     with pytest.raises(InputError, match="'amount' must hold numbers"):
         room.rfm(events.assign(amount="much"), AS_OF)
@@ -181,3 +181,36 @@ def test_profile_describes_each_segment():
         room.segment_profile(table, [1, 1, 0, 0], ["age"])
     with pytest.raises(InputError, match="segments has 2 rows and table 4"):
         room.segment_profile(table, [1, 1])
+
+
+@pytest.mark.parametrize("stored", [int, float, str, "string", "category", "Int64"])
+@pytest.mark.parametrize("asked", [[2, 9, 1], ["2", "9", "1"], [2.0, 9.0, 1.0]])
+def test_rfm_knows_a_customer_however_the_number_is_written(stored, asked):
+    events = purchases([(1, 1, 5.0), (1, 9, 5.0), (2, 3, 8.0), (3, 7, 1.0)])
+    events["customer_id"] = events["customer_id"].astype(stored)
+    table = room.rfm(events, AS_OF, customers=asked)
+    assert table["customer_id"].tolist() == asked
+    assert table["frequency"].tolist() == [1, 0, 2]
+    assert table["r"].tolist() == [2, 0, 4]
+    assert (table["segment"] == "no_purchase").tolist() == [False, True, False]
+
+
+def test_rfm_refuses_ids_that_only_resemble():
+    events = purchases([(1, 1, 5.0), (2, 3, 8.0)])
+    with pytest.raises(InputError, match="customer_id is '1', which may or may not be '0001'"):
+        room.rfm(events, AS_OF, customers=["0001"])
+    mixed = events.assign(customer_id=pd.Series([1, "1"], dtype=object))
+    assert room.rfm(mixed, AS_OF)["frequency"].tolist() == [2]
+
+
+def test_rfm_reads_times_in_any_zone():
+    events = purchases([(1, 1, 5.0), (2, 3, 8.0)])
+    plain = room.rfm(events, AS_OF)
+    berlin = events["time"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    for time in (berlin, berlin.astype(object), berlin.astype(str)):
+        for as_of in (AS_OF, AS_OF.tz_localize("UTC"), "2026-01-12 01:00+01"):
+            pd.testing.assert_frame_equal(room.rfm(events.assign(time=time), as_of), plain)
+    with pytest.raises(InputError, match="events: time is 'x'"):
+        room.rfm(events.assign(time="x"), AS_OF)
+    with pytest.raises(InputError, match=r"as_of is .03\.04\.2026"):
+        room.rfm(events, "03.04.2026")

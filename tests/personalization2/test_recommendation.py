@@ -310,3 +310,22 @@ def test_bad_input_is_named(call, word):
     )
     with pytest.raises(InputError, match=word):
         call(events)
+
+
+def test_a_split_in_a_zone_is_the_split_in_utc():
+    time = pd.Series(pd.to_datetime(["2025-09-30 23:30", "2025-10-01 00:30"]))
+    berlin = time.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    for column in (time, berlin, berlin.astype(object), berlin.astype(str)):
+        for at in ("2025-10-01", pd.Timestamp("2025-10-01 02:00", tz="Europe/Berlin")):
+            before, after = time_split(pd.DataFrame({"time": column}), at)
+            assert before.index.tolist() == [0]
+            assert after.index.tolist() == [1]
+
+
+def test_ids_as_text_meet_ids_as_numbers():
+    events = pd.DataFrame({"customer_id": [1, 2], "product_id": [7.0, 8.0], "kind": "view"})
+    seen = interactions(events, customers=["2", "1"], products=["7", "8"])
+    assert seen.customer_ids.tolist() == ["1", "2"]
+    assert seen.matrix.toarray().tolist() == [[1, 0], [0, 1]]
+    with pytest.raises(InputError, match="may or may not be"):
+        interactions(events, customers=["01", "2"])

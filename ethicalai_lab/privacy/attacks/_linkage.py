@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ethicalai_lab.core.times import read_moment
 from ethicalai_lab.privacy.attacks._matching import Matcher, prepare, sample
 from ethicalai_lab.privacy.errors import PrivacyError
 from ethicalai_lab.privacy.hierarchies import Hierarchy
@@ -49,7 +50,7 @@ def age_at(birth_date: pd.Series, as_of: Any) -> pd.Series:
         raise PrivacyError(
             f"column {birth_date.name!r} holds no dates; dates of birth are accepted."
         )
-    day = pd.Timestamp(as_of)
+    day = read_moment(as_of, "as_of", error=PrivacyError)
     dates = birth_date.dt
     before = (dates.month > day.month) | ((dates.month == day.month) & (dates.day > day.day))
     return (day.year - dates.year - before).rename("age")
