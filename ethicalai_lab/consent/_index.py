@@ -3,7 +3,8 @@
 What counts is the last decisive event at or before the moment asked about. An event is
 *void* where the law gives it no force (a box that was ticked already, a child's own
 click): it changes nothing. Of events with the same stamp the stricter holds. The order in
-which events arrive plays no part.
+which events arrive plays no part. Where nothing decisive was said, the law of the place
+where the person lives at that moment tells what is presumed.
 """
 
 from __future__ import annotations
@@ -14,37 +15,114 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethicalai_lab.consent.events import GRANT, OBJECT, SOURCES
-from ethicalai_lab.consent.purposes import BASES, REGIMES, Purposes
+from ethicalai_lab.consent.events import ACTIONS, GRANT, OBJECT, SOURCES
+from ethicalai_lab.consent.purposes import BASES, PRESUMED, REGIMES, Purposes
 
-__all__ = ["Index", "Register", "build"]
+__all__ = ["NEVER", "Index", "Register", "build", "register"]
 
 GDPR, CCPA, OTHER = range(3)
+NOT_AFFIRMATIVE = ("terms", "pre_ticked", "inactivity", "import")
 # silence, pre-ticked boxes and inactivity are no consent (GDPR Recital 32)
-_NOT_AFFIRMATIVE = np.isin(np.array(SOURCES), ["terms", "pre_ticked", "inactivity", "import"])
+_NOT_AFFIRMATIVE = np.isin(np.array(SOURCES), NOT_AFFIRMATIVE)
 _EXPLICIT = np.isin(np.array(SOURCES), ["preference_centre", "signed_form", "parental"])
 _PARENTAL = np.array(SOURCES) == "parental"
+_REFUSE = ACTIONS.index("refuse")
 NEVER = np.iinfo(np.int64).min
-# only void events so far: what holds is what this regime presumes of the silent
-UNDECIDED = 2
+# what an entry tells: whether the use is permitted, whether any answer with force stands
+# behind that, and whether the entry itself is void
+PERMITTED, DECIDED, VOID = 1, 2, 4
+# California's ages for sale and sharing are fixed (1798.120(c))
+CALIFORNIAN_ALONE, CALIFORNIAN_ADULT = 13, 16
 
 
 @dataclass(frozen=True)
 class Register:
-    """Known people: regime, and from when on they may answer alone (microseconds).
+    """Known people: where they lived since when, and from when on they answer alone.
 
-    ``teen`` is the 13th birthday, ``adult`` the age of digital consent; both lie before
-    all time where no birth date is known.
+    ``teen`` is the 13th birthday, ``sixteen`` the 16th, ``adult`` the age of digital
+    consent, in microseconds; all lie before all time where no birth date is known.
     """
 
     person: NDArray[np.int64]  # sorted, unique
-    regime: NDArray[np.int8]
     teen: NDArray[np.int64]
+    sixteen: NDArray[np.int64]
     adult: NDArray[np.int64]
+    offset: NDArray[np.int64]  # of each person's places
+    since: NDArray[np.int64]  # ascending within a person; NEVER means from the beginning
+    regime: NDArray[np.int8]
 
     def find(self, person: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return each person's position, -1 where not registered."""
         return _find(self.person, person)
+
+    def law(
+        self, position: NDArray[Any], at: NDArray[np.int64] | int, otherwise: Any
+    ) -> NDArray[np.int8]:
+        """Return the regime of each person's place at a moment, or `otherwise`."""
+        if not self.person.size:
+            return np.broadcast_to(np.int8(otherwise), position.shape)
+        safe = np.maximum(position, 0)
+        known = position >= 0
+        if self.since.size == self.person.size and (self.since == NEVER).all():
+            place = safe  # nobody has moved: one place each
+        else:
+            entry, found = _latest(self.offset, self.since, safe, at)
+            place, known = np.maximum(entry, 0), known & found
+        return np.where(known, self.regime[place], np.int8(otherwise)).astype(np.int8)
+
+
+def register(
+    person: NDArray[np.int64],
+    regime: NDArray[np.int8],
+    born: NDArray[Any],
+    child_age: int,
+    since: NDArray[np.int64] | None = None,
+) -> Register:
+    """Return a register of one row a person and place; `since` is NEVER by default."""
+    if since is None:
+        since = np.full(person.size, NEVER)
+    order = np.lexsort((since, person))
+    people, first = np.unique(person[order], return_index=True)
+    born = born[order][first].astype("M8[D]")
+    return Register(
+        people,
+        _birthday(born, CALIFORNIAN_ALONE),
+        _birthday(born, CALIFORNIAN_ADULT),
+        _birthday(born, child_age),
+        np.append(first, person.size).astype(np.int64),
+        since[order],
+        regime[order].astype(np.int8),
+    )
+
+
+def _birthday(born: NDArray[Any], years: int) -> NDArray[np.int64]:
+    """Return the moment of a birthday in microseconds; before all time where unknown."""
+    month = born.astype("M8[M]")
+    day = born - month.astype("M8[D]")
+    then = (month + np.timedelta64(12 * years, "M")).astype("M8[D]") + day
+    out = then.astype("M8[us]").astype(np.int64)
+    out[np.isnat(born)] = NEVER
+    return out
+
+
+def _latest(
+    offset: NDArray[np.int64],
+    time: NDArray[np.int64],
+    group: NDArray[Any],
+    at: NDArray[np.int64] | int,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the last entry of each group at or before a moment, and whether there is one."""
+    low = offset[group]
+    first = low.copy()
+    left = offset[np.minimum(group + 1, offset.size - 1)] - low
+    # bisection for all questions at once; most people have answered a few times only
+    for _ in range(int(left.max(initial=0)).bit_length()):
+        half = left >> 1
+        middle = low + half
+        fits = (left > 0) & (time[np.minimum(middle, time.size - 1)] <= at)
+        low = np.where(fits, middle + 1, low)
+        left = np.where(fits, left - half - 1, half)
+    return low - 1, low > first
 
 
 @dataclass(frozen=True)
@@ -55,17 +133,14 @@ class Index:
     table: NDArray[np.int32] | None  # position of each person, where numbers lie close
     offset: NDArray[np.int64]  # of each pair of person and purpose
     time: NDArray[np.int64]
-    allowed: NDArray[np.int8]  # 0, 1, or UNDECIDED + regime
+    state: NDArray[np.int8]  # PERMITTED, DECIDED and VOID, added up
     row: NDArray[np.int64]  # the event behind each entry
-    longest: int
-    regime: NDArray[np.int8]  # of each person, for what holds before any answer
-    teen: NDArray[np.int64]
-    adult: NDArray[np.int64]
-    before: NDArray[np.bool_]  # (child 0/1, regime, purpose)
-    any_child: bool
-    any_undecided: bool
-    n_purposes: int
-    default_regime: int
+    register: Register
+    position: NDArray[np.int64]  # of each person in the register
+    before: NDArray[np.bool_]  # (adult or child, regime, purpose)
+    sharing: NDArray[np.bool_]  # of each purpose: a sale or sharing
+    laws: tuple[int, ...]  # of people who are not registered, all of them at once
+    override: int | None
 
     def locate(self, person: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return each person's position, -1 for strangers."""
@@ -82,35 +157,48 @@ class Index:
         self, code: NDArray[Any], purpose: NDArray[Any] | int, at: NDArray[np.int64] | int
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the entry that holds at each moment, and whether there is one."""
-        pair = code.astype(np.int64) * self.n_purposes + purpose
+        pair = code.astype(np.int64) * self.sharing.size + purpose
         stranger = code < 0
         if stranger.any():
             pair[stranger] = self.offset.size - 1  # an empty pair kept at the end
-        low = self.offset[pair]
-        first = low.copy()
-        left = self.offset[np.minimum(pair + 1, self.offset.size - 1)] - low
-        # bisection for all questions at once; most people have answered a few times only
-        for _ in range(int(self.longest).bit_length()):
-            half = left >> 1
-            middle = low + half
-            fits = (left > 0) & (self.time[np.minimum(middle, self.time.size - 1)] <= at)
-            low = np.where(fits, middle + 1, low)
-            left = np.where(fits, left - half - 1, half)
-        return low - 1, low > first
+        return _latest(self.offset, self.time, pair, at)
+
+    def last_such(
+        self,
+        code: NDArray[Any],
+        purpose: NDArray[Any] | int,
+        at: NDArray[np.int64] | int,
+        wanted: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the last entry of a kind up to each moment; `wanted` marks the entries."""
+        entry, found = self.last(code, purpose, at)
+        entry, found = entry.copy(), found.copy()
+        first = self.offset[np.maximum(code, 0).astype(np.int64) * self.sharing.size + purpose]
+        back = np.flatnonzero(found)
+        while back.size:
+            back = back[~wanted[entry[back]]]
+            entry[back] -= 1
+            found[back] = entry[back] >= first[back]
+            back = back[found[back]]
+        return entry, found
+
+    def law(self, code: NDArray[Any], at: NDArray[np.int64] | int) -> NDArray[np.int8]:
+        """Return the regime under which each person's silence is read."""
+        position = self._position(code)
+        if self.override is None:
+            return self.register.law(position, at, self.laws[0])
+        return np.where(position >= 0, self.override, min(self.laws)).astype(np.int8)
 
     def permitted(
         self, person: NDArray[np.int64], purpose: NDArray[Any] | int, at: NDArray[np.int64] | int
     ) -> NDArray[np.bool_]:
         """Answer every question."""
         code = self.locate(person)
-        regime = None
         if self.time.size:
             entry, found = self.last(code, purpose, at)
-            state = self.allowed[np.maximum(entry, 0)]
-            answer = (state == 1) & found
-            if self.any_undecided:
-                regime = np.where(found, state - UNDECIDED, -1)
-                found = found & (state < UNDECIDED)
+            state = self.state[np.maximum(entry, 0)]
+            answer = ((state & PERMITTED) > 0) & found
+            found = found & ((state & DECIDED) > 0)
         else:
             found = np.zeros(person.size, dtype=bool)
             answer = found.copy()
@@ -120,7 +208,6 @@ class Index:
                 code[rest],
                 purpose[rest] if isinstance(purpose, np.ndarray) else purpose,
                 at[rest] if isinstance(at, np.ndarray) else at,
-                None if regime is None else regime[rest],
             )
         return answer
 
@@ -128,27 +215,40 @@ class Index:
         """Return whether an answer with force stands behind each entry."""
         if not self.time.size:
             return found
-        return found & (self.allowed[np.maximum(entry, 0)] < UNDECIDED)
+        return found & ((self.state[np.maximum(entry, 0)] & DECIDED) > 0)
 
-    def _presumed(
-        self, code: NDArray[Any], purpose: Any, at: Any, regime: NDArray[Any] | None
-    ) -> NDArray[np.bool_]:
-        known = code >= 0
-        safe = np.maximum(code, 0)
-        law: Any = np.full(code.size, self.default_regime)
-        child: Any = 0
-        if self.people.size:
-            law = np.where(known, self.regime[safe], self.default_regime)
-            if self.any_child:
-                child = np.where(known & (self.adult[safe] > at), 1, 0)
-        if regime is not None:
-            law = np.where(regime >= 0, regime, law)
+    def _position(self, code: NDArray[Any]) -> NDArray[np.int64]:
+        if not self.people.size:
+            return np.full(code.size, -1, dtype=np.int64)
+        return np.where(code >= 0, self.position[np.maximum(code, 0)], -1)
+
+    def _presumed(self, code: NDArray[Any], purpose: Any, at: Any) -> NDArray[np.bool_]:
+        position = self._position(code)
+        if self.override is None:
+            return self._before(
+                self.register.law(position, at, self.laws[0]), position, purpose, at
+            )
+        law = np.full(code.size, self.override, dtype=np.int8)
+        answer = self._before(law, position, purpose, at)
+        # of a stranger nothing is known: the stricter of both holds
+        return answer & ((position >= 0) | self._before(self.laws[-1], position, purpose, at))
+
+    def _before(self, law: Any, position: Any, purpose: Any, at: Any) -> NDArray[np.bool_]:
+        """Return what a law lets one do before any answer; `law` is one, or one a question."""
+        if not self.register.person.size:
+            return np.array(np.broadcast_to(self.before[0, law, purpose], position.shape))
+        known, safe = position >= 0, np.maximum(position, 0)
+        minor = known & (self.register.adult[safe] > at)
+        under_16 = known & (self.register.sixteen[safe] > at)
+        # for sale and sharing California's 16 is fixed; sensitive data waits for both ages
+        sixteen = under_16 | (minor & ~self.sharing[purpose])
+        child = np.where(law == CCPA, sixteen, minor).astype(np.int8)
         return self.before[child, law, purpose]
 
 
 def build(
     events: dict[str, NDArray[Any]],
-    register: Register,
+    known: Register,
     purposes: Purposes,
     *,
     default_regime: int,
@@ -160,32 +260,31 @@ def build(
     ----------
     events : dict
         Arrays person, purpose, action, time, source, regime.
-    register : Register
+    known : Register
     purposes : Purposes
     default_regime : int
         Of people who are not registered, before any answer.
     override : int, optional
-        A regime to hold for everyone instead of their own.
+        A regime to hold for everyone who is registered instead of their own; for the
+        others it holds together with `default_regime`.
     """
-    names = purposes.names
-    n_purposes = len(names)
-    before = _before(purposes)
+    n_purposes = len(purposes)
     person = events["person"]
-    known = register.find(person)
-    regime = events["regime"]
-    if register.person.size:
-        # the stricter of the law named in the event and of the person's own
-        own = np.where(known >= 0, register.regime[np.maximum(known, 0)], np.int8(127))
-        regime = np.minimum(regime, own).astype(np.int8)
-    if override is not None:
-        regime = np.full_like(regime, override)
-    state, void = _state(events, regime, known, register, purposes)
-    columns = [person, events["purpose"], events["time"], state, void, regime]
+    laws = _laws(events, known, default_regime, override)
+    void = np.zeros(person.size, dtype=bool)
+    for law in laws:  # the stricter of all that apply
+        void |= _void(events, law, known, purposes)
+    state = (events["action"] == GRANT) & ~void
+    # of one stamp a refusal decides, a lasting one first; then a grant; a void event is last
+    lasting = (events["action"] != GRANT) & (events["action"] != _REFUSE)
+    weight = np.select([void, state, ~lasting], [3, 2, 1], 0).astype(np.int8)
+    columns = [person, events["purpose"], events["time"], state, void, weight]
     rows = np.arange(person.size)
-    columns, rows = _extend_objections(columns, rows, events["action"], regime, purposes)
-    person, purpose, time, state, void, regime = columns
+    european = np.logical_or.reduce([law == GDPR for law in laws])
+    columns, rows = _extend_objections(columns, rows, events["action"], european, purposes)
+    person, purpose, time, state, void, weight = columns
 
-    people = np.unique(np.concatenate([person, register.person]))
+    people = np.unique(np.concatenate([person, known.person]))
     table = None
     if people.size and int(people[-1]) - int(people[0]) < 8 * people.size + 1_000_000:
         table = np.full(people[-1] - people[0] + 1, -1, dtype=np.int32)
@@ -195,8 +294,8 @@ def build(
         code = np.searchsorted(people, person)
     pair = code * n_purposes + purpose
     order = np.lexsort((time, pair))
-    pair, time, state, void, regime, rows = (
-        x[order] for x in (pair, time, state, void, regime, rows)
+    pair, time, state, void, weight, rows = (
+        x[order] for x in (pair, time, state, void, weight, rows)
     )
     if pair.size:
         # the stricter of what bears one stamp; a void event stands aside
@@ -205,48 +304,44 @@ def build(
         new[1:] = (pair[1:] != pair[:-1]) | (time[1:] != time[:-1])
         starts = np.flatnonzero(new)
         if starts.size < pair.size:
-            # each group shows the event that decides it: a refusal, else a grant, else a void one
-            weight = np.where(void, 2, np.where(state, 1, 0))
             group = np.cumsum(new) - 1
             deciding = np.lexsort((weight, group))[starts]
-            state = np.logical_and.reduceat(state | void, starts)
-            void = np.logical_and.reduceat(void, starts)
-            regime = np.minimum.reduceat(regime, starts)
-            rows = rows[deciding]
+            state, void, rows = (x[deciding] for x in (state, void, rows))
             pair, time = pair[starts], time[starts]
-    allowed = _carry(pair, state, void, regime)
-    offset = np.zeros(people.size * n_purposes + 2, dtype=np.int64)
     counts = np.bincount(pair, minlength=people.size * n_purposes + 1)
+    offset = np.zeros(people.size * n_purposes + 2, dtype=np.int64)
     np.cumsum(counts, out=offset[1:])
-    place = register.find(people)
-    registered = place >= 0
-    place = np.maximum(place, 0)
-    if register.person.size:
-        home = np.where(registered, register.regime[place], default_regime).astype(np.int8)
-        teen = np.where(registered, register.teen[place], NEVER)
-        adult = np.where(registered, register.adult[place], NEVER)
-    else:
-        home = np.full(people.size, default_regime, dtype=np.int8)
-        teen = adult = np.full(people.size, NEVER)
-    if override is not None:
-        home = np.full_like(home, override)
     return Index(
         people,
         table,
         offset,
         time,
-        allowed,
+        _carry(pair, state, void),
         rows,
-        int(counts.max(initial=0)),
-        home,
-        teen,
-        adult,
-        before,
-        bool((adult != NEVER).any()),
-        bool((allowed >= UNDECIDED).any()),
-        n_purposes,
-        default_regime if override is None else override,
+        known,
+        known.find(people),
+        _before(purposes),
+        np.array([purposes[name].sale_or_sharing for name in purposes.names], dtype=bool),
+        (default_regime,) if override is None else (override, default_regime),
+        override,
     )
+
+
+def _laws(
+    events: dict[str, NDArray[Any]], known: Register, default_regime: int, override: int | None
+) -> list[NDArray[np.int8]]:
+    """Return the laws that each event has to pass: of the event, and of the person's place."""
+    position = known.find(events["person"])
+    if override is not None:
+        ruled = np.full(position.size, override, dtype=np.int8)
+        if (position >= 0).all() or override == default_regime:
+            return [ruled]
+        return [ruled, np.where(position >= 0, ruled, np.int8(default_regime))]
+    regime = events["regime"]
+    if not known.person.size:
+        return [regime]
+    own = known.law(position, events["time"], -1)
+    return [regime, np.where(own >= 0, own, regime).astype(np.int8)]
 
 
 def _before(purposes: Purposes) -> NDArray[np.bool_]:
@@ -259,51 +354,47 @@ def _before(purposes: Purposes) -> NDArray[np.bool_]:
             before[0, r, p] = BASES[basis][0]
             # children: no sale, sharing or use of sensitive data without a yes (California,
             # under 16); elsewhere no choice is presumed at all
-            presumed = basis in ("opt_out", "limit_use")
+            presumed = basis in PRESUMED
             strict = r != CCPA or purpose.sale_or_sharing or basis == "limit_use"
             before[1, r, p] = BASES[basis][0] and not (presumed and strict)
     return before
 
 
-def _state(
+def _void(
     events: dict[str, NDArray[Any]],
     regime: NDArray[np.int8],
-    known: NDArray[np.int64],
-    register: Register,
+    known: Register,
     purposes: Purposes,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return what each event permits, and whether it is void."""
+) -> NDArray[np.bool_]:
+    """Return which events a law gives no force."""
     source, purpose = events["source"], events["purpose"]
     grant = events["action"] == GRANT
-    explicit = np.zeros((len(REGIMES), len(purposes)), dtype=bool)
-    sharing = np.array([purposes[name].sale_or_sharing for name in purposes.names])
-    for r, law in enumerate(REGIMES):
-        for p, name in enumerate(purposes.names):
-            explicit[r, p] = purposes[name].basis[law] == "explicit_consent"
+    explicit = np.array(
+        [[purposes[p].basis[law] == "explicit_consent" for p in purposes.names] for law in REGIMES],
+        dtype=bool,
+    )
     void = grant & _NOT_AFFIRMATIVE[source]
     void |= grant & explicit[regime, purpose] & ~_EXPLICIT[source]
-    if register.person.size and (register.adult != NEVER).any():
-        place = np.maximum(known, 0)
-        minor = (known >= 0) & (events["time"] < register.adult[place])
-        young = (known >= 0) & (events["time"] < register.teen[place])
-        alone = grant & ~_PARENTAL[source]
-        # in California 13 to 15 year olds opt in themselves, younger ones through a parent
-        void |= alone & minor & (regime != CCPA)
-        void |= alone & young & (regime == CCPA) & sharing[purpose]
-    return grant & ~void, void
+    if known.person.size and (known.adult != NEVER).any():
+        position = known.find(events["person"])
+        place = np.maximum(position, 0)
+        # in California 13 to 15 year olds say yes themselves, younger ones through a parent
+        alone_from = np.where(regime == CCPA, known.teen[place], known.adult[place])
+        void |= grant & ~_PARENTAL[source] & (position >= 0) & (events["time"] < alone_from)
+    return void
 
 
 def _extend_objections(
     columns: list[NDArray[Any]],
     rows: NDArray[np.int64],
     action: NDArray[np.int8],
-    regime: NDArray[np.int8],
+    european: NDArray[np.bool_],
     purposes: Purposes,
 ) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
     """Let an objection under the GDPR also end what serves its purpose (Art 21(2))."""
     parts = [columns]
     kept = [rows]
-    objects = (action == OBJECT) & (regime == GDPR)
+    objects = (action == OBJECT) & european
     for p, name in enumerate(purposes.names):
         covers = purposes[name].objection_covers
         if not covers:
@@ -325,25 +416,20 @@ def _extend_objections(
 
 
 def _carry(
-    pair: NDArray[np.int64],
-    state: NDArray[np.bool_],
-    void: NDArray[np.bool_],
-    regime: NDArray[np.int8],
+    pair: NDArray[np.int64], state: NDArray[np.bool_], void: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
-    """Give a void event what held before it."""
-    allowed = state.astype(np.int8)
+    """Return what each entry tells; a void one tells what held before it."""
+    told = np.where(void, VOID, DECIDED + state * PERMITTED).astype(np.int8)
     if not void.any():
-        return allowed
+        return told
     position = np.arange(pair.size)
     first = np.empty(pair.size, dtype=bool)
     first[0] = True
     first[1:] = pair[1:] != pair[:-1]
     begin = np.maximum.accumulate(np.where(first, position, 0))
     decisive = np.maximum.accumulate(np.where(void, -1, position))
-    held = decisive >= begin
-    return np.where(held, allowed[np.maximum(decisive, 0)], UNDECIDED + regime[begin]).astype(
-        np.int8
-    )
+    held = np.where(decisive >= begin, told[np.maximum(decisive, 0)], 0)
+    return np.where(void, VOID + held, told).astype(np.int8)
 
 
 def _find(sorted_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:

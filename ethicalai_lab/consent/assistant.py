@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ConsentAssistant", "Year", "compare_strategies", "live_a_year"]
 
 STRATEGIES = ("always", "never", "assistant")
+LASTING = ("opt_out", "object", "withdraw")
 OPT_OUT_REST_DAYS = 365
 DAY = 86_400_000_000
 
@@ -79,16 +80,16 @@ class ConsentAssistant:
     def may_ask(self, people: ArrayLike, purpose: str, at: Any) -> NDArray[np.bool_]:
         """Say whom one may ask: who has not permitted, and whose no has rested long enough."""
         people = np.asarray(people)
-        last = self._reader.last_event(people, purpose, at)
-        open_ = ~self._reader.permitted(people, purpose, at)
+        ask = ~self._reader.permitted(people, purpose, at)
         now = int(microseconds([at], "at")[0])
-        since = now - last["time"].to_numpy().astype("M8[us]").astype(np.int64)
-        action = last["action"].to_numpy(dtype=object)
-        final = np.isin(action, ["opt_out", "object", "withdraw"])
-        refused = action == "refuse"
-        rest = np.where(final, max(OPT_OUT_REST_DAYS, 30 * self.rest_months), 30 * self.rest_months)
-        resting = (final | refused) & (since < rest * DAY)
-        return open_ & ~resting
+        house = 30 * self.rest_months
+        # a later event that is void, or a mere refusal, does not shorten an opt-out's rest
+        for actions, rest in ((LASTING, max(OPT_OUT_REST_DAYS, house)), (("refuse",), house)):
+            last = self._reader.last_event(people, purpose, at, actions=actions)
+            said = last["action"].notna().to_numpy()
+            time = last["time"].to_numpy().astype("M8[us]").astype(np.int64)
+            ask &= ~said | (now - np.where(said, time, now) >= rest * DAY)
+        return ask
 
     def propose(self, people: ArrayLike, purposes: Any, at: Any) -> pd.DataFrame:
         """Propose at most one question a person.

@@ -75,7 +75,8 @@ class Gate:
     person : str, default "customer_id"
         The column that says whom a row is about.
     regime : str, optional
-        One regime for all, as in ``ConsentLedger.permitted``.
+        A stricter regime for all: what it permits is let through where each person's own
+        permits it as well. A gate can be tightened, never loosened.
 
     Examples
     --------
@@ -161,7 +162,7 @@ class Gate:
                         f"uses {', '.join(spec.data)}."
                     )
             wanted = [c for c in wanted if c not in keys]
-        allowed = self._ledger.permitted(table[self.person], purpose, moment, regime=self.regime)
+        allowed = self._permitted(table, purpose, moment)
         fresh = np.ones(len(table), dtype=bool)
         if time is not None:
             fresh = self._age_ok(table, time, moment, spec.retention_days)
@@ -215,9 +216,9 @@ class Gate:
         if not users:
             raise ConsentError("No purpose uses any column of this table; it should not be held.")
         for spec in sorted(users, key=lambda p: p.retention_days):
-            keeps = self._ledger.permitted(
-                table[self.person], spec.name, moment, regime=self.regime
-            ) & self._age_ok(table, time, moment, spec.retention_days, future=True)
+            keeps = self._permitted(table, spec.name, moment) & self._age_ok(
+                table, time, moment, spec.retention_days, future=True
+            )
             held |= keeps
             reason[keeps] = spec.name
         kept = table.loc[held].copy()
@@ -232,6 +233,13 @@ class Gate:
 
         names = tuple(Reading.__dataclass_fields__)
         return pd.DataFrame([[getattr(r, n) for n in names] for r in self._log], columns=names)
+
+    def _permitted(self, table: pd.DataFrame, purpose: str, moment: Any) -> Any:
+        people = table[self.person]
+        allowed = self._ledger.permitted(people, purpose, moment)
+        if self.regime is not None:
+            allowed &= self._ledger.permitted(people, purpose, moment, regime=self.regime)
+        return allowed
 
     def _check(self, table: Any, time: str | None) -> None:
         import pandas as pd

@@ -103,9 +103,11 @@ class LedgerReader:
         """See :meth:`ConsentLedger.choices`."""
         return self.__ledger.choices(person, at)
 
-    def last_event(self, people: ArrayLike, purpose: str, at: Any) -> pd.DataFrame:
+    def last_event(
+        self, people: ArrayLike, purpose: str, at: Any, *, actions: tuple[str, ...] = ACTIONS
+    ) -> pd.DataFrame:
         """See :meth:`ConsentLedger.last_event`."""
-        return self.__ledger.last_event(people, purpose, at)
+        return self.__ledger.last_event(people, purpose, at, actions=actions)
 
     def history(self, person: int) -> pd.DataFrame:
         """See :meth:`ConsentLedger.history`."""
@@ -127,7 +129,8 @@ class ConsentLedger:
     default_regime : {"gdpr", "ccpa", "other"}, default "gdpr"
         For people of whom nothing is known. Under "gdpr" nothing is permitted unasked.
     child_age : int, default 16
-        Age from which people consent alone; the GDPR lets states choose 13 to 16.
+        Age from which people consent alone; the GDPR lets states choose 13 to 16. California's
+        ages for sale and sharing are fixed: 16, and from 13 on the child's own yes counts.
 
     Raises
     ------
@@ -257,13 +260,13 @@ class ConsentLedger:
         return Acknowledgement(len(batch), first, first + len(batch) - 1)
 
     def register(self, people: Any) -> int:
-        """Say under which regime people live and when they were born.
+        """Say under which regime people live, since when, and when they were born.
 
         Parameters
         ----------
         people : DataFrame
-            Columns person (or customer_id), regime (or jurisdiction: EU, California,
-            other) and optionally birth_date. Who is registered already is replaced.
+            Columns person (or customer_id), regime (or jurisdiction: EU, California, other)
+            and optionally birth_date and since: from when on the person lives there.
 
         Returns
         -------
@@ -274,48 +277,28 @@ class ConsentLedger:
         ------
         LedgerError
             If a column is missing or a value is not accepted.
+
+        Notes
+        -----
+        What was permitted stays what it was. Without `since`, or where it is missing, the
+        place of someone new holds from the beginning, and another place of someone known
+        from the clock's time on. With `since` it holds from then on, in place of all that was
+        known of that time; before a first `since` nothing is known. A birth date is kept
+        until another is given.
         """
-        import pandas as pd
         import pyarrow as pa
 
-        if not isinstance(people, pd.DataFrame):
-            raise LedgerError(f"people is a {type(people).__name__}; a DataFrame is accepted.")
-        column = "person" if "person" in people.columns else "customer_id"
-        if column not in people.columns:
-            raise LedgerError('people lacks the column "person" (or "customer_id").')
-        person = _persons(people[column], column)
-        unique = np.unique(person)
-        if unique.size < person.size:
-            raise LedgerError("people names a person twice; one row each is accepted.")
-        if "regime" in people.columns:
-            regime = people["regime"].astype(object).to_numpy()
-        elif "jurisdiction" in people.columns:
-            place = people["jurisdiction"].astype(object)
-            regime = place.map(_JURISDICTIONS).fillna(place).to_numpy()
-        else:
-            raise LedgerError('people lacks the column "regime" (or "jurisdiction").')
-        for word in pd.unique(regime):
-            _code(word, REGIMES, "regime")
-        born: list[Any] = [None] * person.size
-        if "birth_date" in people.columns:
-            given = people["birth_date"]
-            missing = given.isna().to_numpy()
-            times = microseconds(given[~missing], "birth_date") if (~missing).any() else []
-            dates = np.full(person.size, np.datetime64("NaT", "D"))
-            dates[~missing] = np.asarray(times, dtype=np.int64).view("M8[us]").astype("M8[D]")
-            if (dates[~missing] > np.datetime64(self.now(), "us")).any():
-                raise LedgerError("birth_date lies in the future; a date of the past is accepted.")
-            born = [
-                None if gone else day for gone, day in zip(missing, dates.tolist(), strict=True)
-            ]
+        now = self.now()
+        person, regime, born, since = _places(people, now)
         incoming = pa.table(
             {
                 "person": pa.array(person),
                 "regime": pa.array(list(regime), pa.string()),
                 "birth_date": pa.array(born, pa.date32()),
+                "since": pa.array(since, pa.timestamp("us")),
             }
         )
-        self._store.register(incoming)
+        self._store.register(incoming, now)
         self._indexes.clear()
         return int(person.size)
 
@@ -375,15 +358,7 @@ class ConsentLedger:
         moment = self.now() if at is None else int(microseconds([at], "at")[0])
         if not self._store.knows(number):
             return Erasure(False, 0, (), "The ledger holds nothing on this person.")
-        denied = []
-        index = self._index()
-        one = np.array([number])
-        if index.time.size:
-            code = index.locate(one)
-            for p, name in enumerate(self.purposes.names):
-                entry, found = index.last(code, p, moment)
-                if found[0] and index.allowed[entry[0]] == 0:
-                    denied.append(name)
+        denied = self._standing_refusals(number, moment)
         count = self._store.erase(number, denied, moment)
         self._forget_cache()
         kept = (
@@ -393,6 +368,22 @@ class ConsentLedger:
             else "Events that can no longer be tied to anyone, as the log's record of its own past."
         )
         return Erasure(True, count, tuple(denied), kept)
+
+    def _standing_refusals(self, person: int, moment: int) -> list[str]:
+        """Return the purposes a person has said no to, also before an earlier erasure."""
+        index = self._index()
+        code = index.locate(np.array([person]))
+        token = self._store.token(person)
+        denied = []
+        for p, name in enumerate(self.purposes.names):
+            decided = refused = False
+            if index.time.size:
+                entry, found = index.last(code, p, moment)
+                decided = bool(index.decided(entry, found)[0])
+                refused = decided and not index.state[entry[0]] & _index.PERMITTED
+            if refused or (not decided and token in self._suppressions().get(name, ())):
+                denied.append(name)
+        return denied
 
     def _suppressions(self) -> dict[str, set[bytes]]:
         if self._suppressed is None:
@@ -426,8 +417,9 @@ class ConsentLedger:
         purpose : str or array-like of str, shape (n,)
         at : time or array-like of times, shape (n,)
         regime : {"gdpr", "ccpa", "other"}, optional
-            A regime for everyone, in place of each person's own: "what if the strictest
-            rule held for all?"
+            A what-if: a regime for everyone who is registered, in place of each person's own
+            ("what if the strictest rule held for all?"). For people of whom nothing is known
+            it holds together with the default, and the stricter counts.
 
         Returns
         -------
@@ -440,13 +432,20 @@ class ConsentLedger:
 
         Notes
         -----
-        The last decisive event at or before the moment holds. Under the GDPR a yes needs
-        an affirmative act, a purpose with sensitive data an explicit one; an objection to
-        direct marketing ends the profiling that serves it as well, until the person says
-        yes again. In California, and elsewhere under an opt-out rule, what was never
-        answered is permitted for adults; children need a yes. Answers of children below
-        the age of consent count when they come through a parent. Of two events with one
-        stamp the stricter holds.
+        The last decisive event at or before the moment holds. A yes needs an affirmative
+        act (a ticked box, silence, terms or an import is none), under the GDPR for a purpose
+        with sensitive data an explicit one. A yes without force is void: it changes nothing,
+        neither what was said before nor what is presumed. An objection to direct marketing
+        under the GDPR ends the profiling that serves it as well, until the person says yes
+        again. An event has to pass the law it names and the law of the place where the
+        person lived then. Of two events with one stamp the stricter holds.
+
+        What was never answered follows the law of the place where the person lives at the
+        moment; of who is not registered, the default. Under an opt-out rule it is permitted
+        for adults; children need a yes. A child's own yes counts from the age of consent on,
+        in California from 13 on; a younger child's comes through a parent. In California
+        people count as children up to 16 for sale and sharing, and for sensitive data up to
+        16 or the age of consent, whichever is later.
         """
         person = _persons(people, "people")
         index = self._index(None if regime is None else _code(regime, REGIMES, "regime"))
@@ -504,43 +503,67 @@ class ConsentLedger:
         moment = self.now() if at is None else int(microseconds([at], "at")[0])
         index = self._index(None if regime is None else _code(regime, REGIMES, "regime"))
         code = index.locate(number)
-        home = int(index.regime[code[0]]) if code[0] >= 0 else index.default_regime
+        home = REGIMES[index.law(code, moment)[0]]
         when = np.datetime64(moment, "us")
         rows = []
         for p, name in enumerate(self.purposes.names):
             purpose = self.purposes[name]
             permitted = bool(self.permitted(number, name, when, regime=regime)[0])
-            action, since, notice = None, pd.NaT, None
-            source, through = "", name
-            found = False
-            if index.time.size:
-                entry, has = index.last(code, p, moment)
-                found = bool(has[0])
-            if found:
-                event = int(index.row[entry[0]])
-                action = ACTIONS[self._loaded()["action"][event]]
-                since = pd.Timestamp(int(index.time[entry[0]]), unit="us")
-                notice = str(self._loaded()["notice"][event])
-                through = self.purposes.names[self._loaded()["purpose"][event]]
-                source = SOURCES[self._loaded()["source"][event]]
+            last, void = self._told(index, code, p, moment)
+            told = last or void
             rows.append(
                 {
                     "purpose": name,
                     "title": purpose.title,
                     "permitted": permitted,
-                    "asked": purpose.asked(REGIMES[home]),
-                    "action": action,
-                    "since": since,
-                    "notice_version": notice,
-                    "because": _because(
-                        purpose, REGIMES[home], permitted, action, through, since, source
-                    ),
+                    "asked": purpose.asked(home),
+                    "action": told and told.action,
+                    "since": told.time if told else pd.NaT,
+                    "notice_version": told and told.notice,
+                    "because": _because(purpose, home, permitted, last, void),
                 }
             )
         return pd.DataFrame(rows)
 
-    def last_event(self, people: ArrayLike, purpose: str, at: Any) -> pd.DataFrame:
+    def _told(
+        self, index: _index.Index, code: NDArray[Any], purpose: int, moment: int
+    ) -> tuple[_Told | None, _Told | None]:
+        """Return the last answer with force, and a void one that came after it."""
+        if not index.time.size:
+            return None, None
+        entry, found = index.last(code, purpose, moment)
+        last = void = None
+        if found[0] and index.state[entry[0]] & _index.VOID:
+            void = self._event(index, int(entry[0]))
+        entry, found = index.last_such(code, purpose, moment, (index.state & _index.VOID) == 0)
+        if found[0]:
+            last = self._event(index, int(entry[0]))
+        return last, void
+
+    def _event(self, index: _index.Index, entry: int) -> _Told:
+        import pandas as pd
+
+        events, row = self._loaded(), int(index.row[entry])
+        return _Told(
+            ACTIONS[events["action"][row]],
+            pd.Timestamp(int(index.time[entry]), unit="us"),
+            str(events["notice"][row]),
+            self.purposes.names[events["purpose"][row]],
+            SOURCES[events["source"][row]],
+        )
+
+    def last_event(
+        self, people: ArrayLike, purpose: str, at: Any, *, actions: tuple[str, ...] = ACTIONS
+    ) -> pd.DataFrame:
         """Return for each person the last event on a purpose up to a moment.
+
+        Parameters
+        ----------
+        people : array-like of int, shape (n,)
+        purpose : str
+        at : time or array-like of times, shape (n,)
+        actions : tuple of str, optional
+            Look for these actions only.
 
         Returns
         -------
@@ -556,10 +579,12 @@ class ConsentLedger:
         code = self._purpose_codes(purpose, person.size)
         moment = self._moments(at, person.size)
         if index.time.size and person.size:
-            entry, found = index.last(index.locate(person), code, moment)
-            which = np.flatnonzero(found)
             names = np.array(ACTIONS, dtype=object)
-            action[which] = names[self._loaded()["action"][index.row[entry[which]]]]
+            said = self._loaded()["action"][index.row]
+            wanted = np.isin(said, [_code(word, ACTIONS, "actions") for word in actions])
+            entry, found = index.last_such(index.locate(person), code, moment, wanted)
+            which = np.flatnonzero(found)
+            action[which] = names[said[entry[which]]]
             time[which] = index.time[entry[which]].view("M8[us]")
         return pd.DataFrame({"person": person, "action": action, "time": time})
 
@@ -646,15 +671,15 @@ class ConsentLedger:
 
     def _known(self) -> _index.Register:
         rows = self._store.arrow(
-            "SELECT person, regime, birth_date FROM registered ORDER BY person"
+            "SELECT person, regime, birth_date, epoch_us(since) AS since FROM registered"
         )
         born = rows["birth_date"].combine_chunks().to_numpy(zero_copy_only=False)
-        born = born.astype("M8[D]")
-        return _index.Register(
+        return _index.register(
             rows["person"].to_numpy().astype(np.int64),
             self._decode(rows["regime"], REGIMES, "regime"),
-            _birthday(born, 13),
-            _birthday(born, self.child_age),
+            born.astype("M8[D]"),
+            self.child_age,
+            rows["since"].fill_null(_index.NEVER).to_numpy().astype(np.int64),
         )
 
     # ------------------------------------------------------------------ evidence
@@ -806,6 +831,46 @@ class ConsentLedger:
         return {**body, "sha256": hashlib.sha256(canonical).hexdigest()}
 
 
+def _places(
+    people: Any, now: int
+) -> tuple[NDArray[np.int64], NDArray[Any], list[Any], NDArray[Any]]:
+    """Return person, regime, birth date and since of a table of people, or refuse it."""
+    import pandas as pd
+
+    if not isinstance(people, pd.DataFrame):
+        raise LedgerError(f"people is a {type(people).__name__}; a DataFrame is accepted.")
+    column = "person" if "person" in people.columns else "customer_id"
+    if column not in people.columns:
+        raise LedgerError('people lacks the column "person" (or "customer_id").')
+    person = _persons(people[column], column)
+    if np.unique(person).size < person.size:
+        raise LedgerError("people names a person twice; one row each is accepted.")
+    if "regime" in people.columns:
+        regime = people["regime"].astype(object).to_numpy()
+    elif "jurisdiction" in people.columns:
+        place = people["jurisdiction"].astype(object)
+        regime = place.map(_JURISDICTIONS).fillna(place).to_numpy()
+    else:
+        raise LedgerError('people lacks the column "regime" (or "jurisdiction").')
+    for word in pd.unique(regime):
+        _code(word, REGIMES, "regime")
+    born = _past(people, "birth_date", now).astype("M8[D]")
+    return person, regime, born.tolist(), _past(people, "since", now)
+
+
+def _past(people: Any, column: str, now: int) -> NDArray[Any]:
+    """Return an optional column of times, none of which may lie in the future."""
+    dates = np.full(len(people), np.datetime64("NaT", "us"))
+    if column in people.columns:
+        given = people[column]
+        there = given.notna().to_numpy()
+        if there.any():
+            dates[there] = microseconds(given[there], column).view("M8[us]")
+        if (dates[there] > np.datetime64(now, "us")).any():
+            raise LedgerError(f"{column} lies in the future; a date of the past is accepted.")
+    return dates
+
+
 def _columns(batch: Batch) -> dict[str, NDArray[Any]]:
     return {
         "person": batch.person,
@@ -818,51 +883,55 @@ def _columns(batch: Batch) -> dict[str, NDArray[Any]]:
     }
 
 
-def _birthday(born: NDArray[Any], years: int) -> NDArray[np.int64]:
-    """Return the moment of a birthday in microseconds; before all time where unknown."""
-    month = born.astype("M8[M]")
-    day = born - month.astype("M8[D]")
-    then = (month + np.timedelta64(12 * years, "M")).astype("M8[D]") + day
-    out = then.astype("M8[us]").astype(np.int64)
-    out[np.isnat(born)] = _index.NEVER
-    return out
-
-
 def _code(word: Any, accepted: tuple[str, ...], name: str) -> int:
     if word not in accepted:
         raise LedgerError(f"{name} is {word!r}; accepted are {', '.join(accepted)}.")
     return accepted.index(word)
 
 
+@dataclass(frozen=True)
+class _Told:
+    """An event, as its person would tell it."""
+
+    action: str
+    time: Any
+    notice: str
+    purpose: str
+    source: str
+
+
+_VERBS = {
+    "grant": "You said yes",
+    "refuse": "You said no",
+    "withdraw": "You withdrew",
+    "object": "You objected",
+    "opt_out": "You opted out",
+}
+
+
 def _because(
-    purpose: Any,
-    regime: str,
-    permitted: bool,
-    action: str | None,
-    through: str,
-    since: Any,
-    source: str,
+    purpose: Any, regime: str, permitted: bool, last: _Told | None, void: _Told | None
 ) -> str:
     basis = purpose.basis[regime].replace("_", " ")
     if not purpose.asked(regime):
         return f"It rests on {basis} and is not a matter of choice."
-    rule = f"the rule is {basis}: " + (
-        "it may be used until you say no." if permitted else "nothing without a yes."
-    )
-    if action is None:
+    if last is not None:
+        day = last.time.date().isoformat()
+        if last.purpose != purpose.name:
+            return (
+                f"{_VERBS[last.action]} to {last.purpose} on {day}, which ends the profiling that "
+                "serves it."
+            )
+        return f"{_VERBS[last.action]} on {day}."
+    if permitted:
+        rule = f"the rule is {basis}: it may be used until you say no."
+    elif purpose.before_answer(regime):  # a child, or a no that outlived an erasure
+        rule = f"the rule is {basis}, but for you nothing without a yes."
+    else:
+        rule = f"the rule is {basis}: nothing without a yes."
+    if void is None:
         return f"Nothing was answered, and {rule}"
-    day = since.date().isoformat()
-    if action == "grant" and source in ("terms", "pre_ticked", "inactivity", "import"):
-        return f"A yes by {source.replace('_', ' ')} of {day} is no answer of yours; {rule}"
-    verb = {
-        "grant": "You said yes",
-        "refuse": "You said no",
-        "withdraw": "You withdrew",
-        "object": "You objected",
-        "opt_out": "You opted out",
-    }[action]
-    if through != purpose.name:
-        return f"{verb} to {through} on {day}, which ends the profiling that serves it."
-    if action == "grant" and not permitted:
-        return f"A yes of {day} has no force: it was no explicit act of someone of age."
-    return f"{verb} on {day}."
+    day = void.time.date().isoformat()
+    if void.source in _index.NOT_AFFIRMATIVE:
+        return f"A yes by {void.source.replace('_', ' ')} of {day} is no answer of yours; {rule}"
+    return f"A yes of {day} has no force, as it was no explicit act of someone of age; {rule}"

@@ -32,18 +32,28 @@ __all__ = [
 REGIMES = ("gdpr", "ccpa", "other")
 ORIGINS = ("provided", "observed", "inferred")
 
-# basis -> (may be used before any answer, the person may say no)
+# basis or model of choice -> (may be used before any answer, the person may say no)
 BASES: dict[str, tuple[bool, bool]] = {
+    # lawful bases of the GDPR
     "consent": (False, True),
     "explicit_consent": (False, True),
-    "opt_in": (False, True),
-    "opt_out": (True, True),
-    "limit_use": (True, True),
     "legitimate_interests": (True, True),
     "contract": (True, False),
     "legal_obligation": (True, False),
+    # models of choice, where the law lists no bases
+    "opt_in": (False, True),
+    "opt_out": (True, True),  # by law of sale and sharing only
+    "limit_use": (True, True),  # of sensitive data
+    "unsubscribe": (True, True),  # from marketing mail
+    "house_opt_out": (True, True),  # no law gives this no: the house does, and keeps to it
+    "notice": (True, False),  # told at collection, and no more than necessary
 }
-# which bases a regime knows
+# where silence is read as a yes, which it is not from a child
+PRESUMED = ("opt_out", "limit_use", "unsubscribe", "house_opt_out")
+# California tells what to say and what may be refused, and lists no lawful bases
+# (1798.100, 1798.120, 1798.121); mail is under CAN-SPAM there. "other" is the lab's third
+# rule, after the pattern of several US states.
+_CHOICES = ("opt_in", "opt_out", "limit_use", "unsubscribe", "house_opt_out", "notice")
 REGIME_BASES = {
     "gdpr": (
         "consent",
@@ -52,8 +62,8 @@ REGIME_BASES = {
         "contract",
         "legal_obligation",
     ),
-    "ccpa": ("opt_in", "opt_out", "limit_use", "contract", "legal_obligation"),
-    "other": ("opt_in", "opt_out", "limit_use", "contract", "legal_obligation"),
+    "ccpa": _CHOICES,
+    "other": _CHOICES,
 }
 
 TCF_PURPOSES = {
@@ -136,7 +146,7 @@ class Purpose:
     tcf : tuple of int
         Purposes of the IAB framework, 1 to 11; may be empty.
     basis : dict
-        Lawful basis or model of choice, by regime.
+        By regime: a lawful basis under the GDPR, elsewhere a model of choice.
     data : tuple of str
         Names of data categories.
     retention_days : int

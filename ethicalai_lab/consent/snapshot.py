@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ethicalai_lab.consent import _index
 from ethicalai_lab.consent.errors import LedgerError
 from ethicalai_lab.consent.events import check, microseconds, persons
-from ethicalai_lab.consent.ledger import _birthday, _code, _columns
+from ethicalai_lab.consent.ledger import _code, _columns
 from ethicalai_lab.consent.purposes import REGIMES, Purposes
 
 __all__ = ["PermissionSnapshot"]
@@ -81,7 +81,7 @@ class PermissionSnapshot:
         purpose : str
         at : time
         regime : {"gdpr", "ccpa", "other"}, optional
-            A regime for everyone in place of each person's own.
+            As in :meth:`ConsentLedger.permitted`.
 
         Returns
         -------
@@ -118,10 +118,4 @@ def _registered(people: Any, child_age: int) -> _index.Register:
     born = np.full(person.size, np.datetime64("NaT", "D"))
     if "birth_date" in people.columns:
         born = people["birth_date"].to_numpy().astype("M8[D]")
-    order = np.argsort(person, kind="stable")
-    return _index.Register(
-        person[order],
-        known[codes][order],
-        _birthday(born, 13)[order],
-        _birthday(born, child_age)[order],
-    )
+    return _index.register(person, known[codes], born, child_age)

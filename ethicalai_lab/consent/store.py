@@ -32,7 +32,8 @@ CREATE TABLE events (
     action VARCHAR NOT NULL, time TIMESTAMP NOT NULL, notice_version VARCHAR NOT NULL,
     source VARCHAR NOT NULL, regime VARCHAR NOT NULL, recorded_at TIMESTAMP NOT NULL);
 CREATE TABLE people (person BIGINT NOT NULL, subject BIGINT NOT NULL, key BLOB NOT NULL);
-CREATE TABLE registered (person BIGINT NOT NULL, regime VARCHAR NOT NULL, birth_date DATE);
+CREATE TABLE registered (
+    person BIGINT NOT NULL, regime VARCHAR NOT NULL, birth_date DATE, since TIMESTAMP);
 CREATE TABLE suppressed (token BLOB NOT NULL, purpose VARCHAR NOT NULL);
 CREATE TABLE erasures (time TIMESTAMP NOT NULL, events BIGINT NOT NULL);
 CREATE TABLE notices (version VARCHAR NOT NULL, language VARCHAR NOT NULL, text VARCHAR NOT NULL);
@@ -108,6 +109,8 @@ class Store:
             raise LedgerError(
                 f"{self.path} has ledger format {meta.get('format')}; this version reads {FORMAT}."
             )
+        if tables:  # files of the first days knew one place a person
+            self._base.execute("ALTER TABLE registered ADD COLUMN IF NOT EXISTS since TIMESTAMP")
         self._secret = bytes.fromhex(meta["suppression_key"])
 
     def close(self) -> None:
@@ -176,12 +179,38 @@ class Store:
         self._in_transaction(lambda: self._insert(batch, purposes, first, now))
         return first
 
-    def register(self, people: Any) -> None:
-        """Replace what is known of people by an Arrow table of the columns of `registered`."""
+    def register(self, people: Any, now: int) -> None:
+        """Keep where people live, from an Arrow table of the columns of `registered`.
+
+        Who is known already moves: at `since`, or now where it is missing. Places of after
+        that are replaced, the past stays. A birth date holds until another is given.
+        """
 
         def write() -> None:
-            self.execute("DELETE FROM registered WHERE person IN (SELECT person FROM incoming)")
-            self.execute("INSERT INTO registered SELECT * FROM incoming")
+            self.execute(
+                "CREATE TEMP TABLE moved AS SELECT i.person, i.regime,"
+                " coalesce(i.birth_date, max(r.birth_date)) AS birth_date,"
+                " CASE WHEN i.since IS NULL AND count(r.person) > 0 THEN make_timestamp(?)"
+                " ELSE i.since END AS since,"
+                " coalesce(i.since IS NULL AND i.regime = arg_max(r.regime, coalesce(r.since,"
+                " TIMESTAMP '0001-01-01')), false) AS stays"
+                " FROM incoming i LEFT JOIN registered r USING (person)"
+                " GROUP BY i.person, i.regime, i.birth_date, i.since",
+                [now],
+            )
+            self.execute(
+                "UPDATE registered SET birth_date = m.birth_date FROM moved m"
+                " WHERE registered.person = m.person"
+            )
+            self.execute("DELETE FROM moved WHERE stays")
+            self.execute(
+                "DELETE FROM registered r USING moved m"
+                " WHERE r.person = m.person AND r.since >= m.since"
+            )
+            self.execute(
+                "INSERT INTO registered SELECT person, regime, birth_date, since FROM moved"
+            )
+            self.execute("DROP TABLE moved")
 
         self.with_table("incoming", people, lambda: self._in_transaction(write))
 
