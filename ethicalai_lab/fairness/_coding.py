@@ -27,7 +27,7 @@ def column(values: Any, name: str, length: int | None = None) -> Any:
             )
         values = values.iloc[:, 0]
     elif not isinstance(values, (pd.Series, pd.Categorical)):
-        values = np.asarray(values)
+        values = as_array(values)
         if values.ndim == 2 and 1 in values.shape:
             values = values.reshape(-1)
         if values.ndim != 1:
@@ -40,6 +40,22 @@ def column(values: Any, name: str, length: int | None = None) -> Any:
             "give one value a row."
         )
     return values
+
+
+def as_array(values: Any) -> NDArray[Any]:
+    """Return an array in which a gap among texts is a gap, not a group named "nan"."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "US" or not array.size:
+        return array
+    if isinstance(values, np.ndarray):
+        gap = values == "nan"  # what NumPy makes of a gap when it packs texts into an array
+        if gap.any():
+            array = values.astype(object)
+            array[gap] = None
+        return array
+    if array.ndim == 1 and all(isinstance(value, str) for value in values):
+        return array
+    return np.asarray(values, dtype=object)
 
 
 def binary(values: Any, name: str, length: int | None = None) -> NDArray[np.intp]:
@@ -110,11 +126,7 @@ def features(values: Any, base: str, length: int) -> list[tuple[str, Any]]:
     elif isinstance(values, pd.Categorical):
         pairs = [(f"{base}_0", values)]
     else:
-        array = np.asarray(values) if isinstance(values, np.ndarray) else None
-        if array is None:
-            array = np.asarray(values)
-            if array.dtype.kind in "US" and not all(isinstance(v, str) for v in values):
-                array = np.asarray(values, dtype=object)
+        array = as_array(values)
         if array.ndim == 2 and array.shape[1] != 1:
             pairs = [(f"{base}_{i}", array[:, i]) for i in range(array.shape[1])]
         else:

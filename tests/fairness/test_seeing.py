@@ -13,16 +13,23 @@ from ethicalai_lab.fairness import (
     attenuation,
     attribute_error_table,
     audit,
+    calibration_and_balance,
     compare_groups,
     correct_misclassified_rates,
+    delivery_skew,
     detectable,
     effective_sample_size,
     inferred_attribute_gap,
+    left_out,
     missing_attribute_bounds,
+    over_contact,
     population_weights,
+    price_disparity,
     representation,
     required_sample_size,
+    simulate_delivery,
     smallest_detectable_gap,
+    steering,
     two_proportion_power,
     worst_group,
 )
@@ -360,3 +367,64 @@ def test_bad_input_gets_one_clear_sentence(call, words):
     with pytest.raises(InputError, match=words) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+# ------------------------------------------------------------------ gaps in a group column
+
+WITH_A_GAP = ["a", "b", math.nan, "b"]
+SHAPES = {
+    "list": list,
+    "tuple": tuple,
+    "array": np.array,
+    "object array": lambda values: np.array(values, dtype=object),
+    "Series": pd.Series,
+    "string": lambda values: pd.Series(values, dtype="string"),
+    "category": lambda values: pd.Series(values, dtype="category"),
+    "None": lambda values: [None if value != value else value for value in values],
+}
+READERS = {
+    "delivery": lambda group: delivery_skew([1, 0, 1, 0] * 5, group),
+    "simulate_delivery": lambda group: simulate_delivery(
+        group, {"a": 1.0, "b": 1.2, "(missing)": 1.1}, bid=1.0
+    ),
+    "price": lambda group: price_disparity([1.0, 2.0, 3.0, 4.0] * 5, group),
+    "price within": lambda group: price_disparity(
+        [1.0, 2, 3, 4] * 5, ["x", "y"] * 10, control=group
+    ),
+    "over_contact": lambda group: over_contact([1, 2, 3, 4] * 5, group, cap=2),
+    "left_out": lambda group: left_out([1, 0, 1, 0] * 5, [1] * 20, group),
+    "steering": lambda group: pd.DataFrame(
+        steering([1, 0, 1, 1] * 5, range(20), control=group, bands=2, n_boot=20)[1]
+    ),
+    "representation": lambda group: representation(group, {"a": 0.5, "b": 0.5}),
+    "audit": lambda group: (
+        audit(None, [1, 0, 1, 0] * 5, sensitive_features=group, n_boot=0).by_group
+    ),
+    "audit of two": lambda group: (
+        audit(
+            None, [1, 0, 1, 0] * 5, sensitive_features={"g": group, "h": ["x"] * 20}, n_boot=0
+        ).by_group
+    ),
+    "calibration_and_balance": lambda group: calibration_and_balance(
+        [1, 0] * 10, [0.5, 0.4] * 10, group
+    ),
+    "bounds": lambda group: missing_attribute_bounds([1, 0, 1, 0] * 5, group),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_gap_is_a_gap_in_whatever_holds_the_groups(shape):
+    table = missing_attribute_bounds([1, 0, 1, 0], SHAPES[shape](WITH_A_GAP))
+    assert "nan" not in table.index
+    gap = table.loc["gap", ["low", "high"]].round(3).tolist()
+    assert gap == [0.667, 1.0]
+    assert table.drop(index="gap")["n"].sum() == 3
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_reader_of_groups_reads_them_alike(name):
+    expected = READERS[name](pd.Series(WITH_A_GAP * 5))
+    for shape, make in SHAPES.items():
+        found = READERS[name](make(WITH_A_GAP * 5))
+        pd.testing.assert_frame_equal(found, expected, check_categorical=False, obj=shape)
+        assert "nan" not in found.to_string().replace("NaN", "").split()
