@@ -11,19 +11,27 @@ that is renewed every day is no budget.
 
 from __future__ import annotations
 
-import html
 import math
-import secrets
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ethicalai_lab.privacy.budget import (
+    Budget,
+    BudgetError,
+    advanced_composition,
+    basic_composition,
+    check_epsilon,
+    membership_bound,
+)
 from ethicalai_lab.privacy.errors import PrivacyError, check_columns, check_table
-from ethicalai_lab.stats import Interval, proportion_interval
+from ethicalai_lab.privacy.floating_point import FloatingPointLeak, floating_point_leak
+from ethicalai_lab.privacy.randomized_response import RandomizedResponse
+from ethicalai_lab.stats import Interval
 
 __all__ = [
     "Budget",
@@ -41,243 +49,7 @@ __all__ = [
     "simulate_noise",
 ]
 
-
-class BudgetError(PrivacyError):
-    """The privacy budget does not cover what was asked; nothing was released."""
-
-
-def _check_epsilon(epsilon: Any, name: str = "epsilon") -> float:
-    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float, np.number)):
-        raise PrivacyError(f"{name} is {epsilon!r}; a number above 0 is accepted.")
-    if not (math.isfinite(epsilon) and epsilon > 0):
-        raise PrivacyError(f"{name} is {epsilon!r}; a finite number above 0 is accepted.")
-    return float(epsilon)
-
-
-# ---- accounting ----------------------------------------------------------------------------
-
-
-class Budget:
-    """What may be learned about one person over a period, and what was spent of it.
-
-    Spending adds up (basic composition), which also holds when each question depends on
-    the answers before.
-
-    Parameters
-    ----------
-    epsilon : float
-        Total, above 0.
-    period : str
-        What the total covers, such as ``"first quarter of 2026"``.
-    unit : str, default 'person'
-        Whose presence is protected.
-
-    References
-    ----------
-    Dwork, McSherry, Nissim, Smith, "Calibrating noise to sensitivity in private data
-    analysis", TCC 2006. NIST SP 800-226.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.privacy.noise import Budget
-    >>> budget = Budget(1.0, "first quarter of 2026")
-    >>> budget.spend(0.4, "visits by arm")
-    >>> round(budget.remaining, 2), budget.statement
-    (0.6, 'epsilon = 1 per person over first quarter of 2026')
-    """
-
-    def __init__(self, epsilon: float, period: str, unit: str = "person") -> None:
-        self.epsilon = _check_epsilon(epsilon)
-        for name, text in (("period", period), ("unit", unit)):
-            if not isinstance(text, str) or not text.strip():
-                raise PrivacyError(
-                    f"{name} is {text!r}; say what the budget covers, such as "
-                    + ("'first quarter of 2026'." if name == "period" else "'person'.")
-                )
-        self.period = period
-        self.unit = unit
-        self._entries: list[tuple[str, float]] = []
-
-    @property
-    def spent(self) -> float:
-        """Sum of the epsilons spent."""
-        return math.fsum(e for _, e in self._entries)
-
-    @property
-    def remaining(self) -> float:
-        """What is left, 0 or more."""
-        return max(self.epsilon - self.spent, 0.0)
-
-    @property
-    def statement(self) -> str:
-        """The budget in one line, with its unit and period."""
-        return f"epsilon = {self.epsilon:g} per {self.unit} over {self.period}"
-
-    @property
-    def ledger(self) -> pd.DataFrame:
-        """What was spent on what: ``question``, ``epsilon``, ``left``."""
-        left = self.epsilon - np.cumsum([e for _, e in self._entries])
-        return pd.DataFrame(
-            {
-                "question": [q for q, _ in self._entries],
-                "epsilon": [e for _, e in self._entries],
-                "left": np.maximum(left, 0.0),
-            }
-        )
-
-    def check(self, epsilon: float, question: str) -> None:
-        """Refuse if the budget does not cover the question."""
-        epsilon = _check_epsilon(epsilon)
-        # 0.1 + 0.2 must fit into 0.3
-        if self.spent + epsilon > self.epsilon * (1 + 1e-9):
-            raise BudgetError(
-                f"{question!r} asks for epsilon {epsilon:.4g}, and {self.remaining:.4g} is left of "
-                f"{self.epsilon:g} per {self.unit} over {self.period}; nothing was released. Ask "
-                "for less, or wait for the next period."
-            )
-
-    def spend(self, epsilon: float, question: str) -> None:
-        """Take from the budget, or refuse.
-
-        Raises
-        ------
-        BudgetError
-            If less is left than asked for.
-        """
-        self.check(epsilon, question)
-        self._entries.append((question, float(epsilon)))
-
-    def __repr__(self) -> str:
-        return f"Budget({self.statement}; spent {self.spent:g})"
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th scope="row">{html.escape(r.question)}</th><td>{r.epsilon:.4g}</td>'
-            f"<td>{r.left:.4g}</td></tr>"
-            for r in self.ledger.itertuples(index=False)
-        )
-        return (
-            f"<table><caption>{html.escape(self.statement)}</caption><thead><tr>"
-            '<th scope="col">question</th><th scope="col">epsilon</th><th scope="col">left</th>'
-            f"</tr></thead><tbody>{rows}</tbody></table>"
-        )
-
-
-def basic_composition(epsilons: Sequence[float], deltas: Sequence[float] = ()) -> tuple:
-    """Privacy loss of several releases: everything adds up.
-
-    Parameters
-    ----------
-    epsilons : sequence of float
-    deltas : sequence of float
-
-    Returns
-    -------
-    (epsilon, delta)
-
-    Raises
-    ------
-    PrivacyError
-        If an epsilon is not above 0 or a delta not within 0 to 1.
-
-    References
-    ----------
-    Dwork et al., "Our data, ourselves", EUROCRYPT 2006.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.privacy.noise import basic_composition
-    >>> basic_composition([0.5, 0.25])
-    (0.75, 0.0)
-    """
-    for e in epsilons:
-        _check_epsilon(e)
-    if any(not 0 <= d < 1 for d in deltas):
-        raise PrivacyError(f"deltas are {list(deltas)}; numbers from 0 to below 1 are accepted.")
-    return math.fsum(epsilons), math.fsum(deltas)
-
-
-def advanced_composition(
-    epsilon: float, n_releases: int, slack: float, delta: float = 0.0
-) -> tuple:
-    """Privacy loss of many equal releases, where a small failure probability is allowed.
-
-    ``epsilon sqrt(2 n ln(1/slack)) + n epsilon (exp(epsilon) - 1)``; for few releases or a
-    large epsilon this is *more* than basic composition, and both bounds hold.
-
-    Parameters
-    ----------
-    epsilon : float
-        Of each release.
-    n_releases : int
-    slack : float
-        Added delta, above 0, below 1; keep it far below 1 / number of people.
-    delta : float
-        Of each release.
-
-    Returns
-    -------
-    (epsilon, delta)
-
-    Raises
-    ------
-    PrivacyError
-        If a number is out of range.
-
-    References
-    ----------
-    Dwork, Rothblum, Vadhan, "Boosting and differential privacy", FOCS 2010.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.privacy.noise import advanced_composition
-    >>> round(advanced_composition(0.1, 100, 1e-6)[0], 3)
-    6.308
-    """
-    epsilon = _check_epsilon(epsilon)
-    if not isinstance(n_releases, (int, np.integer)) or n_releases < 1:
-        raise PrivacyError(f"n_releases is {n_releases!r}; a whole number from 1 on is accepted.")
-    if not 0 < slack < 1 or not 0 <= delta < 1:
-        raise PrivacyError(
-            f"slack is {slack!r} and delta {delta!r}; numbers within 0 to 1, please."
-        )
-    total = epsilon * math.sqrt(2 * n_releases * math.log(1 / slack))
-    total += n_releases * epsilon * math.expm1(epsilon)
-    return total, n_releases * delta + slack
-
-
-def membership_bound(epsilon: float) -> float:
-    """Best balanced accuracy of *any* attack that guesses whether a person is in the data.
-
-    Parameters
-    ----------
-    epsilon : float
-        Of a pure (delta = 0) differentially private release.
-
-    Returns
-    -------
-    float
-        ``e^eps / (1 + e^eps)``, 0.5 (coin toss) to 1.
-
-    Raises
-    ------
-    PrivacyError
-        If epsilon is not above 0.
-
-    References
-    ----------
-    Kairouz, Oh, Viswanath, "The composition theorem for differential privacy", ICML 2015.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.privacy.noise import membership_bound
-    >>> round(membership_bound(1.0), 3)
-    0.731
-    """
-    return 1.0 / (1.0 + math.exp(-_check_epsilon(epsilon)))
-
-
-# ---- central noise --------------------------------------------------------------------------
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True)
@@ -299,17 +71,31 @@ class Noisy:
     epsilon: float
 
 
-def _discrete_laplace(value: int, sensitivity: int, epsilon: float) -> tuple[int, float]:
-    """Release an integer at no more than epsilon; returns it and the scale of the noise."""
+@lru_cache(maxsize=256)
+def _mechanism(sensitivity: int, epsilon: float) -> tuple[Any, float]:
+    """Build OpenDP's noise on whole numbers at no more than epsilon; also its scale."""
     import opendp.prelude as dp
 
     dp.enable_features("contrib")
     domain, metric = dp.atom_domain(T="i64"), dp.absolute_distance(T="i64")
     scale = sensitivity / epsilon
     measure = dp.m.make_laplace(domain, metric, scale=scale)
-    while measure.map(int(sensitivity)) > epsilon:  # the library rounds its losses up
+    while measure.map(sensitivity) > epsilon:  # the library rounds its losses up
         scale *= 1 + 2.0**-48
         measure = dp.m.make_laplace(domain, metric, scale=scale)
+    return measure, scale
+
+
+def _discrete_laplace(value: int, sensitivity: int, epsilon: float) -> tuple[int, float]:
+    """Release an integer at no more than epsilon; returns it and the scale of the noise."""
+    # beyond this whole numbers and the noise on them no longer fit 64 bits
+    if sensitivity > _LARGEST or not -_LARGEST <= value <= _LARGEST:
+        raise PrivacyError(f"what is counted passes {_LARGEST:,}; smaller figures are accepted.")
+    if sensitivity / epsilon > _LARGEST:
+        raise PrivacyError(
+            f"epsilon is {epsilon!r}: the noise would pass {_LARGEST:,}; a larger one is accepted."
+        )
+    measure, scale = _mechanism(int(sensitivity), epsilon)
     return int(measure(int(value))), scale
 
 
@@ -368,17 +154,20 @@ def private_count(
     >>> abs(answer.value - 1000) < 60, round(budget.remaining, 6)
     (True, 0.0)
     """
-    epsilon = _check_epsilon(epsilon)
+    epsilon = check_epsilon(epsilon)
     _check_per_person(per_person)
+    if not isinstance(count, (int, np.integer)):
+        raise PrivacyError(f"count is {count!r}; a whole number is accepted.")
     budget.check(epsilon, question)
-    value, scale = _discrete_laplace(count, per_person, epsilon)
+    value, scale = _discrete_laplace(int(count), per_person, epsilon)
     budget.spend(epsilon, question)
     m = _noise_bound(scale, confidence)
     return Noisy(value, Interval(value, value - m, value + m, confidence), epsilon)
 
 
 def _check_per_person(per_person: Any) -> None:
-    if not isinstance(per_person, (int, np.integer)) or per_person < 1:
+    whole = isinstance(per_person, (int, np.integer)) and not isinstance(per_person, bool)
+    if not whole or per_person < 1:
         raise PrivacyError(f"per_person is {per_person!r}; a whole number from 1 on is accepted.")
 
 
@@ -434,12 +223,13 @@ def private_mean(
     >>> abs(answer.value - 10.0) < 2
     True
     """
-    epsilon = _check_epsilon(epsilon)
+    epsilon = check_epsilon(epsilon)
     _check_per_person(per_person)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise PrivacyError(f"low is {low!r} and high {high!r}; finite bounds, low first, please.")
     if not isinstance(steps, (int, np.integer)) or not 2 <= steps <= 10**9:
         raise PrivacyError(f"steps is {steps!r}; a whole number from 2 to 10^9 is accepted.")
+    # a range that is no number, or so narrow that a step is none, has no grid to bound a person
+    if not (math.isfinite(high - low) and (high - low) / steps > 0):
+        raise PrivacyError(f"low is {low!r} and high {high!r}; finite bounds, low first, please.")
     budget.check(epsilon, question)
     values = np.asarray(values, float)
     values = np.clip(values[~np.isnan(values)], low, high)
@@ -474,6 +264,7 @@ class Dashboard:
     ----------
     table : pandas.DataFrame
     budget : Budget
+        From here on the table's only one: see :class:`Budget`.
     person : column name, optional
         Who a row belongs to. Default: one row a person.
     per_person : int, default 1
@@ -499,10 +290,13 @@ class Dashboard:
             raise PrivacyError(f"budget is a {type(budget).__name__}; a Budget is accepted.")
         if person is not None:
             check_columns(table, [person], "person")
-            table = table[table.groupby(person, sort=False, dropna=False).cumcount() < per_person]
-        elif per_person != 1:
+            rank = table.groupby(person, sort=False, dropna=False).cumcount()
+            self._table = table[rank < per_person]
+        elif per_person == 1:
+            self._table = table
+        else:
             raise PrivacyError("per_person needs the column that tells people apart: person=...")
-        self._table = table
+        budget.bind(table)
         self.budget = budget
         self.per_person = int(per_person)
 
@@ -518,8 +312,9 @@ class Dashboard:
             For all groups together: groups are disjoint, so a person with one row is in
             one of them.
         groups : sequence, optional
-            Groups to show, known beforehand: that a group exists may be the secret.
-            Default: the categories of a categorical column.
+            Groups to show, each once, known beforehand: that a group exists may be the
+            secret. Default: the categories of a categorical column, which then are the only
+            ones accepted.
         where : (column, value), optional
             Count only rows with that value.
 
@@ -527,40 +322,47 @@ class Dashboard:
         -------
         pandas.DataFrame
             ``by``, ``count``, ``low``, ``high``.
+
+        Raises
+        ------
+        BudgetError
+            If the budget does not cover it.
+        PrivacyError
+            If a group is missing, listed twice (also as another spelling of the same
+            value, as 1 and True are) or cannot be a value of the column.
         """
         check_columns(self._table, [by], "by")
-        dtype = self._table[by].dtype
-        if groups is None:
-            if not isinstance(dtype, pd.CategoricalDtype):
-                raise PrivacyError(
-                    f"groups: column {by!r} is no category, so its groups would be read off the "
-                    "data; list them."
-                )
-            groups = list(dtype.categories)
-        epsilon = _check_epsilon(epsilon)
-        table, question = self._table, f"rows by {by}"
-        if where is not None:
-            column, value = where
-            check_columns(table, [column], "where")
-            table, question = table[table[column] == value], f"{question} where {column} = {value}"
+        epsilon = check_epsilon(epsilon)
+        groups = _groups(self._table[by], groups)
+        table, question = self._where(where, f"rows by {by}")
         self.budget.check(epsilon, question)
-        found = table[by].value_counts()
         rows = []
-        for group in groups:
-            value, scale = _discrete_laplace(int(found.get(group, 0)), self.per_person, epsilon)
+        for group, count in zip(groups, _count_groups(table[by], groups), strict=True):
+            value, scale = _discrete_laplace(count, self.per_person, epsilon)
             m = _noise_bound(scale, 0.95)
             rows.append((group, value, value - m, value + m))
-        # rows of one person may sit in several groups: the L1 bound per_person covers them
+        # a row is in one group at most, and rows of one person may sit in several: the L1
+        # bound per_person covers them
         self.budget.spend(epsilon, question)
         return pd.DataFrame(rows, columns=[by, "count", "low", "high"])
 
+    def _where(self, where: Any, question: str) -> tuple[pd.DataFrame, str]:
+        """Return the rows that a question is about, and the question."""
+        if where is None:
+            return self._table, question
+        if not isinstance(where, tuple) or len(where) != 2:
+            raise PrivacyError(f"where is {where!r}; a pair (column, value) is accepted.")
+        column, value = where
+        check_columns(self._table, [column], "where")
+        # a list would pick rows by their place, which moves when a person goes
+        if not pd.api.types.is_scalar(value) or pd.isna(value):
+            raise PrivacyError(f"where: {value!r} is no single value that a row can have.")
+        chosen = self._table[self._table[column] == value]
+        return chosen, f"{question} where {column} = {value}"
+
     def count(self, epsilon: float, *, where: Any = None) -> Noisy:
         """Count all rows, or those with a value (``where=(column, value)``)."""
-        table, question = self._table, "rows"
-        if where is not None:
-            column, value = where
-            check_columns(table, [column], "where")
-            table, question = table[table[column] == value], f"rows where {column} = {value}"
+        table, question = self._where(where, "rows")
         return private_count(
             len(table), epsilon, self.budget, per_person=self.per_person, question=question
         )
@@ -579,6 +381,80 @@ class Dashboard:
             per_person=self.per_person,
             question=f"mean of {column}",
         )
+
+
+def _groups(column: pd.Series, groups: Sequence | None) -> list:
+    """Return the groups to count, or refuse those of which a row could be in two, or in none.
+
+    A row counts once only if the groups are as different as the column's values are.
+    """
+    dtype = column.dtype
+    declared = None
+    if isinstance(dtype, pd.CategoricalDtype):
+        declared = dict.fromkeys(dtype.categories)
+    if groups is None:
+        if declared is None:
+            raise PrivacyError(
+                f"groups: column {column.name!r} is no category, so its groups would be read off "
+                "the data; list them."
+            )
+        groups = declared
+    elif isinstance(groups, str) or not pd.api.types.is_list_like(groups):
+        raise PrivacyError(f"groups is {groups!r}; a list of groups is accepted.")
+    first: dict = {}
+    for i, group in enumerate(groups):
+        if not isinstance(group, Hashable) or not _is_value(group):
+            raise PrivacyError(f"groups: number {i} is {group!r}; single values are accepted.")
+        if declared is not None and group not in declared:
+            shown = ", ".join(map(str, [*declared][:10])) + (", ..." if len(declared) > 10 else "")
+            raise PrivacyError(
+                f"groups: number {i}, {group!r}, is no category of column {column.name!r}; those "
+                f"are {shown}."
+            )
+        if _never(group, dtype):
+            raise PrivacyError(
+                f"groups: number {i}, {group!r}, can be no value of column {column.name!r}, "
+                f"which holds {dtype}."
+            )
+        if group in first:
+            raise PrivacyError(
+                f"groups: number {i}, {group!r}, is the same group as number {first[group]}; each "
+                "is counted once for one epsilon."
+            )
+        first[group] = i
+    if not first:
+        raise PrivacyError("groups is empty; at least one group is needed.")
+    return list(first)
+
+
+def _is_value(group: Any) -> bool:
+    # a tuple may be a value too
+    return isinstance(group, tuple) or (pd.api.types.is_scalar(group) and not pd.isna(group))
+
+
+def _never(group: Any, dtype: Any) -> bool:
+    """Whether a column of this type can hold no value that equals the group."""
+    if pd.api.types.is_numeric_dtype(dtype):
+        return not isinstance(group, (bool, int, float, complex, np.number, np.bool_))
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return not isinstance(group, pd.Timestamp) and not hasattr(group, "hour")
+    if isinstance(dtype, (pd.IntervalDtype, pd.PeriodDtype)):
+        return not isinstance(group, dtype.type)
+    return False
+
+
+def _count_groups(column: pd.Series, groups: list) -> list[int]:
+    """Rows in each group; every row is looked up once, so that it is in one at most."""
+    place = {group: i for i, group in enumerate(groups)}
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:
+        raise PrivacyError(
+            f"by: column {column.name!r} holds lists or the like; single values are accepted."
+        ) from None
+    group_of = np.array([place.get(value, -1) for value in values] + [-1], np.int64)
+    found = group_of[codes]
+    return np.bincount(found[found >= 0], minlength=len(groups)).tolist()
 
 
 def simulate_noise(scale: float, size: int | tuple, seed: int) -> np.ndarray:
@@ -610,245 +486,7 @@ def simulate_noise(scale: float, size: int | tuple, seed: int) -> np.ndarray:
     >>> bool(abs(simulate_noise(2.0, 10_000, seed=0).mean()) < 0.2)
     True
     """
-    scale = _check_epsilon(scale, "scale")
+    scale = check_epsilon(scale, "scale")
     rng = np.random.default_rng([seed, 2009])  # apart from data drawn with the same seed
     p = -math.expm1(-1.0 / scale)
     return rng.geometric(p, size) - rng.geometric(p, size)
-
-
-# ---- local noise ------------------------------------------------------------------------------
-
-
-class RandomizedResponse:
-    """Everybody answers for himself, and lies at a known rate.
-
-    The answer is true with probability ``e^eps / (e^eps + m - 1)``, else one of the other
-    ``m - 1`` at random. Nobody can be held to an answer, and the shares can still be
-    estimated, corrected for the known lie rate, at the price of a wider error.
-
-    Parameters
-    ----------
-    epsilon : float
-        Per person and question, above 0. Asking the same person again costs again.
-    categories : sequence, default (False, True)
-        Possible answers, two or more.
-
-    References
-    ----------
-    Warner, "Randomized response", JASA 1965. Kairouz, Bonawitz, Ramage, "Discrete
-    distribution estimation under local privacy", ICML 2016.
-
-    Examples
-    --------
-    >>> import math
-    >>> from ethicalai_lab.privacy.noise import RandomizedResponse
-    >>> coins = RandomizedResponse(math.log(3))  # two coins: truth in three of four cases
-    >>> round(coins.truth_rate, 6)
-    0.75
-    """
-
-    def __init__(self, epsilon: float, categories: Sequence = (False, True)) -> None:
-        self.epsilon = _check_epsilon(epsilon)
-        self.categories = tuple(categories)
-        if len(self.categories) < 2 or len(set(self.categories)) < len(self.categories):
-            raise PrivacyError(
-                f"categories are {self.categories}; two or more different answers are accepted."
-            )
-
-    @property
-    def truth_rate(self) -> float:
-        """Probability that an answer is the true one."""
-        return 1.0 / (1.0 + (len(self.categories) - 1) * math.exp(-self.epsilon))
-
-    def report(self, answers: Sequence, seed: int | None = None) -> np.ndarray:
-        """Give each person's randomised answer.
-
-        Parameters
-        ----------
-        answers : sequence
-            True answers, all among the categories.
-        seed : int, optional
-            For simulation. Without one the operating system's randomness is used, which
-            nobody can draw again.
-
-        Returns
-        -------
-        numpy.ndarray of object
-        """
-        index = {c: i for i, c in enumerate(self.categories)}
-        true = np.empty(len(answers), np.int64)
-        for i, answer in enumerate(answers):
-            answer = answer.item() if hasattr(answer, "item") else answer
-            if answer not in index:
-                raise PrivacyError(
-                    f"answers: number {i} is {answer!r}; one of {self.categories} is accepted."
-                )
-            true[i] = index[answer]
-        # 53 random bits against a whole-number threshold: no rounding of the draw
-        limit = int(self.truth_rate * 2**53)
-        others = len(self.categories) - 1
-        if seed is None:
-            draw = np.array([secrets.randbits(53) for _ in true], np.int64)
-            other = np.array([secrets.randbelow(others) for _ in true], np.int64)
-        else:
-            # a stream of its own: data drawn with the same seed must not predict the lies
-            rng = np.random.default_rng([seed, 1965])
-            draw = rng.integers(0, 2**53, len(true))
-            other = rng.integers(0, others, len(true))
-        lie = (true + 1 + other) % len(self.categories)
-        chosen = np.where(draw < limit, true, lie)
-        return np.array(self.categories, dtype=object)[chosen]
-
-    def estimate(self, reported: Sequence, confidence: float = 0.95) -> dict:
-        """Estimate the true shares, corrected for the known lie rate.
-
-        Parameters
-        ----------
-        reported : sequence
-        confidence : float
-
-        Returns
-        -------
-        dict of category to Interval
-            Right on average; not clipped, so a small share can come out below 0.
-        """
-        reported = np.asarray(reported, dtype=object)
-        n = len(reported)
-        if n == 0:
-            raise PrivacyError("reported holds no answers; at least one is needed.")
-        p, m = self.truth_rate, len(self.categories)
-        q = (1 - p) / (m - 1)
-        z = NormalDist().inv_cdf(0.5 + confidence / 2)
-        out = {}
-        for c in self.categories:
-            seen = float((reported == c).mean())
-            value = (seen - q) / (p - q)
-            error = math.sqrt(seen * (1 - seen) / n) / (p - q)
-            out[c] = Interval(value, value - z * error, value + z * error, confidence)
-        return out
-
-    def standard_error(self, share: float, n: int) -> float:
-        """Return the standard error of the estimate, for a true share among n people."""
-        p = self.truth_rate
-        q = (1 - p) / (len(self.categories) - 1)
-        seen = q + share * (p - q)
-        return math.sqrt(seen * (1 - seen) / n) / (p - q)
-
-
-# ---- why rounding matters ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FloatingPointLeak:
-    """What the last bits of noisy answers told.
-
-    Attributes
-    ----------
-    exposed : Interval
-        Share of answers that only one of the two tables can produce.
-    wrong : int
-        Answers for which the attacker, being certain, was wrong.
-    bound : float
-        The share of right guesses that the promise allows at this epsilon.
-    """
-
-    exposed: Interval
-    wrong: int
-    bound: float
-
-
-def floating_point_leak(
-    epsilon: float,
-    answers: tuple[float, float] = (0.0, 1.0),
-    *,
-    n: int = 2_000,
-    seed: int = 0,
-    grid: float | None = None,
-) -> FloatingPointLeak:
-    """Show that textbook Laplace noise in floating point breaks its promise.
-
-    The textbook draws ``answer - b log(1 - U)``. U takes 2^53 values, so only some floats
-    can come out, and *which* depends on the answer. The attacker asks of each output
-    whether each answer can reach it. With noise on a grid of whole numbers every output
-    can come from both, and nothing is exposed.
-
-    Parameters
-    ----------
-    epsilon : float
-    answers : (float, float)
-        True answers of two tables that differ by one person.
-    n : int
-        Releases attacked.
-    seed : int
-    grid : float, optional
-        Round the *output* to multiples of this. Rounding later repairs nothing unless
-        the grid is coarse enough to cover the gaps.
-
-    Returns
-    -------
-    FloatingPointLeak
-
-    Raises
-    ------
-    PrivacyError
-        If the answers are equal or a number is out of range.
-
-    References
-    ----------
-    Mironov, "On significance of the least significant bits for differential privacy",
-    CCS 2012.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.privacy.noise import floating_point_leak
-    >>> leak = floating_point_leak(0.1, n=500)
-    >>> leak.exposed.value > 0.2, leak.wrong
-    (True, 0)
-    """
-    epsilon = _check_epsilon(epsilon)
-    first, second = map(float, answers)
-    if first == second or not (math.isfinite(first) and math.isfinite(second)):
-        raise PrivacyError(f"answers are {answers}; two different finite numbers are accepted.")
-    if grid is not None:
-        _check_epsilon(grid, "grid")
-    scale = abs(first - second) / epsilon
-    rng = np.random.default_rng(seed)
-    which = rng.integers(0, 2, n)
-    true = np.where(which == 0, first, second)
-    sign = np.where(rng.integers(0, 2, n) == 0, -1.0, 1.0)
-    output = _textbook(true, sign, rng.integers(0, 2**53, n), scale)
-    if grid is not None:
-        output = np.rint(output / grid) * grid
-    can = [_reachable(output, answer, scale, grid) for answer in (first, second)]
-    certain = can[0] != can[1]
-    guess = np.where(can[0], 0, 1)
-    wrong = int((certain & (guess != which)).sum())
-    return FloatingPointLeak(
-        proportion_interval(int(certain.sum()), n), wrong, membership_bound(epsilon)
-    )
-
-
-def _textbook(answer: Any, sign: Any, draw: np.ndarray, scale: float) -> np.ndarray:
-    """Draw as textbooks do, and as many programs do: not for a release."""
-    return answer - sign * scale * np.log(1.0 - draw * 2.0**-53)
-
-
-def _reachable(output: np.ndarray, answer: float, scale: float, grid: float | None) -> np.ndarray:
-    """Whether some draw U leads from the answer to exactly this output."""
-    cell = 0.0 if grid is None else grid / 2
-    distance = np.abs(output - answer)
-    sign = np.where(output >= answer, 1.0, -1.0)
-
-    def draw_at(noise: np.ndarray) -> np.ndarray:
-        return np.rint(-np.expm1(-np.maximum(noise, 0.0) / scale) * 2.0**53)
-
-    first, last = draw_at(distance - cell), draw_at(distance + cell)
-    # the inverse is exact to a few units: inside a wide stretch a draw surely lands in the
-    # cell, in a narrow one every draw in and around it is tried
-    wide = last - first > 64
-    offsets = np.arange(-24, 25)
-    tries = np.concatenate([first[:, None] + offsets, last[:, None] + offsets], axis=1)
-    made = _textbook(answer, sign[:, None], np.clip(tries, 0, 2**53 - 1), scale)
-    if grid is not None:
-        made = np.rint(made / grid) * grid
-    return wide | (made == output[:, None]).any(axis=1)
