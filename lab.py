@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "lab-stamp"  # written last: without it, or with another content, .venv is remade
+RUNTIME = ROOT / "runtime"  # what runs now; only its owner may look inside
 BEFORE = ROOT / ".venv-before"  # the earlier set-up, kept until a new one is complete
 FIRST_LESSON = "00_start_here.ipynb"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
@@ -81,6 +82,8 @@ def environment():
         PIP_DISABLE_PIP_VERSION_CHECK="1",
         JUPYTER_CONFIG_DIR=str(own / "config"),
         JUPYTER_DATA_DIR=str(own / "data"),
+        # not in a hidden folder: browsers in a sandbox could not read the file that opens the lab
+        JUPYTER_RUNTIME_DIR=str(RUNTIME),
         IPYTHONDIR=str(own / "ipython"),
     )
     return env
@@ -268,6 +271,15 @@ def settle(folder):
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
+def own_folder(folder):
+    """Make a folder that nobody else can look into, or close one that is there."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        sys.exit(f"Cannot use {folder}: {error.strerror}.")
+
+
 def jupyter_command(port=None, browser=True):
     """Return the command line that opens the lab; the browser test starts it the same way."""
     command = [
@@ -276,7 +288,8 @@ def jupyter_command(port=None, browser=True):
         f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.open_browser={browser}",
-        "--ServerApp.use_redirect_file=False",  # browsers in a sandbox cannot read that file
+        # what a browser opens is on its command line, where others read it: a file, not the token
+        "--ServerApp.use_redirect_file=True",
         "--ServerApp.answer_yes=True",  # Ctrl-C stops at once
         # nothing is asked of the outside: no extension lists, no versions, no news
         "--LabApp.extension_manager=readonly",
@@ -328,6 +341,7 @@ def open_lab(options):
     set_up(or_earlier=True)
     with contextlib.suppress(OSError):  # a set-up of an earlier version has fewer of them
         settle(VENV / "etc" / "jupyter" / "labconfig")
+    own_folder(RUNTIME)
     print("The lab is open until you press Ctrl-C here.", flush=True)
     become(jupyter_command(args.port, not args.no_browser), ROOT / "notebooks")
 

@@ -179,8 +179,24 @@ def serve(
     path = Path(os.path.abspath(policy or my_policy_path()))
     chosen = free_port(port)
     token = secrets.token_urlsafe(24)
-    with site(n_customers, path, token) as base:
+    with _interrupted_by_signals(), site(n_customers, path, token) as base:
         return _run(base, chosen, token, browser)
+
+
+@contextlib.contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """Let a closed terminal, or a kill that asks, end things as Ctrl-C does."""
+
+    def ended(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), ended) for name in names}
+    try:
+        yield
+    finally:
+        for name, kept in before.items():
+            signal.signal(getattr(signal, name), kept)
 
 
 def _run(base: Path, port: int, token: str, browser: bool) -> int:
@@ -188,34 +204,60 @@ def _run(base: Path, port: int, token: str, browser: bool) -> int:
     environment = os.environ | {
         "JUPYTER_PATH": os.pathsep.join([str(base / "share"), *([kept] if kept else [])])
     }
-    command = [
-        *(sys.executable, "-m", "voila", "policy_lab.ipynb", "--template=policy_lab"),
-        *(f"--port={port}", "--Voila.log_level=ERROR"),
-    ]
-
-    def ended(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, ended)
-    process = subprocess.Popen(command, cwd=base / "page", env=environment)
+    url = f"http://{HOST}:{port}/?token={token}"
+    process = None
     try:
-        while process.poll() is None and not _answers(port):
-            time.sleep(0.1)
-        if process.poll() is None:
-            url = f"http://{HOST}:{port}/?token={token}"
-            print(f"The policy lab is open at {url} until you press Ctrl-C here.", flush=True)
-            if browser:
-                import webbrowser
+        with _redirect(url, browser) as page:
+            folders = [str(base), *([str(page.parent)] if page else [])]
+            command = [
+                *(sys.executable, "-m", "ethicalai_lab.widgets.served", *folders, "--"),
+                *("policy_lab.ipynb", "--template=policy_lab"),
+                *(f"--port={port}", "--Voila.log_level=ERROR"),
+            ]
+            process = subprocess.Popen(
+                command, cwd=base / "page", env=environment, stdin=subprocess.PIPE
+            )
+            while process.poll() is None and not _answers(port):
+                time.sleep(0.1)
+            if process.poll() is None:
+                print(f"The policy lab is open at {url} until you press Ctrl-C here.", flush=True)
+                if page:
+                    import webbrowser
 
-                webbrowser.open(url)
-        process.wait()
+                    webbrowser.open(page.as_uri())
+            process.wait()
         print("The page's server has ended; its own lines above say why.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0
     finally:
-        signal.signal(signal.SIGTERM, before)
-        _end(process)
+        if process is not None:
+            _end(process)
+
+
+@contextlib.contextmanager
+def _redirect(url: str, wanted: bool) -> Iterator[Path | None]:
+    """Yield a page of our own that leads on to `url`, for a browser to open.
+
+    What a browser is told to open stands on its command line, where other users of the
+    computer read it. The token must not; so it goes in a file that only its owner reads.
+    """
+    if not wanted:
+        yield None
+        return
+    # a browser in a sandbox sees what lies openly in the home folder, and no other's /tmp
+    place = str(Path.home()) if os.access(Path.home(), os.W_OK) else None
+    with tempfile.TemporaryDirectory(
+        prefix="policy-lab-", dir=place, ignore_cleanup_errors=True
+    ) as folder:
+        page = Path(folder, "open.html")
+        with open(os.open(page, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(
+                '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+                f'<meta http-equiv="refresh" content="0; url={url}"><title>Policy lab</title>'
+                f'</head><body><p><a href="{url}">Open the policy lab</a></p></body></html>\n'
+            )
+        yield page
 
 
 def _answers(port: int) -> bool:
