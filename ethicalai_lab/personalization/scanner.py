@@ -7,20 +7,13 @@ they are the hardest, and why :func:`scanner_report` measures each group of writ
 
 References
 ----------
-ISO/IEC 7812-1 (identification cards: numbering, Luhn's formula).
-
-ISO 13616-1 and ISO/IEC 7064 (International Bank Account Number, MOD 97-10).
-
-ITU-T E.164 (international numbers have at most 15 digits).
-
 Wilson (1927), see :mod:`ethicalai_lab.stats`.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +21,17 @@ import numpy as np
 import pandas as pd
 
 from ethicalai_lab.errors import InputError
+from ethicalai_lab.personalization._finders import (
+    addresses,
+    cards,
+    emails,
+    iban_is_valid,
+    ibans,
+    known_pattern,
+    luhn_is_valid,
+    names,
+    phones,
+)
 from ethicalai_lab.stats import proportion_interval
 
 __all__ = [
@@ -41,122 +45,7 @@ __all__ = [
     "scanner_report",
 ]
 
-KINDS = ("email", "phone", "card", "iban", "name")
-
-# Length of an IBAN by country (ISO 13616 registry).
-_IBAN_LENGTH = {
-    **dict.fromkeys(["NO"], 15),
-    **dict.fromkeys(["BE"], 16),
-    **dict.fromkeys(["DK", "FI", "FO", "FK", "GL", "NL", "SD"], 18),
-    **dict.fromkeys(["MK", "SI"], 19),
-    **dict.fromkeys(["AT", "BA", "EE", "KZ", "LT", "LU", "XK", "MN"], 20),
-    **dict.fromkeys(["CH", "HR", "LI", "LV"], 21),
-    **dict.fromkeys(["BG", "BH", "CR", "DE", "GB", "GE", "IE", "ME", "RS", "VA"], 22),
-    **dict.fromkeys(["AE", "GI", "IL", "IQ", "TL", "OM", "SO"], 23),
-    **dict.fromkeys(["AD", "CZ", "ES", "MD", "PK", "RO", "SA", "SE", "SK", "TN", "VG"], 24),
-    **dict.fromkeys(["LY", "PT", "ST"], 25),
-    **dict.fromkeys(["IS", "TR"], 26),
-    **dict.fromkeys(["BI", "DJ", "FR", "GR", "IT", "MC", "MR", "SM"], 27),
-    **dict.fromkeys(["AL", "AZ", "BY", "CY", "DO", "GT", "HU", "LB", "NI", "PL", "SV"], 28),
-    **dict.fromkeys(["BR", "EG", "PS", "QA", "UA"], 29),
-    **dict.fromkeys(["JO", "KW", "MU", "YE"], 30),
-    **dict.fromkeys(["MT", "SC"], 31),
-    **dict.fromkeys(["LC"], 32),
-    **dict.fromkeys(["RU"], 33),
-}
-
-_EMAIL = re.compile(
-    r"[A-Za-z0-9_!#$%&'*+/=?^`{|}~-]+(?:\.[A-Za-z0-9_!#$%&'*+/=?^`{|}~-]+)*"
-    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
-)
-# "jo at example dot com", "jo (at) example.com": written so that a machine does not see it
-_SPELLED_EMAIL = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\s?(?:[(\[]\s?at\s?[)\]]|(?<=\s)at(?=\s))\s?"
-    r"[A-Za-z0-9-]+(?:(?:\s?[(\[]\s?dot\s?[)\]]\s?|\sdot\s|\.)[A-Za-z0-9-]+)*"
-    r"(?:\s?[(\[]\s?dot\s?[)\]]\s?|\sdot\s|\.)[A-Za-z]{2,}\b",
-    re.IGNORECASE,
-)
-_DIGIT_GROUPS = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9])")
-_PHONE = re.compile(
-    r"(?<![\w.+/-])(?:\+[ ]?|\()?[0-9](?:[ ]?[./()-]?[ ]?[0-9(]){4,18}(?:\)?[0-9])?(?![\w/-]|\.[0-9])"
-)
-_DATE = re.compile(
-    r"[0-9]{1,2}[./-][0-9]{1,2}[./-](?:[0-9]{4}|[0-9]{2})|[0-9]{4}[./-][0-9]{1,2}[./-][0-9]{1,2}"
-)
-_CALL = re.compile(
-    r"\b(?:phone|mobile|cell|tel|telephone|call|ring|text|whatsapp|reach|number|sms|handy)\b"
-    r"[^0-9+(]{0,25}$",
-    re.IGNORECASE,
-)
-_NOT_A_PHONE = re.compile(
-    r"(?:\b(?:order|invoice|ticket|article|item|customer|reference|ref|tracking|parcel|case|"
-    r"booking|voucher|code|postcode|zip|sku)\b[^0-9+(]{0,15}|[#€$£]\s?|\bno\.?\s?)$",
-    re.IGNORECASE,
-)
-
-_LETTERS = r"[^\W\d_]+(?:['’-][^\W\d_]+)*"
-_WORD = re.compile(_LETTERS)
-_TITLE = r"(?:mr|mrs|ms|miss|mx|dr|prof)\b\.?"
-_CAPITAL = r"(?:(?![a-zß-öø-ÿ])[^\W\d_])(?:[^\W\d_]|['’-](?=[^\W\d_]))+"
-_CAPITALISED = re.compile(rf"(?<![\w\[@.-]){_CAPITAL}(?: {_CAPITAL}){{1,3}}(?![\w\]@])")
-_PARTICLES = re.compile(
-    r"(?:(?:van|von|de|der|den|di|da|la|del|al|bin|ten|ter) )+(?=[^\W\d_])(?![a-z])"
-)
-# What stands before a name, and whether it is strong enough for names without capitals.
-_CUES = (
-    (re.compile(r"\bmy\s+(?:full\s+|sur|first\s+|last\s+)?name(?:\s+is|'s|\s*:)\s+", re.I), True),
-    (
-        re.compile(r"\b(?:full\s+|sur|last\s+|first\s+|account\s+|card\s*)?name\s*[:=]\s*", re.I),
-        True,
-    ),
-    (re.compile(r"\b(?:in|under)\s+(?:the|my)\s+name\s+(?:of\s+|is\s+)?", re.I), True),
-    (re.compile(r"\b(?:the\s+)?name(?:'s|\s+is)\s+", re.I), True),
-    (re.compile(r"\b(?:ask|asking)\s+for\s+", re.I), False),
-    (
-        re.compile(
-            r"\b(?:account\s*holder|card\s*holder|addressed\s+to|on\s+behalf\s+of|attention\s+of|attn)"
-            r"\s*(?:is\s+|:\s*)?",
-            re.I,
-        ),
-        True,
-    ),
-    (re.compile(r"\b(?:this\s+is|it's|it\s+is|i\s+am|i['’]m|im|here\s+is)\s+", re.I), False),
-    (
-        re.compile(r"\b(?:registered|booked|ordered|listed|filed)\s+(?:to|under|for|as)\s+", re.I),
-        False,
-    ),
-    (
-        re.compile(
-            r"(?:\b(?:regards|sincerely|faithfully|truly|respectfully|wishes|thanks|thank\s+you|cheers|"
-            r"greetings|thx|ta|best|love|bye|signed)\b)\s*[,.!:–—-]*\s+(?:from\s+)?",
-            re.I,
-        ),
-        False,
-    ),
-    (re.compile(rf"\b{_TITLE}\s*", re.I), True),
-    (re.compile(r"(?:^|\s)[-–—~]\s?(?=[^\W\d_])"), False),
-)
-# Words that never are a name here, so that "this is Urgent" or "thanks Team" is none.
-_STOP_WORDS = """
-respectfully faithfully greetings wishes bye signed ps cc
-a about account again all already also always am an and angry another any are as ask at
-available back bad be because been before best but buy by call can cannot card case cheers
-client com company could customer date day days dear december delivery did disappointed do
-does doesn done dot dr email english even ever extremely february first for found friday
-friend from german getting glad good got had happy has have having he hello her here hey hi
-his hope how i iban if in interested into invoice is it its january july just keep kind last
-let like long look looking lot love madam mail many march me member message miss monday month
-more mr mrs ms much mx my name never new next nice no not november now number october of off
-on once one only or order our out over package parcel phone please pleased products prof
-question quite really refund regards reply return sad same saturday see sending september
-seriously service she shipping shop sincerely sir size so some sorry still store sunday
-support sure team thank thanks that the their them there they this thursday to today tomorrow
-too totally truly trying tuesday unhappy unsure until up upset urgent us using very wait
-waiting want was we wednesday week well were what when where which who why will with without
-would writing wrong year years yes yesterday you your yours
-"""
-_NOT_A_NAME = frozenset(_STOP_WORDS.split())
+KINDS = ("email", "phone", "card", "iban", "ip", "name")
 
 
 @dataclass(frozen=True, order=True)
@@ -187,69 +76,6 @@ class Span:
         return self.end - self.start
 
 
-def luhn_is_valid(number: str) -> bool:
-    """Return whether a digit string satisfies Luhn's formula.
-
-    Parameters
-    ----------
-    number : str
-        Digits; spaces and hyphens are ignored.
-
-    Returns
-    -------
-    bool
-        False where anything else is in it, or nothing.
-
-    References
-    ----------
-    ISO/IEC 7812-1, annex B.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.personalization.scanner import luhn_is_valid
-    >>> luhn_is_valid("4111 1111 1111 1111"), luhn_is_valid("4111 1111 1111 1112")
-    (True, False)
-    """
-    digits = number.replace(" ", "").replace("-", "")
-    if not (digits.isascii() and digits.isdigit()):
-        return False
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
-
-
-def iban_is_valid(text: str) -> bool:
-    """Return whether a text is an IBAN: known country, its length, remainder 1 modulo 97.
-
-    Parameters
-    ----------
-    text : str
-        Letters and digits; spaces and hyphens are ignored, as is case.
-
-    Returns
-    -------
-    bool
-
-    References
-    ----------
-    ISO 13616-1; ISO/IEC 7064 MOD 97-10.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.personalization.scanner import iban_is_valid
-    >>> iban_is_valid("GB82 WEST 1234 5698 7654 32"), iban_is_valid("GB82 WEST 1234 5698 7654 33")
-    (True, False)
-    """
-    code = text.replace(" ", "").replace("-", "").upper()
-    if not (code.isascii() and code.isalnum()) or len(code) < 5:
-        return False
-    if _IBAN_LENGTH.get(code[:2]) != len(code) or not code[2:4].isdigit():
-        return False
-    return int("".join(str(int(c, 36)) for c in code[4:] + code[:4])) % 97 == 1
-
-
 def scan(
     text: str,
     kinds: Iterable[str] = KINDS,
@@ -264,7 +90,7 @@ def scan(
     text : str
         Free text.
     kinds : iterable of str, default KINDS
-        What to look for: email, phone, card, iban, name.
+        What to look for: email, phone, card, iban, ip (an internet address), name.
     known_names : iterable of str, default ()
         Names to find wherever they stand as whole words, in any case: say, the sender's
         own from the customer record. It does not help those the sender writes about.
@@ -276,7 +102,7 @@ def scan(
     -------
     list of Span
         In order, without overlaps; where two kinds claim a stretch, the one with the
-        stronger check wins (e-mail, IBAN, card, phone, name).
+        stronger check wins (e-mail, IBAN, card, internet address, phone, name).
 
     Raises
     ------
@@ -293,13 +119,14 @@ def scan(
     if not isinstance(text, str):
         raise InputError(f"text is a {type(text).__name__}; a string is accepted.")
     wanted = _check_kinds(kinds)
-    known = _known_pattern(known_names)
+    known = known_pattern(known_names)
     finders = {
-        "email": _emails,
-        "iban": _ibans,
-        "card": _cards,
-        "phone": _phones,
-        "name": lambda text: _names(text, known, eager),
+        "email": emails,
+        "iban": ibans,
+        "card": cards,
+        "ip": addresses,
+        "phone": phones,
+        "name": lambda text: names(text, known, eager),
     }
     taken = np.zeros(len(text), dtype=bool)
     found = []
@@ -498,149 +325,6 @@ def scanner_report(
         columns=[by or "group", "messages", "value", "low", "high"],
     )
     return ScannerReport(by_kind, by_group, leaks)
-
-
-# ------------------------------------------------------------------ finders
-
-
-def _emails(text: str) -> Iterator[tuple[int, int]]:
-    for match in _EMAIL.finditer(text):
-        yield match.span()
-    for match in _SPELLED_EMAIL.finditer(text):
-        yield match.span()
-
-
-def _ibans(text: str) -> Iterator[tuple[int, int]]:
-    for match in _IBAN_START.finditer(text):
-        start = match.start()
-        length = _IBAN_LENGTH.get(text[start : start + 2].upper())
-        if length is None:
-            continue
-        at, taken = start, 0
-        while at < len(text) and taken < length:
-            character = text[at]
-            if character.isascii() and character.isalnum():
-                taken += 1
-            elif character not in " -" or text[at - 1] in " -":
-                break
-            at += 1
-        ended = at == len(text) or not (text[at].isascii() and text[at].isalnum())
-        if taken == length and ended and iban_is_valid(text[start:at]):
-            yield start, at
-
-
-def _cards(text: str) -> Iterator[tuple[int, int]]:
-    for run in _DIGIT_GROUPS.finditer(text):
-        # A card may stand beside other digits: try each sequence of whole groups.
-        groups = [m.span() for m in re.finditer(r"[0-9]+", run.group())]
-        first = 0
-        while first < len(groups):
-            last = _card_end(run.group(), groups, first)
-            if last is None:
-                first += 1
-            else:
-                yield run.start() + groups[first][0], run.start() + groups[last][1]
-                first = last + 1
-
-
-def _card_end(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
-    """Return the last group of the longest card that starts at the first one."""
-    best, digits = None, ""
-    for last in range(first, len(groups)):
-        digits += run[slice(*groups[last])]
-        if len(digits) > 19:
-            break
-        if len(digits) >= 13 and _issuer(digits) and luhn_is_valid(digits):
-            best = last
-    return best
-
-
-def _issuer(digits: str) -> bool:
-    """Whether a card's first digits belong to payment cards."""
-    return digits[0] in "3456" or 2221 <= int(digits[:4]) <= 2720
-
-
-def _phones(text: str) -> Iterator[tuple[int, int]]:
-    for match in _PHONE.finditer(text):
-        start, end = match.span()
-        piece = match.group()
-        while piece and not piece[-1].isdigit():
-            piece, end = piece[:-1], end - 1
-        digits = re.sub(r"[^0-9]", "", piece)
-        if not 7 <= len(digits) <= 15 or _DATE.fullmatch(piece):
-            continue
-        before = text[max(0, start - 45) : start]
-        called = bool(_CALL.search(before)) and not _NOT_A_PHONE.search(before)
-        grouped = len(re.findall(r"[0-9]+", piece)) >= 2
-        international = piece[0] == "+" or digits.startswith("00")
-        national = digits.startswith("0") or piece[0] == "(" or len(digits) == 10
-        if (
-            international
-            or called
-            or (national and grouped and not _NOT_A_PHONE.search(before))
-            or (digits.startswith("0") and len(digits) >= 9 and not _NOT_A_PHONE.search(before))
-        ):
-            yield start, end
-
-
-def _known_pattern(names: Iterable[str]) -> re.Pattern[str] | None:
-    if isinstance(names, str):
-        names = (names,)
-    words = sorted({name.strip() for name in names if name.strip()}, key=lambda n: (-len(n), n))
-    if not words:
-        return None
-    inner = "|".join(r"\s+".join(map(re.escape, word.split())) for word in words)
-    return re.compile(rf"(?<![\w\[])(?:{inner})(?![\w\]])", re.IGNORECASE)
-
-
-def _names(text: str, known: re.Pattern[str] | None, eager: bool) -> Iterator[tuple[int, int]]:
-    if known is not None:
-        for match in known.finditer(text):
-            yield match.span()
-    for cue, strong in _CUES:
-        for match in cue.finditer(text):
-            span = _name_after(text, match.end(), strong)
-            if span is not None:
-                yield span
-    if eager:
-        for match in _CAPITALISED.finditer(text):
-            words = match.group().split(" ")
-            first = match.start()
-            # the word that opens a sentence has its capital from there
-            opens = re.search(r"(?:^|[.!?:]\s+)$", text[:first]) is not None
-            if opens:
-                first += len(words.pop(0)) + 1
-            if len(words) >= 2 and not any(w.lower() in _NOT_A_NAME for w in words):
-                yield first, match.end()
-
-
-def _name_after(text: str, at: int, strong: bool) -> tuple[int, int] | None:
-    """Return the span of up to four words that can be a name, from a position on."""
-    title = re.compile(rf"{_TITLE}\s*", re.IGNORECASE).match(text, at)
-    if title:
-        at, strong = title.end(), True
-    if at and (text[at - 1].isalnum()) and at < len(text) and text[at].isalnum():
-        return None  # the cue ended inside a word
-    start = end = at
-    words = 0
-    while words < 5:
-        word = _WORD.match(text, at)
-        initial = re.compile(r"[^\W\d_]\.(?=\s)").match(text, at)
-        if word is None or word.group().lower() in _NOT_A_NAME:
-            break
-        capital = word.group()[0].isupper()
-        # "Zoë van der Berg": particles belong to the name where a capital follows
-        particle = bool(words and _PARTICLES.match(text, at))
-        lower = strong and words < 2 and not (words and text[start].isupper())
-        if not (capital or particle or lower):
-            break
-        end = (initial or word).end()
-        words += 1
-        gap = re.compile(r"[ ]").match(text, end)
-        if gap is None:
-            break
-        at = gap.end()
-    return (start, end) if words and end - start >= 2 else None
 
 
 # ------------------------------------------------------------------ helpers

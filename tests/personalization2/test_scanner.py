@@ -282,3 +282,134 @@ def test_bad_input_is_named(call, word):
 
 def test_span_orders_by_place():
     assert sorted([Span(4, 5, "name"), Span(1, 2, "card")])[0].kind == "card"
+
+
+# ------------------------------------------------------------------ scripts, blanks, formats
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "müller@example.de", "ada@müller-example.de", "иван@пример.рф", "用户@例子.公司",
+        "jo.müller+shop@post.example.org", "ada@xn--mller-example-osb.de", "ada@example.xn--p1ai",
+        "mu\u0308ller@example.de", "अजय@डाटा.भारत", "o'hara@example.ie",
+    ],
+)  # fmt: skip
+def test_an_address_of_any_script_is_found_whole(address):
+    for text in (f"mail {address}, please", f"<{address}>", f"({address}).", f"„{address}“"):
+        assert ("email", address) in found(text)
+        assert address.split("@")[0] not in redact(text)
+    assert found("write to jo at müller-example dot de") == [
+        ("email", "jo at müller-example dot de")
+    ]
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u202f", "\u2007", "\u2009", "\u200b", "\u2011", "-"])
+@pytest.mark.parametrize(
+    ("kind", "groups"),
+    [
+        ("card", "4111 1111 1111 1111"),
+        ("iban", "DE89 3704 0044 0532 0130 00"),
+        ("phone", "0170 555 0123"),
+        ("phone", "+49 30 555 0123"),
+    ],
+)
+def test_numbers_are_found_whatever_groups_them(kind, groups, blank):
+    written = groups.replace(" ", blank)
+    assert found(f"please use {written} now") == [(kind, written)]
+    assert redact(f"use {written}.") == f"use [{kind.upper()}]."
+
+
+def test_digits_of_other_scripts_are_digits():
+    card = "".join(chr(0x0660 + int(d)) for d in CARDS[0])
+    assert found(f"x {card} y") == [("card", card)]
+    assert luhn_is_valid("4111\u00a01111\u202f1111 1111")
+    assert iban_is_valid("DE89\u00a03704 0044 0532 0130 00")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-06-02 20:17", "Ordered on 31.03.2025 14:05 Uhr", "sizes 36 38 40 42 44",
+        "sizes 0 2 4 6 8 10 12", "UK sizes 04 06 08 10 12", "On 2018-01-14 03:07:41 it rang",
+        "between 2026-06-02 20:17 and 2026-06-03 21:18:00.250", "12/31/2025, 11:59",
+        "31.03.2025-02.04.2025", "2025-12-04T10:15:00", "open 09:00 - 18:30", "31.03.25 at 08:15",
+        "from 10:00 12.06.2025 to 11:00 13.06.2025", "order 4471 120953", "SSN: 054-28-6917",
+        "driver's license number is 6940579", "my passport number 031 195 8550",
+        "social security number is 853-37-1694", "order number: 20251204 1234", "12 x 24 x 36 48",
+        "36-38 40-42 44-46", "article no. 055 501 0123", "version 10.0.19.45", "see std::vector",
+    ],
+)  # fmt: skip
+def test_dates_times_sizes_and_order_numbers_are_nothing(text):
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("call 555-010-1234x321 today", "555-010-1234x321"),
+        ("fax +1-903-555-0108x769", "+1-903-555-0108x769"),
+        ("(898)555-0121x0135", "(898)555-0121x0135"),
+        ("259.555.0102 ext. 45", "259.555.0102 ext. 45"),
+        ("call 555 010 1234 extension 7, please", "555 010 1234 extension 7"),
+        ("Ordered on 31.03.2025 14:05, call 0170 5550123", "0170 5550123"),
+        ("at 14:05 0170 5550123 rang", "0170 5550123"),
+        ("appelez le 01.02.03.04.05", "01.02.03.04.05"),
+        ("appelez le 06 12 34 56 78", "06 12 34 56 78"),
+        ("lost my card, call 555 010 1234", "555 010 1234"),
+        ("order late, phone 5550 1234 please", "5550 1234"),
+    ],
+)
+def test_phones_beside_dates_and_with_extensions(text, number):
+    assert found(text) == [("phone", number)]
+    assert redact(text) == text.replace(number, "[PHONE]")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "192.0.2.17", "203.0.113.255", "2001:db8::1", "2001:DB8:85a3:0:0:8a2e:370:7334", "::1",
+        "::ffff:192.0.2.128", "fe80::1ff:fe23:4567:890a",
+    ],
+)  # fmt: skip
+def test_internet_addresses_are_found(address):
+    for text in (f"blocked {address} today", f"client_ip=|{address}|", f"from {address}."):
+        assert found(text) == [("ip", address)]
+        assert redact(text) == text.replace(address, "[IP]")
+
+
+@pytest.mark.parametrize(
+    "text", ["1.2.3.4.5", "256.1.1.1", "v1.2.3.4", "01.02.03.04", "20:17:05", "a::b", "1:2:3"]
+)
+def test_what_only_looks_like_an_internet_address_is_none(text):
+    assert "ip" not in [kind for kind, _ in found(f"see {text} there")]
+
+
+# Numbers made up after the formats of public synthetic texts; each satisfies Luhn's formula.
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("What is the limit for card 501234567890?", None),
+        ("card number {} is lost", "630400000000"),  # Maestro, twelve digits
+        ("the last billed amount for cc {} on my", "503800000005"),
+        ("please block card no {}", "676200000005"),
+        ("increase the limit on my card # {} for", "587400000002"),
+        ("won on credit card {} transactions", "060400000000"),  # an issuer of no network
+        ("my credit card {} has been stolen", "180000000000002"),  # JCB, fifteen digits
+        ("withdraw cash with {}", "213100000000001"),
+        ("my card: {}", "4222222222222"),  # Visa, thirteen digits
+    ],
+)
+def test_cards_of_old_and_rare_formats(text, number):
+    if number is None:
+        assert "card" not in dict(found(text))  # Luhn's formula fails
+        return
+    assert luhn_is_valid(number)
+    assert found(text.format(number)) == [("card", number)]
+    wrong = number[:-1] + str((int(number[-1]) + 1) % 10)
+    assert "card" not in dict(found(text.format(wrong)))
+
+
+def test_twelve_digits_are_a_card_only_where_the_text_says_so():
+    assert found("order 503800000005") == []
+    assert found("503800000005 arrived") == []
