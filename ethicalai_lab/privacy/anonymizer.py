@@ -20,7 +20,7 @@ from ethicalai_lab.privacy.errors import (
     check_table,
 )
 from ethicalai_lab.privacy.hierarchies import Hierarchy
-from ethicalai_lab.privacy.labels import parse_label
+from ethicalai_lab.privacy.labels import moments, parse_label
 from ethicalai_lab.privacy.lattice import cheapest_node
 from ethicalai_lab.privacy.loss import summarize
 from ethicalai_lab.privacy.measures import _dense, _distance_of, _ordered_distances, anonymity
@@ -465,11 +465,14 @@ def _inside(column: pd.Series, texts: list[str], index: np.ndarray, kind: str) -
     missing = column.isna().to_numpy()
     gap = np.array([x.missing for x in labels])[index]
     if kind == "date":
-        low = pd.DatetimeIndex([x.low for x in labels]).to_numpy()[index]
-        high = pd.DatetimeIndex([x.high for x in labels]).to_numpy()[index]
-        values = column.to_numpy(dtype="datetime64[ns]")
+        gone = np.datetime64("NaT", "us")
+        spans = [(gone, gone) if x.low is None else x.span for x in labels]
+        low, stop = np.array(spans, "datetime64[us]").T[:, index]
+        values = moments(column, missing=True)
+        within = (low <= values) & (values < stop)
     else:
         low = np.array([np.nan if x.low is None else x.low for x in labels])[index]
         high = np.array([np.nan if x.high is None else x.high for x in labels])[index]
         values = column.to_numpy(dtype=float, na_value=np.nan)
-    return np.where(missing, gap, (low <= values) & (values <= high))
+        within = (low <= values) & (values <= high)
+    return np.where(missing, gap, within)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from ethicalai_lab.privacy.labels import (
     DOTS,
     MISSING,
     date_text,
+    moments,
     number_text,
     parse_label,
     range_text,
     set_text,
+    timed,
     value_text,
     with_missing,
 )
@@ -45,6 +48,7 @@ class Axis:
                 f"hierarchies: column {self.name!r} holds {self.kind}s, but {hierarchy!r} is made "
                 f"for {hierarchy.kind}s."
             )
+        self._timed = False
         self._rank(column)
         self.tree: np.ndarray | None = None
         if hierarchy is not None:
@@ -87,9 +91,8 @@ class Axis:
                         "missing values are accepted."
                     )
             else:
-                zone = getattr(column.dtype, "tz", None)
-                plain = (column.dt.tz_convert(None) if zone is not None else column).to_numpy()
-                plain = plain.astype("datetime64[ns]")
+                plain = moments(column, missing=True)
+                self._timed = timed(plain)
             codes, uniques = pd.factorize(plain, sort=True)
             self.values = uniques
             codes = np.asarray(codes).astype(np.int64)
@@ -105,7 +108,7 @@ class Axis:
         if self.kind == "number":
             at = np.asarray(self.values, float)
         elif self.kind == "date":
-            at = pd.DatetimeIndex(self.values).asi8.astype(float)
+            at = np.asarray(self.values).astype(np.int64).astype(float)
         else:
             at = np.arange(m, dtype=float)
         at = at - at[0] if m else at
@@ -122,7 +125,7 @@ class Axis:
     def _grow_tree(self) -> None:
         """Order the values so that each label covers neighbours; number labels in that order."""
         self.hierarchy = (
-            self.hierarchy.for_values(self.values) if self.kind == "number" else self.hierarchy
+            self.hierarchy if self.kind == "text" else self.hierarchy.for_values(self.values)
         )
         gaps = self.missing is not None
         values = list(self.values)
@@ -241,7 +244,9 @@ class Axis:
         )
         texts = []
         ends: dict[int, str] = {}
-        write = {"number": number_text, "date": date_text}.get(self.kind, str)
+        write = {"number": number_text, "date": partial(date_text, with_time=self._timed)}.get(
+            self.kind, str
+        )
         for pair in pairs.tolist():
             ij, gap = divmod(pair, 2)
             i, j = divmod(ij, m + 1)

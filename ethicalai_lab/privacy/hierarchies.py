@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -19,6 +20,7 @@ from ethicalai_lab.privacy.labels import (
     number_text,
     parse_label,
     range_text,
+    timed,
     value_text,
 )
 
@@ -63,6 +65,7 @@ class Hierarchy:
         self.kind = kind
         self.name = name
         self._fractional: Hierarchy | None = None
+        self._timed = False
 
     def __repr__(self) -> str:
         return f"Hierarchy.{self.name}"
@@ -81,7 +84,7 @@ class Hierarchy:
         if level == 0:
             if self.kind == "number":
                 return number_text(value)
-            return date_text(value) if self.kind == "date" else value_text(value)
+            return date_text(value, self._timed) if self.kind == "date" else value_text(value)
         return self._levels[level - 1](value)
 
     # ---- ready-made ----------------------------------------------------------------
@@ -167,14 +170,14 @@ class Hierarchy:
 
         def years(width: int) -> Callable[[Any], str]:
             def label(value: Any) -> str:
-                low = pd.Timestamp(value).year // width * width
+                low = int(date_text(value)[:4]) // width * width
                 return range_text(str(low), str(low + width - 1))
 
             return label
 
         known = {
-            "month": lambda value: pd.Timestamp(value).strftime("%Y-%m"),
-            "year": lambda value: str(pd.Timestamp(value).year),
+            "month": lambda value: date_text(value)[:7],
+            "year": lambda value: date_text(value)[:4],
             "five_years": years(5),
             "decade": years(10),
         }
@@ -265,7 +268,11 @@ class Hierarchy:
 
     # ---- tables for the algorithms -------------------------------------------------
     def for_values(self, values: Sequence) -> Hierarchy:
-        """Return the same hierarchy, written for whole or for fractional numbers."""
+        """Return the same hierarchy, written for whole or fractional numbers, days or times."""
+        if self.kind == "date":
+            other = copy.copy(self)
+            other._timed = timed(np.asarray(values, "datetime64[us]"))
+            return other
         if self._fractional is None:
             return self
         numbers = np.asarray(values, float)
@@ -319,7 +326,7 @@ class Hierarchy:
             numbers = np.asarray(values, float)
             numbers = numbers if np.isfinite(numbers).all() and np.ptp(numbers) > 0 else None
         elif self.kind == "date":
-            numbers = pd.DatetimeIndex(values).as_unit("ns").asi8.astype(float)
+            numbers = np.asarray(values, "datetime64[us]").astype(np.int64).astype(float)
             numbers = numbers if len(numbers) and np.ptp(numbers) > 0 else None
         for level in range(1, self.height):
             counts = np.bincount(codes[level])
@@ -334,7 +341,7 @@ class Hierarchy:
                     continue
                 ends = [label.low, label.high]
                 if self.kind == "date":
-                    ends = [float(pd.Timestamp(e).as_unit("ns").value) for e in ends]
+                    ends = [float(np.datetime64(e, "us").astype(np.int64)) for e in ends]
                 widths[i] = max(min(ends[1], high) - max(ends[0], low), 0.0)
             out[level] = (widths / (high - low))[codes[level]]
         return np.maximum.accumulate(out, axis=0)

@@ -6,7 +6,9 @@ label                     covers
 ``30``                    the value itself
 ``30–39``                 numbers from 30 to 39, both included (en dash)
 ``30–<40``                numbers from 30 on and below 40
-``1980-01-01–1984-12-31`` dates, both included; ``1980`` and ``1980-05`` too
+``1980-01-01–1984-12-31`` dates, both included; ``1980`` and ``1980-05`` too.
+                          A day, month or year is covered to its last moment; a
+                          moment such as ``1980-05-01T00:00:00`` is only itself
 ``521**``                 texts that begin with 521 and are five long
 ``{nurse, clerk}``        one of the values listed
 ``adams…baker``           texts from adams to baker in sorted order
@@ -28,6 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ethicalai_lab.core.times import FIRST_YEAR, read_times
 from ethicalai_lab.privacy.errors import PrivacyError, check_columns, check_table
 
 __all__ = ["ANY", "MISSING", "Label", "parse_label", "parse_release"]
@@ -47,7 +50,8 @@ class Label:
     """What one label of a release covers.
 
     ``low`` and ``high`` bound numbers and dates (``high_open``: high itself is not
-    covered), ``values`` lists texts, ``prefix`` with ``length`` describes a masked text.
+    covered; ``whole_day``: the day that begins with high is covered to its end),
+    ``values`` lists texts, ``prefix`` with ``length`` describes a masked text.
     """
 
     text: str
@@ -55,6 +59,7 @@ class Label:
     low: Any = None
     high: Any = None
     high_open: bool = False
+    whole_day: bool = False
     values: frozenset | None = None
     prefix: str | None = None
     length: int | None = None
@@ -75,8 +80,41 @@ class Label:
         if self.kind == "text":
             value = str(value)
         elif self.kind == "date":
-            value = pd.Timestamp(value)
+            value = moments(value)[0]
+            low, stop = self.span
+            return bool(low <= value < stop)
         return self.low <= value and (value < self.high if self.high_open else value <= self.high)
+
+    @property
+    def span(self) -> tuple[np.datetime64, np.datetime64]:
+        """First moment of a label of dates, and the first after it, in microseconds."""
+        low, high = (np.datetime64(end, "us") for end in (self.low, self.high))
+        return low, high + (np.timedelta64(1, "D") if self.whole_day else np.timedelta64(1, "us"))
+
+
+def moments(column: Any, missing: bool = False) -> np.ndarray:
+    """Return dates as the room reckons with them: UTC in microseconds, the finer cut off.
+
+    Raises
+    ------
+    PrivacyError
+        If a date is outside the years 1000 to 9999.
+    """
+    if not isinstance(column, pd.Series):
+        return read_times(column, "the date", missing=missing, error=PrivacyError)
+    return read_times(
+        column,
+        f"column {column.name!r}",
+        missing=missing,
+        where=lambda row: f"row {column.index[[row]].tolist()[0]!r}",
+        error=PrivacyError,
+    )
+
+
+def timed(values: np.ndarray) -> bool:
+    """Whether some of the moments are no midnight: then a bare day would say too much."""
+    known = values[~np.isnat(values)]
+    return bool((known != known.astype("datetime64[D]")).any())
 
 
 def number_text(value: float) -> str:
@@ -89,10 +127,11 @@ def number_text(value: float) -> str:
     return repr(value)
 
 
-def date_text(value: Any) -> str:
-    """ISO text of a date, with the time only where there is one."""
-    stamp = pd.Timestamp(value)
-    return stamp.strftime("%Y-%m-%d") if stamp == stamp.normalize() else stamp.isoformat()
+def date_text(value: Any, with_time: bool = False) -> str:
+    """ISO text of a moment; of its day alone if it is midnight and no time is asked for."""
+    stamp = pd.Timestamp(moments(value)[0])
+    text = stamp.isoformat()
+    return text if with_time or stamp != stamp.normalize() else text[:10]
 
 
 def range_text(low: str, high: str) -> str:
@@ -166,18 +205,29 @@ def _parse_number(text: str) -> Label | None:
     high = high[1:] if opened else high
     if not _NUMBER.match(low) or (dash and not _NUMBER.match(high)):
         return None
-    return Label(text, "number", float(low), float(high or low), opened)
+    return Label(text, "number", _number(low), _number(high or low), opened)
 
 
-def _date_ends(text: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+def _number(text: str) -> float | int:
+    """Read a number as a float, or whole where a float would round it."""
+    value = float(text)
+    return value if abs(value) < 2**53 or not text.lstrip("-").isdigit() else int(text)
+
+
+def _date_ends(text: str) -> tuple[pd.Timestamp, pd.Timestamp, bool] | None:
+    """First and last day of a date, month or year, or a moment twice; whether it is a day."""
     found = _DATE.match(text)
-    if not found:
+    if not found or int(found[1]) < FIRST_YEAR:
         return None
+    year, month, day, time = found.groups()
     try:
-        start = pd.Timestamp(text)
-        if found[2] is None:
-            return start, start + pd.offsets.YearEnd()
-        return start, start + pd.offsets.MonthEnd() if found[3] is None else start
+        if month is None:
+            return pd.Timestamp(f"{year}-01-01"), pd.Timestamp(f"{year}-12-31"), True
+        if day is None:
+            start = np.datetime64(text, "M")
+            last = (start + 1).astype("datetime64[D]") - 1
+            return pd.Timestamp(start.astype("datetime64[s]")), pd.Timestamp(last), True
+        return pd.Timestamp(text), pd.Timestamp(text), time is None
     except ValueError:
         return None
 
@@ -188,7 +238,7 @@ def _parse_date(text: str) -> Label | None:
     last = _date_ends(high) if dash else first
     if first is None or last is None:
         return None
-    return Label(text, "date", first[0], last[1])
+    return Label(text, "date", first[0], last[1], whole_day=last[2])
 
 
 def parse_label(text: Any, kind: str = "auto") -> Label:
@@ -323,8 +373,8 @@ def parse_release(
             middle = np.full(len(low), math.nan)
             middle[both] = low[both] + (high[both] - low[both]) / 2
         elif (typed and typed <= {"date"}) or (kind == "date" and not typed):
-            low = pd.DatetimeIndex([x.low for x in labels] + [None])[codes]
-            high = pd.DatetimeIndex([x.high for x in labels] + [None])[codes]
+            low = _date_column([x.low for x in labels], codes)
+            high = _date_column([x.high for x in labels], codes)
             middle = low + (high - low) / 2
         else:
             out[name] = pd.Categorical.from_codes(codes, [str(t) for t in texts])
@@ -338,6 +388,12 @@ def parse_release(
             for name, v in out.items()
         }
     )
+
+
+def _date_column(ends: list, codes: np.ndarray) -> pd.DatetimeIndex:
+    # NaT last, for rows without a label; microseconds reach to the year 9999
+    found = [np.datetime64("NaT" if end is None else end, "us") for end in [*ends, None]]
+    return pd.DatetimeIndex(np.array(found, "datetime64[us]")[codes])
 
 
 def _end(value: Any, unbounded: float, label: Label) -> float:

@@ -13,7 +13,7 @@ import pandas as pd
 from ethicalai_lab.privacy.codes import sorted_runs, table_codes
 from ethicalai_lab.privacy.errors import PrivacyError, check_columns, check_table
 from ethicalai_lab.privacy.hierarchies import Hierarchy, kind_of
-from ethicalai_lab.privacy.labels import parse_label
+from ethicalai_lab.privacy.labels import moments, parse_label
 
 __all__ = ["InformationLoss", "information_loss"]
 
@@ -152,9 +152,9 @@ def _column_ncp(before: pd.Series, after: pd.Series, hierarchy: Hierarchy | None
     if kind == "number":
         ends = np.array([values.min(), values.max()], float) if len(values) else np.zeros(2)
     elif kind == "date":
-        ends = np.array(
-            [pd.Timestamp(values.min()).timestamp(), pd.Timestamp(values.max()).timestamp()]
-        )
+        known = moments(before, missing=True)
+        known = known[~np.isnat(known)]
+        ends = np.array([known.min(), known.max()], "datetime64[us]").astype(float)
     total = 0.0
     for text, weight in zip(texts, weights, strict=True):
         if tree is not None and text in tree:
@@ -170,7 +170,9 @@ def _column_ncp(before: pd.Series, after: pd.Series, hierarchy: Hierarchy | None
             else:
                 low, high = label.low, label.high
                 if kind == "date":
-                    low, high = low.timestamp(), high.timestamp()
+                    low, high = (
+                        float(np.datetime64(e, "us").astype(np.int64)) for e in (low, high)
+                    )
                 width = min(high, ends[1]) - max(low, ends[0])
                 part = max(width, 0.0) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.0
         total += max(part, 0.0) * weight

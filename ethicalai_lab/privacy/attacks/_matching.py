@@ -10,7 +10,7 @@ import pandas as pd
 from ethicalai_lab.privacy.codes import table_codes
 from ethicalai_lab.privacy.errors import PrivacyError, check_columns, check_table
 from ethicalai_lab.privacy.hierarchies import Hierarchy, kind_of
-from ethicalai_lab.privacy.labels import parse_label
+from ethicalai_lab.privacy.labels import date_text, moments, parse_label, timed
 
 __all__ = ["Matcher", "prepare", "rows_of", "sample"]
 
@@ -41,11 +41,10 @@ def _cover_rows(
         elif label.prefix is not None:
             out[i] = [len(v) == label.length and v.startswith(label.prefix) for v in keys]
         elif label.low is not None:
-            low, high = label.low, label.high
-            if kind == "date":
-                low, high = np.datetime64(low, "ns"), np.datetime64(high, "ns")
+            low, high = label.span if kind == "date" else (label.low, label.high)
+            opened = kind == "date" or label.high_open
             start = np.searchsorted(keys, low, "left")
-            stop = np.searchsorted(keys, high, "left" if label.high_open else "right")
+            stop = np.searchsorted(keys, high, "left" if opened else "right")
             out[i, start:stop] = True
     return out
 
@@ -72,6 +71,8 @@ class Matcher:
             known = targets[name]
             kind = kind_of(known)
             which, texts = _texts(release[name], kind)
+            if kind == "date":
+                known = pd.Series(moments(known, missing=True))
             code, values = pd.factorize(known, sort=kind != "text")
             if kind == "text":
                 order = np.argsort(np.asarray([str(v) for v in values], dtype=object))
@@ -80,7 +81,7 @@ class Matcher:
                 values = [str(values[i]) for i in order]
                 code = np.where(code >= 0, back[code] if len(back) else code, -1)
             elif kind == "date":
-                values = pd.DatetimeIndex(values).to_numpy().astype("datetime64[ns]")
+                values = np.asarray(values, "datetime64[us]")
             cover = _cover_rows(texts, values, kind, (hierarchies or {}).get(name))
             # who lacks the value fits everything: the attacker knows nothing there
             self._covers.append(np.column_stack([cover, np.ones(len(texts), bool)]))
@@ -106,9 +107,13 @@ class Matcher:
 
 def _texts(column: pd.Series, kind: str) -> tuple[np.ndarray, list]:
     """Codes and label texts of a released column, generalised or not."""
-    codes, uniques = pd.factorize(column, use_na_sentinel=False)
     if kind == "date" and pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return codes, [None if u is pd.NaT else pd.Timestamp(u).isoformat() for u in uniques]
+        found = moments(column, missing=True)
+        codes, uniques = pd.factorize(found, use_na_sentinel=False)
+        # of midnights alone nobody knows that they are no days
+        exact = timed(found)
+        return codes, [None if np.isnat(u) else date_text(u, exact) for u in uniques]
+    codes, uniques = pd.factorize(column, use_na_sentinel=False)
     return codes, list(uniques)
 
 
