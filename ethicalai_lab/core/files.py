@@ -22,6 +22,7 @@ __all__ = [
     "Staged",
     "clear_leftovers",
     "leftovers",
+    "lock_of",
     "locked",
     "replace_file",
     "write_atomic",
@@ -143,6 +144,19 @@ def _prefix(target: Path) -> str:
     return f".lab-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}-"
 
 
+def lock_of(path: str | Path) -> Path:
+    """Where the lock of a file lies that is replaced as a whole: beside it.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.core.files import lock_of
+    >>> lock_of("store.json").suffix
+    '.lock'
+    """
+    target = Path(os.path.realpath(path))
+    return target.with_name(f"{_prefix(target)[:-1]}.lock")
+
+
 def _mode(target: Path, private: bool) -> int | None:
     """Permissions that the old file has, or that a new one must; None for the usual ones."""
     if target.exists():
@@ -211,7 +225,8 @@ class Staged:
             # somebody took it for a leftover between the two calls
             os.close(self._handle)
 
-    def _close(self) -> None:
+    def leave(self) -> None:
+        """Let go of what was staged, and leave it where it is."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
@@ -225,19 +240,19 @@ class Staged:
             If that cannot be done; the content stays staged, and the old file in its place.
         """
         if os.name == "nt":
-            self._close()
+            self.leave()
         os.replace(self.path, self.target)
-        self._close()
+        self.leave()
         _settle(self.target.parent)
 
     def discard(self) -> None:
         """Remove what was staged."""
         if self._handle is not None and os.name == "nt":
-            self._close()
+            self.leave()
         if hasattr(self, "path"):
             with contextlib.suppress(OSError):
                 self.path.unlink()
-        self._close()
+        self.leave()
 
 
 def _settle(folder: Path) -> None:

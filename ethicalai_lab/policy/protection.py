@@ -371,7 +371,8 @@ class _Files:
             table = pd.DataFrame(
                 {"who": list(records), "record": [json.dumps(r) for r in records.values()]}
             )
-            Vault.create(self.root / _LIVE, self.key).put_table(table, "who")
+            with Vault.create(self.root / _LIVE, self.key) as vault:
+                vault.put_table(table, "who")
         else:
             self._dump(records)
 
@@ -390,10 +391,10 @@ class _Files:
     def mark(self, people: Iterable[int]) -> None:
         """Hide people: a flag is set, and nothing else happens."""
         if self.encryption == "per_person_key":
-            vault = self._vault(_LIVE)
             table = pd.DataFrame({"who": list(people), "inactive": True})
             if len(table):
-                vault.put_table(table, "who")
+                with self._vault(_LIVE) as vault:
+                    vault.put_table(table, "who")
             return
         records = self._load(_LIVE)
         for who in people:
@@ -403,10 +404,10 @@ class _Files:
     def delete(self, people: Iterable[int]) -> None:
         """Delete people's rows from the live files."""
         if self.encryption == "per_person_key":
-            vault = self._vault(_LIVE)
-            for who in people:
-                vault.erase(who)
-            vault.purge()
+            with self._vault(_LIVE) as vault:
+                for who in people:
+                    vault.erase(who)
+                vault.purge()
             return
         gone = set(people)
         self._dump({who: r for who, r in self._load(_LIVE).items() if who not in gone})
@@ -417,9 +418,9 @@ class _Files:
             return
         people = list(people)
         for part in (_LIVE, _BACKUP):
-            vault = self._vault(part)
-            for who in people:
-                vault.erase(who)
+            with self._vault(part) as vault:
+                for who in people:
+                    vault.erase(who)
 
     # ---- reading
     def _vault(self, part: str) -> Any:
@@ -442,13 +443,13 @@ class _Files:
             if self.encryption != "per_person_key":
                 found |= set(self._load(part)) & set(people)
                 continue
-            vault = self._vault(part)
-            for who in people:
-                try:
-                    json.loads(vault.get(who, "record"))
-                except VaultError:
-                    continue
-                found.add(who)
+            with self._vault(part) as vault:
+                for who in people:
+                    try:
+                        json.loads(vault.get(who, "record"))
+                    except VaultError:
+                        continue
+                    found.add(who)
         return found
 
     def stolen(self) -> bytes:

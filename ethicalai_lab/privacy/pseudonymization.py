@@ -7,22 +7,24 @@ still holds personal data (GDPR Art 4(5), Recital 26).
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import string
-import tempfile
 import time
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from ethicalai_lab.core.files import clear_leftovers, lock_of, locked, replace_file
+from ethicalai_lab.core.identity import person_keys
 from ethicalai_lab.privacy.errors import PrivacyError
 from ethicalai_lab.stats import Interval, proportion_interval
 
@@ -66,14 +68,15 @@ def new_key() -> bytes:
 
 
 def normalize(values: Iterable[Any]) -> list[str]:
-    """Write values alike before they are hashed: no outer blanks, one case.
+    r"""Write values alike before they are hashed: no outer blanks, one case, one encoding.
 
-    ``Ada@Example.org `` and ``ada@example.org`` are one person; without this they get two
-    tokens.
+    ``Ada@Example.org `` and ``ada@example.org`` are one person, and so are 7 and the 7.0 that
+    a column with gaps makes of it; without this they get two tokens.
 
     Parameters
     ----------
     values : iterable
+        Texts or whole numbers.
 
     Returns
     -------
@@ -82,26 +85,30 @@ def normalize(values: Iterable[Any]) -> list[str]:
     Raises
     ------
     PrivacyError
-        If a value is missing; its position is named.
+        If a value is missing, or neither a text nor a whole number; its position is named.
 
     References
     ----------
-    Unicode Standard, section 3.13 (case folding).
+    Unicode Standard, section 3.13 (case folding); Annex 15 (Normalization Form C).
 
     Examples
     --------
     >>> from ethicalai_lab.privacy.pseudonymization import normalize
     >>> normalize([" Ada@Example.org"])
     ['ada@example.org']
+    >>> normalize([7, 7.0, "Zoe\u0308"])
+    ['7', '7', 'zoë']
     """
-    out = []
-    for i, value in enumerate(values):
-        if value is None or value is pd.NA or value != value:
-            raise PrivacyError(
-                f"values: number {i} is missing; a token needs a value, so leave gaps out first."
-            )
-        out.append(str(value).strip().casefold())
-    return out
+    if not isinstance(values, str | pd.Series | np.ndarray):
+        values = list(values)
+    keys = person_keys(values, "the value", where="number {}".format, error=PrivacyError)
+    return [_folded(key) for key in keys]
+
+
+def _folded(text: str) -> str:
+    folded = text.strip().casefold()
+    # folding can take composed letters apart again
+    return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
 
 
 def _check_key(key: Any, name: str = "key") -> bytes:
@@ -203,20 +210,22 @@ class Pseudonymizer:
 
         Parameters
         ----------
-        values : iterable of str
+        values : iterable
+            Texts or whole numbers.
 
         Returns
         -------
         list of str, or pandas.Series
         """
-        out = [self._stand_in(str(v)) for v in values]
+        number = partial(person_keys, name="the value", error=PrivacyError)
+        out = [self._stand_in(v if isinstance(v, str) else number(v)[0]) for v in values]
         if isinstance(values, pd.Series):
             return pd.Series(out, index=values.index, name=values.name)
         return out
 
     def _stand_in(self, text: str) -> str:
         stream, block = b"", 0
-        key = text.strip().casefold().encode("utf-8")
+        key = _folded(unicodedata.normalize("NFC", text)).encode("utf-8")
         while len(stream) < 2 * len(text):
             stream += hmac.digest(self._display_key, block.to_bytes(4, "big") + key, "sha256")
             block += 1
@@ -250,6 +259,7 @@ class TokenVault:
 
     _to_token: dict = field(default_factory=dict, repr=False)
     _to_value: dict = field(default_factory=dict, repr=False)
+    _seen: dict = field(default_factory=dict, repr=False)  # file -> digest read or written
 
     def __len__(self) -> int:
         return len(self._to_token)
@@ -279,54 +289,70 @@ class TokenVault:
         return out
 
     def forget(self, values: Iterable[Any]) -> int:
-        """Delete people: their tokens lead nowhere from now on. Returns how many there were."""
-        gone = 0
-        for value in normalize(values):
-            token = self._to_token.pop(value, None)
-            if token is not None:
-                del self._to_value[token]
-                gone += 1
-        return gone
+        """Delete people: their tokens lead nowhere from now on. Returns how many there were.
+
+        A file that was saved before still holds them, until :meth:`save` writes it anew.
+        """
+        wanted = set(normalize(values)) & self._to_token.keys()
+        for token in [t for t, value in self._to_value.items() if value in wanted]:
+            del self._to_value[token]
+        for value in wanted:
+            del self._to_token[value]
+        return len(wanted)
 
     def save(self, path: str | Path) -> None:
-        """Write the vault to a file that only its owner may read, in one step."""
-        write_atomically(
-            Path(path),
-            json.dumps({"format": "ethicalai-lab token vault", "tokens": self._to_value}).encode(),
-        )
+        """Write the vault to a file, in one step; a new one only its owner may read.
+
+        Raises
+        ------
+        PrivacyError
+            If the file is another vault's, or was written by somebody else since this vault
+            was read from it: their tokens would be lost, and people they forgot be back.
+        """
+        path = Path(path)
+        content = json.dumps(
+            {"format": "ethicalai-lab token vault", "tokens": self._to_value}
+        ).encode("utf-8")
+        try:
+            with locked(lock_of(path)):
+                target = path.resolve()
+                if target.exists() and self._seen.get(target) != _digest(target.read_bytes()):
+                    raise PrivacyError(
+                        f"{path.name} is not what this vault read or wrote there; load it first, "
+                        "or choose another name. Nothing was changed."
+                    )
+                replace_file(path, content, private=True)
+                self._seen[target] = _digest(content)
+        except OSError as problem:
+            raise PrivacyError(
+                f"{path.name} cannot be written ({problem.strerror or problem}); nothing was "
+                "changed."
+            ) from None
 
     @classmethod
     def load(cls, path: str | Path) -> TokenVault:
         """Read a vault; refuses a file that is no whole token vault."""
         path = Path(path)
+        clear_leftovers(path)  # of a save that was killed: it may hold who is forgotten
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            raw = path.read_bytes()
+            content = json.loads(raw)
             if content["format"] != "ethicalai-lab token vault":
                 raise KeyError
-            back = dict(content["tokens"])
+            tokens = dict(content["tokens"])
+            back = dict(zip(tokens, normalize(tokens.values()), strict=True))
         except FileNotFoundError:
             raise PrivacyError(f"{path.name}: there is no such token vault.") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise PrivacyError(
                 f"{path.name} is no whole token vault (cut short, or another file); one written "
                 "by TokenVault.save is accepted."
             ) from None
-        return cls({v: t for t, v in back.items()}, back)
+        return cls({v: t for t, v in back.items()}, back, {path.resolve(): _digest(raw)})
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file as a whole or not at all; the old one stays until the new one is safe."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 # ---- attacks on weak pseudonyms ------------------------------------------------------------

@@ -1,11 +1,16 @@
 """Personal data at rest: one key a person, so that one person can be erased.
 
-Two files lie in the vault's folder. ``vault.data`` holds encrypted cells, ``vault.keys``
-holds each person's data key, itself encrypted by a master key that lies in neither.
-Destroying a person's entry in ``vault.keys`` makes that person's cells unreadable
-wherever copies of ``vault.data`` may be (crypto-shredding). The limits are those of any
-such scheme: copies of the key file, plain-text exports, features and models live on, and
-no regulator's text says that it always equals erasure under GDPR Art 17.
+``vault.data`` holds encrypted cells, ``vault.keys`` holds each person's data key, itself
+encrypted by a master key that lies in neither. Destroying a person's entry in ``vault.keys``
+makes that person's cells unreadable wherever copies of ``vault.data`` may be
+(crypto-shredding). ``vault.root`` holds a counter of changes and the digests of both files
+under a code that only the master key makes: one file put back, cut or altered is noticed.
+
+The limits are those of any such scheme. Old copies of the key file, plain-text exports,
+features and models live on. A disk keeps the bytes of a replaced file until it uses the place
+again. All files of one moment, put back together, look as they looked then: only a counter
+that is kept elsewhere shows it (``verify(at_least=...)``). No regulator's text says that
+destroying a key always equals erasure under GDPR Art 17.
 
 References
 ----------
@@ -17,26 +22,37 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hmac
 import json
 import os
-from collections.abc import Iterable, Mapping
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ethicalai_lab.privacy.errors import PrivacyError, check_columns, check_table
-from ethicalai_lab.privacy.pseudonymization import write_atomically
+from ethicalai_lab.core.identity import person_keys
+from ethicalai_lab.privacy.errors import check_columns, check_table
+from ethicalai_lab.privacy.vault_files import (
+    DATA,
+    KEYS,
+    ROOT,
+    VaultError,
+    VaultFiles,
+    digest,
+    other_master,
+    pack,
+    unpack,
+)
 
-__all__ = ["Vault", "VaultError", "breach", "new_master_key"]
+__all__ = ["ErasedError", "Vault", "VaultError", "breach", "new_master_key"]
 
-_DATA, _KEYS = "vault.data", "vault.keys"
 _PARTS = ("data", "keys", "master")
-
-
-class VaultError(PrivacyError):
-    """The vault cannot be read or written; the message says which part and why."""
+_RESTORE = "restore it from the newest copy, or see accept_files()"
 
 
 class ErasedError(VaultError):
@@ -102,24 +118,45 @@ def _plain(value: Any, where: str) -> bytes:
         value = value.item()
     try:
         return json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except TypeError:
+    except (TypeError, ValueError):
         raise VaultError(
             f"{where} is a {type(value).__name__}; text, numbers, dates, true/false and missing "
             "values are accepted."
         ) from None
 
 
+def _alone(method: Callable) -> Callable:
+    """Let one thread at a time work with a vault that is open, and finish what is decided."""
+
+    @functools.wraps(method)
+    def run(self: Vault, *args: Any, **options: Any) -> Any:
+        with self._threads:
+            if self._opened_in != os.getpid():
+                raise VaultError(
+                    "the vault is closed, or was opened in another process; open it again, with "
+                    "Vault.open."
+                )
+            return method(self, *args, **options)
+
+    return run
+
+
 class Vault:
     """Encrypted storage with a key for each person.
 
-    Make one with :meth:`create`, open one with :meth:`open`.
+    Make one with :meth:`create`, open one with :meth:`open`. It is locked until :meth:`close`
+    or the end of a ``with`` block: nobody else can open it meanwhile. Every change is on the
+    disk when its call returns; one that is interrupted did not happen, or is finished when
+    the vault is opened again.
 
     Examples
     --------
     >>> import tempfile
     >>> from ethicalai_lab.privacy.vault import Vault, new_master_key
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     vault = Vault.create(folder, new_master_key())
+    >>> with (
+    ...     tempfile.TemporaryDirectory() as folder,
+    ...     Vault.create(folder, new_master_key()) as vault,
+    ... ):
     ...     vault.put(7, {"email": "ada@example.org"})
     ...     before = vault.get(7, "email")
     ...     vault.erase(7)
@@ -128,17 +165,25 @@ class Vault:
     ('ada@example.org', False)
     """
 
-    def __init__(self, folder: Path, master_key: bytes, keys: dict, cells: dict) -> None:
-        self.folder = folder
+    def __init__(self, files: VaultFiles, master_key: bytes) -> None:
+        self.folder = files.folder
+        self._files = files
         self._master = master_key
-        self._keys = keys  # person token -> wrapped data key
-        self._cells = cells  # person token -> column -> sealed bytes
-        self._damaged: dict = {}
+        self._index = os.urandom(32)
+        self._keys: dict[str, bytes] = {}  # person token -> wrapped data key
+        self._cells: dict[str, dict[str, bytes]] = {}  # person token -> column -> sealed bytes
+        self._erased: set[str] = set()  # tokens whose cells still wait for purge()
+        self._stray: dict[str, int] = {}  # tokens in vault.data that nobody has -> line
+        self._faults: dict[str, str] = {}
+        self._threads = threading.RLock()
+        self._opened_in: int | None = os.getpid()
+        self._finalizer = weakref.finalize(self, files.release)
 
     def __repr__(self) -> str:
-        return f"Vault({self.folder.name!r}, people={len(self._keys)})"
+        state = f"people={len(self._keys)}" if self._opened_in is not None else "closed"
+        return f"Vault({self.folder.name!r}, {state})"
 
-    # ---- making and opening --------------------------------------------------------
+    # ---- making, opening, closing ----------------------------------------------------
     @classmethod
     def create(cls, folder: str | Path, master_key: bytes) -> Vault:
         """Start an empty vault in a folder (made if it is not there).
@@ -148,48 +193,102 @@ class Vault:
         VaultError
             If the folder holds a vault already, or the key is not 32 bytes.
         """
-        folder = Path(folder)
-        key = _check_master(master_key)
-        for name in (_DATA, _KEYS):
-            if (folder / name).exists():
-                raise VaultError(f"{name} exists already; open it, or choose another folder.")
-        folder.mkdir(parents=True, exist_ok=True)
-        vault = cls(folder, key, {}, {})
-        vault._write_keys()
-        vault._write_data()
+        folder, key = Path(folder), _check_master(master_key)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise VaultError(
+                f"the folder {folder} cannot be made ({problem.strerror or problem})."
+            ) from None
+        files = VaultFiles(folder)
+        try:
+            for name in (DATA, KEYS, ROOT):
+                if (folder / name).exists():
+                    raise VaultError(f"{name} exists already; open it, or choose another folder.")
+            files.clear()
+            vault = cls(files, key)
+            vault._write(keys={}, cells={}, erased=set())
+        except BaseException:
+            files.release()
+            raise
         return vault
 
     @classmethod
     def open(cls, folder: str | Path, master_key: bytes) -> Vault:
-        """Open a vault.
+        """Open a vault, and finish the change that was decided when its writer was killed.
 
         Raises
         ------
         VaultError
-            If a file is missing, cut short or altered in its structure, or the master key
-            is another one. The files stay as they are.
+            If it is open already, a file is missing, cut short or altered in its structure,
+            or the master key is another one. The files stay as they are.
         """
-        folder = Path(folder)
-        key = _check_master(master_key)
-        head, keys = _read(folder / _KEYS, "keys")
+        folder, key = Path(folder), _check_master(master_key)
+        if not folder.is_dir():
+            raise VaultError(f"{folder} is no folder; the folder of a vault is accepted.")
+        files = VaultFiles(folder)
         try:
-            _open(key, base64.b64decode(head["check"]), _bound("check"))
+            vault = cls(files, key)
+            vault._load()
+        except BaseException:
+            files.release()
+            raise
+        return vault
+
+    def _load(self) -> None:
+        self._files.load(self._master)
+        head, keys = unpack(self.folder / KEYS, "keys")
+        try:
+            _open(self._master, base64.b64decode(head["check"]), _bound("check"))
+            self._index = _open(self._master, base64.b64decode(head["index"]), _bound("index"))
+            erased = {str(who) for who in head["erased"]}
         except (ValueError, KeyError, TypeError, binascii.Error):
-            raise VaultError(
-                f"the master key does not open {_KEYS}; the key it was last written with is "
-                "accepted. Nothing was changed."
-            ) from None
-        _, rows = _read(folder / _DATA, "data")
-        cells: dict = {}
-        for who, column, sealed in rows:
-            cells.setdefault(who, {})[column] = _bytes(sealed)
-        return cls(folder, key, {who: _bytes(wrapped) for who, wrapped in keys}, cells)
+            why = self._files.faults().get(KEYS) if self._files.root is not None else None
+            raise VaultError(why or other_master(KEYS)) from None
+        _, rows = unpack(self.folder / DATA, "data")
+        if self._files.root is not None:
+            self._files.clear()
+        self._faults = self._files.faults()
+        self._keys = {who: _bytes(wrapped) for who, wrapped in keys}
+        self._erased = erased
+        for line, (who, column, sealed) in enumerate(rows, start=2):
+            self._cells.setdefault(who, {})[column] = _bytes(sealed)
+            if who not in self._keys and who not in erased:
+                self._stray.setdefault(who, line)
 
-    # ---- using ---------------------------------------------------------------------
+    def close(self) -> None:
+        """Let others open the vault; this object forgets its keys."""
+        with self._threads:
+            self._opened_in = None
+            self._master = self._index = b""
+            self._keys, self._cells = {}, {}
+            self._finalizer()
+
+    def __enter__(self) -> Vault:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- using -----------------------------------------------------------------------
+    @property
+    def change(self) -> int:
+        """Number of the last change. Keep it elsewhere, for ``verify(at_least=...)``."""
+        return self._files.change
+
+    @_alone
     def put(self, person: Any, values: Mapping[str, Any]) -> None:
-        """Store columns of one person."""
-        self._store([(person, dict(values))])
+        """Store columns of one person.
 
+        Raises
+        ------
+        VaultError
+            If a value cannot be stored, or a file is not the one that was last written. Then
+            nothing changes.
+        """
+        self._store([self._token(person)], [person], [dict(values)])
+
+    @_alone
     def put_table(self, table: pd.DataFrame, person: str) -> None:
         """Store a table, one row a person, in one write.
 
@@ -198,52 +297,57 @@ class Vault:
         table : pandas.DataFrame
         person : str
             Column that tells people apart.
+
+        Raises
+        ------
+        VaultError
+            As :meth:`put`; also if a row names nobody, or two rows the same person.
         """
         check_table(table)
         check_columns(table, [person], "person")
-        if not table[person].is_unique:
-            twice = table.loc[table[person].duplicated(), [person]].iloc[0].tolist()[0]
-            raise VaultError(f"column {person!r}: {twice!r} occurs twice; one row a person.")
-        if table[person].isna().any():
-            row = table.index[table[person].isna()].tolist()[0]
-            raise VaultError(f"column {person!r}, row {row!r} is missing; every row needs one.")
-        columns = [c for c in table.columns if c != person]
+        tokens = self._tokens(table[person], f"column {person!r}")
         people = table[person].tolist()
+        if len(set(tokens)) < len(tokens):
+            twice = pd.Series(tokens).duplicated().idxmax()
+            raise VaultError(
+                f"column {person!r}: {people[twice]!r} occurs twice; one row a person."
+            )
+        columns = [c for c in table.columns if c != person]
         values = [table[c].astype(object).tolist() for c in columns]
-        self._store(
-            (who, {str(c): v[i] for c, v in zip(columns, values, strict=True)})
-            for i, who in enumerate(people)
-        )
+        rows = [
+            {str(c): v[i] for c, v in zip(columns, values, strict=True)} for i in range(len(people))
+        ]
+        self._store(tokens, people, rows)
 
-    def _store(self, people: Iterable[tuple[Any, dict]]) -> None:
+    def _store(self, tokens: list[str], people: Sequence[Any], rows: Sequence[dict]) -> None:
+        self._check(DATA, KEYS)
         # everything is sealed before anything is kept: a bad value changes nothing
-        keys, cells = {}, {}
-        for person, values in people:
-            who = self._who(person)
-            data_key = self._data_key(person) if who in self._keys else os.urandom(32)
-            if who not in self._keys:
+        keys, cells = dict(self._keys), dict(self._cells)
+        for who, person, values in zip(tokens, people, rows, strict=True):
+            if who in self._keys:
+                data_key = self._unwrap(who, person)
+                kept = dict(self._cells.get(who, {}))
+            else:  # an erased person who comes back starts anew
+                data_key, kept = os.urandom(32), {}
                 keys[who] = _seal(self._master, data_key, _bound("key", who))
-            # an erased person who comes back starts anew
-            kept = dict(self._cells.get(who, {})) if who in self._keys else {}
             for column, value in values.items():
                 plain = _plain(value, f"person {person!r}, column {column!r}")
                 kept[str(column)] = _seal(data_key, plain, _bound("cell", who, str(column)))
             cells[who] = kept
-        before = dict(self._keys), dict(self._cells)
-        self._keys.update(keys)
-        self._cells.update(cells)
-        try:
-            if keys:  # first the keys: a key without data harms nobody, data without a key does
-                self._write_keys()
-            self._write_data()
-        except BaseException:
-            self._keys, self._cells = before
-            raise
+        new = keys.keys() - self._keys.keys()
+        self._write(
+            keys=keys if new else None,
+            cells=cells,
+            erased=self._erased - new if new else None,
+        )
 
+    @_alone
     def has(self, person: Any) -> bool:
         """Whether the vault holds a key for the person."""
-        return self._who(person) in self._keys
+        self._check_people()
+        return self._token(person) in self._keys
 
+    @_alone
     def get(self, person: Any, column: str) -> Any:
         """Read one cell.
 
@@ -252,10 +356,17 @@ class Vault:
         ErasedError
             If the person's key was destroyed (or never was there).
         VaultError
-            If there is no such cell, or its bytes were altered, moved or swapped.
+            If there is no such cell, or its bytes were altered, moved or swapped; or if the
+            people in ``vault.keys`` are not those it was last written with.
         """
-        who = self._who(person)
-        key = self._data_key(person)
+        self._check_people()
+        who = self._token(person)
+        if who not in self._keys:
+            raise ErasedError(
+                f"person {person!r} has no key in the vault: erased or never stored; the data "
+                "cannot be read."
+            )
+        key = self._unwrap(who, person)
         sealed = self._cells.get(who, {}).get(column)
         if sealed is None:
             raise VaultError(f"person {person!r} has no column {column!r} in the vault.")
@@ -267,6 +378,7 @@ class Vault:
                 "elsewhere; restore vault.data from a copy. Other cells can still be read."
             ) from None
 
+    @_alone
     def erase(self, person: Any) -> None:
         """Destroy the person's key. The cells stay where they are, unreadable for good.
 
@@ -274,122 +386,193 @@ class Vault:
         ------
         ErasedError
             If the vault holds no key for the person.
+        VaultError
+            If ``vault.keys`` is not the file that was last written, or cannot be written.
         """
-        who = self._who(person)
+        finished = self._files.finish()
+        self._check(KEYS)
+        who = self._token(person)
         if who not in self._keys:
+            if finished and who in self._erased:
+                return  # asked again after an erasure that was decided and not finished
             raise ErasedError(f"person {person!r} has no key in the vault: erased or never stored.")
-        wrapped = self._keys.pop(who)
-        try:
-            self._write_keys()
-        except BaseException:
-            self._keys[who] = wrapped
-            raise
+        keys = {other: wrapped for other, wrapped in self._keys.items() if other != who}
+        waits = {who} & self._cells.keys()
+        self._write(keys=keys, erased=self._erased | waits)
 
+    @_alone
     def purge(self) -> int:
-        """Drop cells whose key is gone from the data file; returns how many people's."""
-        gone = [who for who in self._cells if who not in self._keys]
-        before = self._cells
-        self._cells = {who: c for who, c in before.items() if who in self._keys}
-        try:
-            self._write_data()
-        except BaseException:
-            self._cells = before
-            raise
+        """Drop erased people's cells from the data file; returns how many people's.
+
+        Raises
+        ------
+        VaultError
+            If a row belongs to nobody, neither to a person with a key nor to one who was
+            erased: its token was damaged, and nothing is deleted.
+        """
+        for who, line in self._stray.items():
+            raise VaultError(
+                f"{DATA}, line {line}: token {who[:40]!r} is nobody's, neither a person's with a "
+                f"key nor that of one who was erased. A file was altered; {_RESTORE}. Nothing "
+                "was deleted."
+            )
+        self._check(DATA, KEYS)
+        gone = self._erased & self._cells.keys()
+        if gone:
+            kept = {who: row for who, row in self._cells.items() if who not in gone}
+            self._write(keys=self._keys, cells=kept, erased=set())
         return len(gone)
 
+    @_alone
     def rotate(self, new_key: bytes) -> None:
         """Wrap every data key by a new master key; the data file is not touched.
 
         Raises
         ------
         VaultError
-            If a wrapped key was altered; then nothing changes.
+            If ``vault.keys`` was altered; then nothing changes.
         """
         key = _check_master(new_key)
-        index = self._index_key()
-        fresh = {}
-        for who, wrapped in self._keys.items():
-            fresh[who] = _seal(key, self._unwrap(who, wrapped), _bound("key", who))
-        before = self._master, self._keys
-        # the index key moves along, or nobody could be found any more
-        self._master, self._keys = key, fresh
-        try:
-            self._write_keys(index)
-        except BaseException:
-            self._master, self._keys = before
-            raise
+        self._check(KEYS)
+        fresh = {who: _seal(key, self._unwrap(who), _bound("key", who)) for who in self._keys}
+        self._write(keys=fresh, master=key)
 
-    def verify(self) -> pd.DataFrame:
-        """Try every key and every cell.
+    @_alone
+    def verify(self, at_least: int | None = None) -> pd.DataFrame:
+        """Try every key and every cell, and hold the files against the root.
+
+        One file of an earlier day that was put back, a row that was cut, added or moved and
+        a byte that was changed are all noticed. What is not: all three files of an earlier
+        day, put back together, by somebody who needs no key for that. Give a ``change`` that
+        was read before and kept elsewhere, and that is noticed too.
+
+        Parameters
+        ----------
+        at_least : int, optional
+            A number of the last change (``change``) that was seen before.
 
         Returns
         -------
         pandas.DataFrame
-            One row a fault: ``part`` (key or cell), ``token`` of the person, ``column``;
-            empty if all is well. Cells of erased people are no fault.
+            One row a fault: ``part`` (a file's name, or key, cell, row), ``token`` of the
+            person, ``column``, and ``fault``, a sentence; empty if all is well. Cells of
+            erased people are no fault.
         """
-        faults = []
-        for who, wrapped in self._keys.items():
+        self._files.finish()
+        found = [(name, "", "", said) for name, said in self._files.faults().items()]
+        if at_least is not None and self.change < at_least:
+            said = f"the last change is number {self.change}; {at_least} was made before."
+            found.append((ROOT, "", "", f"Older files were put back together: {said}"))
+        for who in self._keys:
             try:
-                key = self._unwrap(who, wrapped)
-            except VaultError:
-                faults.append(("key", who, ""))
+                key = self._unwrap(who)
+            except VaultError as problem:
+                found.append(("key", who, "", str(problem)))
                 continue
             for column, sealed in self._cells.get(who, {}).items():
                 try:
                     _open(key, sealed, _bound("cell", who, column))
                 except ValueError:
-                    faults.append(("cell", who, column))
-        return pd.DataFrame(faults, columns=["part", "token", "column"])
+                    said = "The bytes were altered or belong elsewhere."
+                    found.append(("cell", who, column, said))
+        for who, line in self._stray.items():
+            said = f"{DATA}, line {line}: the token is nobody's."
+            found += [("row", who, column, said) for column in self._cells[who]]
+        return pd.DataFrame(found, columns=["part", "token", "column", "fault"])
+
+    @_alone
+    def accept_files(self) -> None:
+        """Take the files as they are, after a restore that you made yourself.
+
+        People who were erased since the copy was made are back, and must be erased again.
+        Rows that belong to nobody count as erased from now on.
+        """
+        self._files.finish()
+        erased = self._erased | self._stray.keys()
+        self._write(keys=self._keys, cells=self._cells, erased=erased)
+        self._files.clear()
+        self._faults, self._stray = {}, {}
 
     # ---- inside ----------------------------------------------------------------------
-    def _index_key(self) -> bytes:
-        if not hasattr(self, "_index"):
-            self._index = _read_index(self.folder / _KEYS, self._master)
-        return self._index
-
-    def _who(self, person: Any) -> str:
-        """Token under which the files know a person: they hold no identity in the clear."""
-        plain = _plain(person, "person")
-        return hmac.digest(self._index_key(), plain, "sha256")[:16].hex()
-
-    def _data_key(self, person: Any) -> bytes:
-        who = self._who(person)
-        if who not in self._keys:
-            raise ErasedError(
-                f"person {person!r} has no key in the vault: erased or never stored; the data "
-                "cannot be read."
-            )
-        return self._unwrap(who, self._keys[who], person)
-
-    def _unwrap(self, who: str, wrapped: bytes, person: Any = None) -> bytes:
-        try:
-            return _open(self._master, wrapped, _bound("key", who))
-        except ValueError:
-            name = f"person {person!r}" if person is not None else f"token {who}"
+    def _token(self, person: Any) -> str:
+        if np.ndim(person) != 0:
             raise VaultError(
-                f"{name}: the wrapped key was altered; restore {_KEYS} from a copy. Other people "
+                f"person is a {type(person).__name__}; one person at a time, a text or a whole "
+                "number, is accepted."
+            )
+        return self._tokens(person, "person")[0]
+
+    def _tokens(self, people: Any, name: str) -> list[str]:
+        """Tokens under which the files know people: they hold no identity in the clear."""
+        keys = person_keys(people, name, error=VaultError)
+        return [hmac.digest(self._index, k.encode("utf-8"), "sha256")[:16].hex() for k in keys]
+
+    def _check(self, *names: str) -> None:
+        """Refuse to write over a file that is not the one that was last written."""
+        self._files.finish()
+        for name in (*names, ROOT):
+            if name in self._faults:
+                raise VaultError(f"{self._faults[name]} Nothing was changed; {_RESTORE}.")
+
+    def _check_people(self) -> None:
+        """Refuse to read where an erased person may have been put back."""
+        root = self._files.root
+        if self._faults and (root is None or root["people"] != _who_are(self._keys)):
+            raise VaultError(
+                f"{self._faults.get(ROOT) or self._faults.get(KEYS)} The people in {KEYS} may be "
+                f"others than it was last written with, so nobody is read; {_RESTORE}."
+            )
+
+    def _unwrap(self, who: str, person: Any = None) -> bytes:
+        try:
+            return _open(self._master, self._keys[who], _bound("key", who))
+        except ValueError:
+            name = f"person {person!r}" if person is not None else f"token {who[:40]}"
+            raise VaultError(
+                f"{name}: the wrapped key was altered; restore {KEYS} from a copy. Other people "
                 "can still be read."
             ) from None
 
-    def _write_keys(self, index: bytes | None = None) -> None:
-        if index is None:
-            exists = (self.folder / _KEYS).exists()
-            index = self._index_key() if exists else os.urandom(32)
-        head = {
-            "check": _text(_seal(self._master, b"", _bound("check"))),
-            "index": _text(_seal(self._master, index, _bound("index"))),
-        }
-        _write(self.folder / _KEYS, "keys", head, ((w, _text(k)) for w, k in self._keys.items()))
-        self._index = index
+    def _write(
+        self,
+        *,
+        keys: dict[str, bytes] | None = None,
+        cells: dict[str, dict[str, bytes]] | None = None,
+        erased: set[str] | None = None,
+        master: bytes | None = None,
+    ) -> None:
+        """Make one change, on the disk and then here; what is None stays."""
+        master = self._master if master is None else master
+        erased = self._erased if erased is None else erased
+        contents = {}
+        if cells is not None:
+            rows = (
+                (who, column, _text(sealed))
+                for who, columns in cells.items()
+                for column, sealed in columns.items()
+            )
+            contents[DATA] = pack("data", {}, rows)
+        if keys is not None:
+            head = {
+                "check": _text(_seal(master, b"", _bound("check"))),
+                # the index key moves along, or nobody could be found any more
+                "index": _text(_seal(master, self._index, _bound("index"))),
+                "erased": sorted(erased),
+            }
+            contents[KEYS] = pack("keys", head, ((w, _text(k)) for w, k in keys.items()))
+        people = _who_are(self._keys if keys is None else keys)
+        before = self.change
+        try:
+            self._files.commit(master, people, contents)
+        finally:
+            if self.change > before:  # decided, even if it was interrupted right after
+                self._master, self._erased = master, erased
+                self._keys = self._keys if keys is None else keys
+                self._cells = self._cells if cells is None else cells
 
-    def _write_data(self) -> None:
-        rows = (
-            (who, column, _text(sealed))
-            for who, columns in self._cells.items()
-            for column, sealed in columns.items()
-        )
-        _write(self.folder / _DATA, "data", {}, rows)
+
+def _who_are(keys: Iterable[str]) -> str:
+    return digest(json.dumps(sorted(keys)).encode("utf-8"))
 
 
 def _check_master(key: Any) -> bytes:
@@ -405,58 +588,6 @@ def _bytes(text: Any) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
         return b""
-
-
-def _write(path: Path, kind: str, head: dict, rows: Iterable[tuple]) -> None:
-    lines = [json.dumps({"format": f"ethicalai-lab vault {kind}", "version": 1, **head})]
-    lines += [json.dumps(row) for row in rows]
-    lines.append(json.dumps({"end": len(lines) - 1}))
-    write_atomically(path, ("\n".join(lines) + "\n").encode("utf-8"))
-
-
-def _read(path: Path, kind: str) -> tuple[dict, list]:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise VaultError(f"{path.name} is not in the folder; both files are needed.") from None
-    lines = raw.split(b"\n")
-    rows: list = []
-    head: dict = {}
-    width = 2 if kind == "keys" else 3
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            item = json.loads(line)
-            if number == 1:
-                if item["format"] != f"ethicalai-lab vault {kind}" or item["version"] != 1:
-                    raise ValueError
-                head = item
-            elif isinstance(item, dict):
-                if item["end"] == len(rows) and number == len(lines) - 1 and lines[-1] == b"":
-                    return head, rows
-                raise ValueError
-            else:
-                if len(item) != width or not all(isinstance(x, str) for x in item):
-                    raise ValueError
-                rows.append(item)
-        except (ValueError, KeyError, TypeError):
-            raise VaultError(
-                f"{path.name}, line {number} is no line of a vault's {kind} file: it was altered. "
-                "Restore the file from a copy; nothing was changed."
-            ) from None
-    raise VaultError(
-        f"{path.name} is cut short after {len(rows)} entries (its closing line is missing). "
-        "Restore the file from a copy; nothing was changed."
-    )
-
-
-def _read_index(path: Path, master: bytes) -> bytes:
-    head, _ = _read(path, "keys")
-    try:
-        return _open(master, base64.b64decode(head["index"]), _bound("index"))
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        raise VaultError(
-            f"{path.name}: the index key was altered, or the master key is another one."
-        ) from None
 
 
 def breach(
@@ -498,7 +629,8 @@ def breach(
     >>> from ethicalai_lab.privacy.vault import Vault, breach, new_master_key
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     key = new_master_key()
-    ...     Vault.create(folder, key).put(7, {"email": "ada@example.org"})
+    ...     with Vault.create(folder, key) as vault:
+    ...         vault.put(7, {"email": "ada@example.org"})
     ...     some = breach(folder, ["data", "keys"])["cells_read"]
     ...     all_ = breach(folder, ["data", "keys", "master"], key)["cells_read"]
     >>> some, all_
@@ -510,11 +642,11 @@ def breach(
             raise VaultError(f"stolen: {part!r} is no part; {', '.join(_PARTS)} are accepted.")
     if "master" in parts:
         master = _check_master(master_key)
-    rows = _read(folder / _DATA, "data")[1] if "data" in parts else []
+    rows = unpack(folder / DATA, "data")[1] if "data" in parts else []
     wrapped = {}
     if "keys" in parts:
-        source = Path(keys_backup) if keys_backup is not None else folder / _KEYS
-        wrapped = dict(_read(source, "keys")[1])
+        source = Path(keys_backup) if keys_backup is not None else folder / KEYS
+        wrapped = dict(unpack(source, "keys")[1])
     values: dict = {}
     for who, column, sealed in rows:
         if who not in wrapped:

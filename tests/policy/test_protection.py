@@ -187,9 +187,9 @@ def test_an_eraser_that_forgets_the_backup_is_seen(ground, monkeypatch):
     assert measure(ground, **changes)["readable_after_erasure"] == 0
 
     def live_only(self, people):
-        vault = self._vault("live")
-        for who in people:
-            vault.erase(who)
+        with self._vault("live") as vault:
+            for who in people:
+                vault.erase(who)
 
     monkeypatch.setattr(P._Files, "destroy_keys", live_only)
     wrong = measure(ground, **changes)

@@ -2,14 +2,17 @@
 
 import hashlib
 import hmac
+import json
 import os
 import stat
+import unicodedata
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ethicalai_lab.core.files import Staged
 from ethicalai_lab.privacy import PrivacyError
 from ethicalai_lab.privacy import pseudonymization as ps
 
@@ -156,11 +159,94 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(ps.os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(PrivacyError, match="disk full"):
         vault.save(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["tokens.json"]
+
+
+NFC, NFD = "zo\u00eb@example.org", "zoe\u0308@example.org"
+
+
+def test_ids_read_as_whole_numbers_and_after_a_gap_are_the_same_people():
+    ids = pd.Series([7, 1001, 2**40])
+    gap = pd.Series([7, None, 1001, 2**40]).dropna()
+    assert gap.dtype == float
+    tool = ps.Pseudonymizer(KEY, "analytics")
+    want = tool.tokens(ids).tolist()
+    for same in (gap, ids.astype("Int64"), ids.astype(str), ids.to_numpy(), iter(ids)):
+        assert list(tool.tokens(same)) == want
+    assert tool.display(gap).tolist() == tool.display(ids).tolist()
+    assert tool.tokens(["007"]) != tool.tokens([7])
+    vault = ps.TokenVault()
+    assert vault.tokenize(ids) == vault.tokenize(gap)
+    assert vault.forget([7.0]) == 1
+
+
+def test_an_address_is_one_person_in_either_encoding():
+    assert NFC != NFD
+    tool, vault = ps.Pseudonymizer(KEY, "analytics"), ps.TokenVault()
+    assert tool.tokens([NFC]) == tool.tokens([NFD]) == tool.tokens([f" {NFD.upper()}"])
+    assert vault.tokenize([NFD]) == vault.tokenize([NFC])
+    assert (vault.forget([NFC]), len(vault)) == (1, 0)
+
+
+@given(st.text(min_size=1, max_size=12).filter(str.strip))
+def test_normalized_is_what_normalizing_gives_again(text):
+    once = ps.normalize([text])
+    assert ps.normalize(once) == once
+    for form in ("NFC", "NFD"):
+        assert ps.normalize([unicodedata.normalize(form, text)]) == once
+
+
+def test_what_was_forgotten_is_on_no_disk(tmp_path):
+    path = tmp_path / "tokens.json"
+    vault = ps.TokenVault()
+    tokens = vault.tokenize(["ada@example.org", "bob@example.org"])
+    vault.save(path)
+    killed = Staged(path, path.read_bytes())
+    killed.leave()  # as the system does
+    assert len(os.listdir(tmp_path)) == 2
+    vault = ps.TokenVault.load(path)
+    assert os.listdir(tmp_path) == ["tokens.json"]
+    stale = ps.TokenVault.load(path)
+    assert vault.forget(["ada@example.org"]) == 1
+    vault.save(path)
+    for other in (stale, ps.TokenVault()):  # it would bring her back, or lose everybody
+        with pytest.raises(PrivacyError, match="load it first"):
+            other.save(path)
+    content = path.read_bytes()
+    assert b"ada@" not in content
+    assert tokens[0].encode() not in content
+    assert os.listdir(tmp_path) == ["tokens.json"]
+
+
+def test_a_file_of_old_with_two_forms_of_a_person_forgets_both(tmp_path):
+    path = tmp_path / "tokens.json"
+    old = {"format": "ethicalai-lab token vault", "tokens": {"t1": NFC, "t2": NFD, "t3": "x"}}
+    path.write_text(json.dumps(old), encoding="utf-8")
+    vault = ps.TokenVault.load(path)
+    assert vault.detokenize(["t1", "t2"]) == [NFC, NFC]
+    assert vault.forget([NFD]) == 1
+    for token in ("t1", "t2"):
+        with pytest.raises(PrivacyError, match="number 0"):
+            vault.detokenize([token])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+def test_a_token_vault_keeps_its_link_and_permissions(tmp_path):
+    (tmp_path / "safe").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("safe/tokens.json")
+    vault = ps.TokenVault()
+    vault.save(link)
+    (tmp_path / "safe" / "tokens.json").chmod(0o640)
+    vault.tokenize(["a"])
+    vault.save(link)
+    assert link.is_symlink()
+    assert stat.S_IMODE(link.stat().st_mode) == 0o640
+    assert len(ps.TokenVault.load(link)) == 1
 
 
 @pytest.mark.parametrize(
@@ -171,7 +257,10 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
         (lambda: ps.Pseudonymizer(KEY, " "), "purpose"),
         (lambda: ps.Pseudonymizer(KEY, "ads", version=0), "version"),
         (lambda: ps.Pseudonymizer(KEY, "ads", bits=65), "bits"),
-        (lambda: ps.Pseudonymizer(KEY, "ads").tokens(["a", None]), "number 1"),
+        (lambda: ps.Pseudonymizer(KEY, "ads").tokens(["a", None]), "number 1: .*gap"),
+        (lambda: ps.Pseudonymizer(KEY, "ads").tokens([1.5]), "1.5, not a whole number"),
+        (lambda: ps.Pseudonymizer(KEY, "ads").tokens([True]), "true or false"),
+        (lambda: ps.Pseudonymizer(KEY, "ads").display([None]), "gap"),
         (lambda: ps.hash_values(["a"], algorithm="rot13"), "'rot13'"),
         (lambda: ps.hash_values(["a"], salt=[b"1", b"2"]), "2 salts"),
         (lambda: ps.expand_pattern("none"), "'none'"),

@@ -166,16 +166,16 @@ def _thefts(world: Any) -> dict[str, Any]:
     table = broker.reset_index()[columns]
     with tempfile.TemporaryDirectory() as room:
         folder, copy = Path(room) / "vault", Path(room) / "old.keys"
-        vault = Vault.create(folder, old)
-        vault.put_table(table, person="customer_id")
-        shutil.copy(folder / "vault.keys", copy)
-        vault.erase(who)
-        everything = ["data", "keys", "master"]
-        found = {
-            "before_rotation": breach(folder, everything, old, keys_backup=copy),
-            "without_copy": breach(folder, everything, old),
-        }
-        vault.rotate(new)
+        with Vault.create(folder, old) as vault:
+            vault.put_table(table, person="customer_id")
+            shutil.copy(folder / "vault.keys", copy)
+            vault.erase(who)
+            everything = ["data", "keys", "master"]
+            found = {
+                "before_rotation": breach(folder, everything, old, keys_backup=copy),
+                "without_copy": breach(folder, everything, old),
+            }
+            vault.rotate(new)
         found |= {
             "a": breach(folder, everything, new),
             "b": breach(folder, everything, new, keys_backup=copy),
