@@ -305,13 +305,17 @@ def jupyter_command(port=None, browser=True):
 
 
 def run(command):
-    """Give the terminal to the command and return its exit code."""
-    process = subprocess.Popen(command, cwd=ROOT, env=environment())
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:  # the command got it too: let it end in its own way
-            continue
+    """Give the terminal to the command and return its exit code; after Ctrl-C, end as it ended."""
+    stopped = False
+    with subprocess.Popen(command, cwd=ROOT, env=environment()) as process:
+        while process.poll() is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:  # the command got it too: let it end in its own way
+                stopped = True
+    if stopped:
+        sys.exit("Stopped.")
+    return process.returncode
 
 
 def become(command, folder=None):
@@ -347,22 +351,25 @@ def open_lab(options):
 
 
 def test(options):
-    """Run the tests asked for; without options all of them, then every lesson."""
+    """Run what pytest is asked for; without options every test, then every lesson, on all cores."""
     set_up()
     python = [PYTHON, "-m"]
+    shared = ["-n", "auto"]  # conftest.py says how many, and keeps a lesson's cells together
     steps = [
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
-        [*python, "pytest"],
-        [*python, "pytest", "--nbval", "--nbval-current-env", "notebooks"],
+        [*python, "pytest", *shared],
+        [*python, "pytest", *shared, "--nbval", "--nbval-current-env", "notebooks"],
     ]
     if options:
         steps = [[*python, "pytest", *options]]
     failed = []
-    for command in steps:
-        print("$", "python", *command[1:], flush=True)
+    for number, command in enumerate(steps, 1):
+        start = time.monotonic()
+        print(f"[{number} of {len(steps)}] $ python", *command[1:], flush=True)
         if run(command) != 0:
             failed.append(" ".join(command[2:]))
+        print(f"[{number} of {len(steps)}] {time.monotonic() - start:.0f} s", flush=True)
     if failed:
         sys.exit("FAILED: " + "; ".join(failed))
 

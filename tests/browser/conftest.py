@@ -5,7 +5,6 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+from ethicalai_lab.widgets.serve import free_port
 
 REPO = Path(__file__).resolve().parents[2]
 SHOTS = REPO / "test-artifacts" / "screenshots"
@@ -42,12 +43,6 @@ def _lab():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _free_port():
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +77,8 @@ def server(tmp_path_factory):
     lab = _lab()
     if not lab.STAMP.exists():  # a .venv made by hand lacks what lab.py sets beside the lock
         lab.settle(base / "config" / "labconfig")
-    token, port = "browser-test", _free_port()
+    # from a place of this process's own: another one that starts now would find the same port free
+    token, port = "browser-test", free_port(20_000 + os.getpid() % 10_000)
     command = [
         f"--ServerApp.root_dir={folder}" if part.startswith("--ServerApp.root_dir=") else part
         for part in lab.jupyter_command(port, browser=False)
@@ -107,7 +103,7 @@ def server(tmp_path_factory):
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        end = time.monotonic() + 90
+        end = time.monotonic() + 240
         while True:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"{url}/api/status?token={token}", timeout=5).close()
@@ -119,7 +115,7 @@ def server(tmp_path_factory):
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
+            process.wait(60)
         process.kill()
         process.wait()
 
@@ -181,9 +177,9 @@ class Page:
     def open(self, name):
         self.name = name
         self.page.goto(self.server.lab(name), wait_until="domcontentloaded")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=240_000)
         self.page.wait_for_selector(
-            '.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=90_000
+            '.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=240_000
         )
         self.page.locator(".jp-mod-current .lm-TabBar-tabLabel", has_text=name).wait_for()
         self.no_prompt()
@@ -201,7 +197,7 @@ class Page:
                 visible=True
             ).first.click()
 
-    def run_all(self, timeout=240):
+    def run_all(self, timeout=480):
         marked = (
             "() => [...document.querySelectorAll('.jp-InputPrompt')]"
             ".some(prompt => prompt.textContent.includes('[*]'))"
@@ -215,7 +211,7 @@ class Page:
                 assert attempt < 2, "no cell starts to run"
         self.idle(timeout)
 
-    def idle(self, timeout=120):
+    def idle(self, timeout=240):
         end = time.monotonic() + timeout
         calm = 0
         while calm < 3:
@@ -279,7 +275,7 @@ def page(browser, server):
     context = browser.new_context(
         viewport={"width": 1360, "height": 900}, device_scale_factor=1, locale="en-US"
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(90_000)  # against a hang; a busy machine is slow
     opened = Page(context.new_page(), server)
     yield opened
     context.close()

@@ -10,7 +10,7 @@ import pytest
 
 from ethicalai_lab.classroom.engine import declaration, declared_lessons
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 REPO = Path(__file__).resolve().parents[2]
 SHOTS = REPO / "test-artifacts" / "screenshots"
@@ -41,7 +41,7 @@ def _no_error_output(notebook):
     assert ran > 0
 
 
-def _changes(page, cell, move, timeout=30_000):
+def _changes(page, cell, move, timeout=90_000):
     """Make a move and tell whether the cell's one picture, and what it says, became another."""
     image = cell.locator(".jp-OutputArea img")
     assert image.count() == 1, "one picture, not two"

@@ -1,7 +1,5 @@
 """What lesson 10 says in words, held to the world that it is said about."""
 
-import time
-
 import pandas as pd
 import pytest
 
@@ -245,12 +243,3 @@ def test_named_reads_the_facts_not_the_words():
     assert named(notice, "worry", "worry") == "named as data only"
     assert named(notice, "age", "age") == "named as data only"
     assert named(notice, "income", "income") == "not named"
-
-
-def test_the_card_answers_at_once(card):
-    taken = []
-    for level, reasons in (("layered", 2), ("one_line", 2), ("full_text", 2), ("layered", 4)):
-        start = time.process_time()  # the machine may be busy; the work itself is what counts
-        card.set(level=level, reasons=reasons)
-        taken.append(time.process_time() - start)
-    assert min(taken) < 0.1

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -233,16 +232,6 @@ def test_whole_bill_begins_with_the_policy_itself(world, shown, cards):
         whole_bill(lab, policy, measures=["value.profit"], banners=["nudging"])
     with pytest.raises(ValueError, match="no banner"):
         whole_bill(lab, policy, banners=["loud"])
-
-
-def test_whole_bill_answers_at_once(shown):
-    changes = [{"share": 0.2}, {"share": 0.3}, {"k": 5}, {"banner": "neutral"}, {"rest": 12}]
-    taken = []
-    for change in changes:
-        start = time.process_time()
-        shown.set(**change)
-        taken.append(time.process_time() - start)
-    assert min(taken) < 0.15  # the machine may be busy; the work itself is what counts
 
 
 def test_trade_off_says_who_is_beaten_and_tells_them_apart():

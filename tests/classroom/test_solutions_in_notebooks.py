@@ -37,7 +37,7 @@ def test_solutions_are_right_in_the_notebook(number, work, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [others, str(REPO)])))
     monkeypatch.setenv("IPYTHONDIR", str(work / "ipython"))
     NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(work)}}
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(work)}}
     ).execute()
     for i, name in solved.items():
         shown = [out.data["text/plain"] for out in notebook.cells[i].outputs if "data" in out]

@@ -39,7 +39,7 @@ def run(*args, cwd=None, env=None, **more):
         encoding="utf-8",
         cwd=cwd,
         env=env,
-        timeout=120,
+        timeout=300,
         **more,
     )
 
@@ -107,7 +107,7 @@ def test_an_interrupted_world_ends_with_130_and_leaves_nothing(repo, tmp_path):
     )
     time.sleep(2)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert (out, err) == ("", "interrupted\n")
     assert list(tmp_path.iterdir()) == []

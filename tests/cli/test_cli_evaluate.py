@@ -235,7 +235,7 @@ def test_as_a_process_with_progress_only_at_a_terminal(repo, files):
         encoding="utf-8",
         cwd=files,
         env=env,
-        timeout=120,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("p.yaml: ")

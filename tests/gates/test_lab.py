@@ -101,7 +101,7 @@ class Project:
             cwd=self.wheels,  # never where lab.py is
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     def outdate(self):
@@ -153,10 +153,8 @@ def test_first_start_installs_and_passes_the_verb_on(project):
     assert kept["@jupyter-widgets/jupyterlab-manager:plugin"] == {"saveState": True}
 
 
-def test_second_start_is_quick_and_silent(project):
-    start = time.perf_counter()
+def test_second_start_is_silent(project):
     second = project.run("again")
-    assert time.perf_counter() - start < 3
     assert told(second)["argv"] == ["again"]
     assert len(second.stdout.splitlines()) == 1
 
@@ -215,7 +213,7 @@ def test_ctrl_c_says_that_the_next_start_repairs(project):
     process.stdout.readline()
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "run the same command again" in error
     assert "Traceback" not in error.split("Stopped half-way")[-1]
@@ -230,7 +228,7 @@ def test_two_starts_at_once_set_up_once(project):
         )
         for i in range(2)
     ]
-    outputs = [process.communicate(timeout=120)[0] for process in both]
+    outputs = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert sum("Setting up the lab" in output for output in outputs) == 1
     assert sum("waiting for it" in output for output in outputs) == 1
@@ -500,7 +498,46 @@ def test_a_failing_step_fails_the_whole_run_but_stops_none(lab, monkeypatch):
         lab.main(["test"])
     assert [command[2] for command in ran] == ["ruff", "ruff", "pytest", "pytest"]
     assert "--nbval" in ran[-1]
+    assert [command[3:5] for command in ran[2:]] == [["-n", "auto"]] * 2
     assert not any("lax" in word for command in ran for word in command)
+
+
+def test_says_how_far_it_is(lab, monkeypatch, capsys):
+    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "run", lambda command: 0)
+    lab.main(["test"])
+    said = capsys.readouterr().out.splitlines()
+    assert [line[:8] for line in said] == [f"[{n} of 4]" for n in (1, 1, 2, 2, 3, 3, 4, 4)]
+    assert "pytest -n auto" in said[4]
+    assert said[5].endswith(" s")
+
+
+@pytest.mark.skipif(not HERE_IS_POSIX, reason="sends SIGINT")
+def test_ctrl_c_ends_all_steps_and_waits_for_the_one_that_runs(lab, monkeypatch, tmp_path):
+    # the step gets Ctrl-C as we do, and ends in its own time
+    step = (
+        "import os, pathlib, signal, time; os.kill(os.getppid(), signal.SIGINT); "
+        "time.sleep(1); pathlib.Path('ended').touch()"
+    )
+    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "ROOT", tmp_path)
+    monkeypatch.setattr(lab, "PYTHON", sys.executable)
+    ran, run = [], lab.run
+    monkeypatch.setattr(
+        lab, "run", lambda command: ran.append(command) or run([sys.executable, "-c", step])
+    )
+    with pytest.raises(SystemExit, match="Stopped"):
+        lab.main(["test"])
+    assert len(ran) == 1
+    assert (tmp_path / "ended").exists()
+
+
+def test_no_test_is_no_success(lab, repo, monkeypatch):
+    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "PYTHON", sys.executable)
+    monkeypatch.setattr(lab, "environment", lambda: os.environ)
+    with pytest.raises(SystemExit, match="FAILED: pytest -q -n 2 tests/stats -k there_is_none"):
+        lab.main(["test", "-q", "-n", "2", "tests/stats", "-k", "there_is_none"])
 
 
 def test_options_of_test_reach_pytest(lab, monkeypatch):

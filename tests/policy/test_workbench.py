@@ -351,7 +351,7 @@ def _run(path):
     nbformat.validate(notebook)
     NotebookClient(
         notebook,
-        timeout=120,
+        timeout=300,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()

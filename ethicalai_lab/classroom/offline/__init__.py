@@ -19,13 +19,15 @@ GUARD = Path(__file__).parent / "guard"
 _NOWHERE = "http://127.0.0.1:9"
 
 
-def environment(work: str | os.PathLike[str]) -> dict[str, str]:
+def environment(work: str | os.PathLike[str], *, threads: int = 2) -> dict[str, str]:
     """Return the variables that make child processes offline and repeatable.
 
     Parameters
     ----------
     work : path
         The folder that takes ``my_policy.yaml`` and the progress file.
+    threads : int, default 2
+        For linear algebra, in each process; more than there are free cores is many times slower.
 
     Returns
     -------
@@ -42,8 +44,8 @@ def environment(work: str | os.PathLike[str]) -> dict[str, str]:
     path = [str(GUARD), *(p for p in others if p != str(GUARD))]
     return {
         "ETHICALAI_LAB_WORK": os.fspath(work),
-        "OMP_NUM_THREADS": "2",  # more threads than free cores is many times slower
-        "OPENBLAS_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
         "PYTHONPATH": os.pathsep.join(path),
         "PYTHONHASHSEED": "0",
         "http_proxy": _NOWHERE,
