@@ -21,8 +21,9 @@ from ethicalai_lab.consent.purposes import BASES, PRESUMED, REGIMES, Purposes
 __all__ = ["NEVER", "Index", "Register", "build", "register"]
 
 GDPR, CCPA, OTHER = range(3)
-NOT_AFFIRMATIVE = ("terms", "pre_ticked", "inactivity", "import")
-# silence, pre-ticked boxes and inactivity are no consent (GDPR Recital 32)
+NOT_AFFIRMATIVE = ("terms", "pre_ticked", "inactivity", "import", "dark_pattern")
+# silence, pre-ticked boxes and inactivity are no consent (GDPR Recital 32), nor is a yes
+# through a dark pattern (1798.140(h))
 _NOT_AFFIRMATIVE = np.isin(np.array(SOURCES), NOT_AFFIRMATIVE)
 _EXPLICIT = np.isin(np.array(SOURCES), ["preference_centre", "signed_form", "parental"])
 _PARENTAL = np.array(SOURCES) == "parental"

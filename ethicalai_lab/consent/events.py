@@ -35,6 +35,7 @@ SOURCES = (
     "tcf_string",
     "gpp_string",
     "import",
+    "dark_pattern",
 )
 COLUMNS = ("person", "purpose", "action", "time", "notice_version", "source", "regime")
 EARLIEST = np.datetime64("2000-01-01", "us").astype(np.int64)

@@ -433,7 +433,7 @@ class ConsentLedger:
         Notes
         -----
         The last decisive event at or before the moment holds. A yes needs an affirmative
-        act (a ticked box, silence, terms or an import is none), under the GDPR for a purpose
+        act (a ticked box, silence, terms, an import or a dark pattern is none), under the GDPR for a purpose
         with sensitive data an explicit one. A yes without force is void: it changes nothing,
         neither what was said before nor what is presumed. An objection to direct marketing
         under the GDPR ends the profiling that serves it as well, until the person says yes

@@ -50,8 +50,8 @@ class Asking:
         Objected to direct marketing.
     honest : bool
         Whether saying no was as easy as saying yes, and a no was let rest for a year.
-    pre_ticked : bool
-        Whether a yes was a box that was ticked already.
+    source : str
+        How a yes is recorded: a ticked box and a dark pattern permit nothing.
     """
 
     asked: NDArray[np.bool_]
@@ -62,7 +62,7 @@ class Asking:
     asks: NDArray[np.float64]
     objected: NDArray[np.bool_]
     honest: bool
-    pre_ticked: bool
+    source: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,7 @@ def asking(ground: Ground, settings: Settings) -> Asking:
         asks,
         objected,
         honest,
-        banner.name == "pre_ticked",
+        banner.source,
     )
 
 
@@ -224,7 +224,7 @@ def _events(ground: Ground, asking: Asking) -> pd.DataFrame:
     )
     later = months[MONTHS] - np.timedelta64(20, "D")
     actions = ("grant", "refuse", "withdraw", "object", "opt_out")
-    sources = ("banner", "pre_ticked", "preference_centre", "gpc_signal")
+    sources = ("banner", "pre_ticked", "preference_centre", "gpc_signal", "dark_pattern")
     parts: list[tuple[NDArray[Any], ...]] = []
 
     def add(where: NDArray[np.bool_], action: int, time: Any, source: int) -> None:
@@ -240,7 +240,7 @@ def _events(ground: Ground, asking: Asking) -> pd.DataFrame:
         )
 
     answered = months[asking.month]
-    add(asking.granted, 0, answered, 1 if asking.pre_ticked else 0)
+    add(asking.granted, 0, answered, sources.index(asking.source))
     add(asking.refused, 1, answered, 0)
     objects = np.zeros_like(asking.withdrew)
     objects[_MARKETING] = asking.objected

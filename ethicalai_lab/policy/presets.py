@@ -109,8 +109,9 @@ _ALL = (
                 "honour_gpc": False,
                 "reask_months": 0,
             },
-            "boxes already ticked, which are not consent by GDPR Recital 32; silence under them "
-            "measures inattention (Bellman, Johnson and Lohse, CACM 2001)",
+            "boxes already ticked, which are not consent by GDPR Recital 32; how many more people "
+            "say yes to them is disputed (Johnson, Bellman and Lohse 2002; Chandrashekar et al. "
+            "2023); " + _OURS,
         ),
         transparency=(
             {"ai_disclosure": "none", "data_source_shown": False, "urgency_claims": "any"},

@@ -30,13 +30,13 @@ def centre():
 
 def test_the_more_a_banner_presses_the_more_yes_and_the_less_meant(world):
     met = lesson._meetings(world)
-    order = ["neutral", "nudging", "hidden_refusal", "pay_or_okay", "pre_ticked"]
+    order = ["neutral", "nudging", "hidden_refusal", "pre_ticked", "pay_or_okay"]
     rates = [met[name].rate.value for name in order]
     unmeant = [met[name].unmeant.value for name in order]
     assert rates == sorted(rates)
     assert unmeant == sorted(unmeant)
     assert rates[0] < 0.5
-    assert lesson._p1_outcome(world) == "c"
+    assert lesson._p1_outcome(world) == "b"
 
 
 def test_somebody_in_california_left_a_tick_and_was_heard_too_late(world):
@@ -164,7 +164,7 @@ def test_long_run_moves_with_an_assumption_and_says_its_numbers(people):
         return run.value
 
     lag = profit("pre_ticked") - profit("neutral")
-    assert f"box ticked already: +0.21 in month 1, +1.04 in month 12, {lag:+.2f} in month 36" in (
+    assert f"box ticked already: +0.11 in month 1, +0.36 in month 12, {lag:+.2f} in month 36" in (
         shown.figure.alt
     )
     assert "month 12." in shown.set(months=12).figure.alt

@@ -163,7 +163,8 @@ def test_the_strictest_way_of_asking_uses_nothing_without_permission(lab, policy
 
 
 STRICTER = [
-    ({"consent.default": "opt_out"}, {"consent.default": "opt_in"}),
+    # asked once: a ticked box put every month until it stays is not stricter than no question
+    ({"consent.default": "opt_out"}, {"consent.default": "opt_in", "consent.reask_months": 12}),
     ({"consent.honour_gpc": False}, {"consent.honour_gpc": True}),
     ({"consent.banner": "pre_ticked"}, {"consent.banner": "neutral"}),
     ({"consent.banner": "hidden_refusal"}, {"consent.banner": "neutral"}),
