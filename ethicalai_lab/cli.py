@@ -347,7 +347,7 @@ def _audit_bias(options: argparse.Namespace) -> int:
 
 
 def _roles(options: argparse.Namespace) -> int:
-    from ethicalai_lab.world.tables import suggest_roles
+    from ethicalai_lab.world.drafts import suggest_roles
 
     if options.out:
         new_file(options.out)

@@ -1,11 +1,70 @@
 """Errors that say what is wrong and what would be accepted.
 
-Ground floor: every room may import this module, and it imports nothing.
+Ground floor: every room may import this module, and it imports nothing of ours.
 """
 
 from __future__ import annotations
 
-__all__ = ["InputError", "LabError"]
+import re
+
+__all__ = ["InputError", "LabError", "printable", "shown"]
+
+# what a terminal obeys or hides instead of showing: control characters but the line's end,
+# marks that turn the direction of writing, and halves of a surrogate pair
+_UNSEEN = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def printable(text: object) -> str:
+    r"""Return a text whose control characters are written out instead of obeyed.
+
+    Parameters
+    ----------
+    text : object
+        What comes from a file or a person.
+
+    Returns
+    -------
+    str
+        With codes such as ``\x1b`` for what cannot be seen; line ends are kept.
+
+    Examples
+    --------
+    >>> printable("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return _UNSEEN.sub(lambda found: _code(found[0]), str(text))
+
+
+def shown(value: object, most: int = 60) -> str:
+    r"""Return a value from a file as a message may show it: on one line, not too long.
+
+    Parameters
+    ----------
+    value : object
+        A cell, or the name of a column.
+    most : int
+        How many characters are shown before "...".
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shown("a\nb"), shown("x" * 100, 10)
+    ('a\\nb', 'xxxxxxxxxx...')
+    """
+    text = str(value)
+    return printable(text[:most]).replace("\n", "\\n") + ("..." if len(text) > most else "")
+
+
+def _code(character: str) -> str:
+    named = {"\t": "\\t", "\r": "\\r"}.get(character)
+    number = ord(character)
+    return named or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
 
 
 class LabError(Exception):
@@ -16,8 +75,9 @@ class InputError(LabError, ValueError):
     """Bad input, in one sentence.
 
     The message names the column, row, field or line at fault and what would be
-    accepted. Rooms derive their own class from this one where a caller may want
-    to catch just theirs.
+    accepted. Control characters in it, as a file may hold them, are written out.
+    Rooms derive their own class from this one where a caller may want to catch
+    just theirs.
 
     Examples
     --------
@@ -25,3 +85,6 @@ class InputError(LabError, ValueError):
     >>> issubclass(InputError, ValueError)
     True
     """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))

@@ -583,7 +583,8 @@ def _scores(
         control=control,
         return_noise=True,
     )
-    found.iloc[rows] = inside[ready].to_numpy()
+    # by position: a list of truth values would be taken for a mask
+    found.iloc[rows] = inside.iloc[:, [list(inside).index(arm) for arm in ready]].to_numpy()
     if rows.size < y.size:
         from sklearn.base import clone
 

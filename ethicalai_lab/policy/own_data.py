@@ -54,6 +54,7 @@ from ethicalai_lab.policy.stages import (
     values_of,
 )
 from ethicalai_lab.world import PURPOSES
+from ethicalai_lab.world.levels import consent_answers
 from ethicalai_lab.world.strict_yaml import did_you_mean
 
 if TYPE_CHECKING:
@@ -68,8 +69,6 @@ _RANKING = ("rfm", "response", "uplift")
 _VISITS = ("visit", "visits", "visited")
 _AMOUNTS = ("spend", "spent", "spending", "amount", "revenue", "sales", "turnover", "order_value")
 _LEFT = ("unsubscribed", "unsubscribe", "unsubscribes", "opted_out")
-_YES = ("yes", "y", "true", "t", "1", "1.0", "granted", "grant", "agreed", "opt_in")
-_NO = ("no", "n", "false", "f", "0", "0.0", "refused", "refuse", "withdrawn", "opt_out")
 _NOT_STATED = "not stated"
 _ATTACKED = 300
 _MOST_SECRETS = 12
@@ -149,29 +148,13 @@ class _Table(Ground):
 # -------------------------------------------------------------------------- permission
 
 
-def _answers(column: pd.Series) -> Floats:
-    """Return 1 for yes, 0 for no, nan where nothing is said."""
-    said = column.astype(str).str.strip().str.casefold().where(column.notna())
-    found = np.full(len(column), np.nan)
-    found[said.isin(_YES).to_numpy()] = 1.0
-    found[said.isin(_NO).to_numpy()] = 0.0
-    strange = np.isnan(found) & said.notna().to_numpy()
-    if strange.any():
-        row = int(strange.argmax())
-        raise PolicyError(
-            f'column "{column.name}" (consent) holds "{column.iloc[row]}" in row {row + 1}; '
-            "yes, no, true, false, 1, 0 or nothing is accepted."
-        )
-    return found
-
-
 def _permitted(ground: _Table, settings: Mapping[str, Any]) -> tuple[Permission, Bools]:
     """Return what may be used, and the uses that rest on silence."""
     n = ground.n
     practice = np.ones((len(PURPOSES), n), dtype=bool)
     silent = np.zeros((len(PURPOSES), n), dtype=bool)
     for column in ground.roles.of("consent"):
-        answers = _answers(ground.table[column])
+        answers, _ = consent_answers(ground.table[column], column, ground.roles)
         named = [i for i, name in enumerate(PURPOSES) if name in column.casefold()]
         for purpose in named or range(len(PURPOSES)):
             quiet = np.isnan(answers)

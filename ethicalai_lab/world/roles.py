@@ -36,8 +36,25 @@ ROLES: Mapping[str, str] = MappingProxyType(
 )
 """Every role a column may have, with its meaning."""
 
-_KEYS = ("columns", "control", "outcome", "positive")
+_KEYS = ("columns", "control", "outcome", "positive", "cluster", "format")
 _SCALARS = (str, int, float, bool)
+_FORMAT = {
+    "separator": "what stands between fields: one character, tab or space",
+    "encoding": "how the file writes letters, such as utf-8, cp1252 or utf-16",
+    "decimal": "what stands before the decimals: a point or a comma",
+    "thousands": "what groups thousands: a comma, a point, a space or an apostrophe",
+    "dates": "the order of day, month and year in dates: dmy, mdy or ymd",
+    "sheet": "the name of a workbook's sheet",
+    "case": "whether levels that differ only in case or blanks are one: ignore or keep",
+}
+_ACCEPTED = {
+    "decimal": (".", ","),
+    "thousands": (",", ".", " ", "'"),
+    "dates": ("dmy", "mdy", "ymd"),
+    "case": ("ignore", "keep"),
+}
+_SEPARATORS = {"tab": "\t", "space": " "}
+Value = str | int | float | bool
 
 
 class _Problem(Exception):
@@ -61,15 +78,22 @@ class Roles:
         The treatment column's untreated level.
     outcome : str or None
         Which outcome column is meant. The only one, where there is just one.
-    positive : str, int, float, bool or None
+    positive : str, int, float, bool, tuple, mapping or None
         The value of the outcome, and of a decision, that counts, where it is not 0/1 or
-        true/false.
+        true/false; several values as a tuple; or a mapping of columns to such values, which
+        also says what counts as a yes in a column with the role consent.
+    cluster : str or None
+        The column that says who belongs together, such as a household or a shop. It needs
+        no role of its own.
+    format : mapping of str to str
+        How the file is written, where it should not be found out: separator, encoding,
+        decimal, thousands, dates, sheet, case.
 
     Raises
     ------
     TableError
-        If a role is unknown, there are two treatment columns, or `outcome` is not
-        an outcome column.
+        If a role is unknown, there are two treatment columns, `outcome` is not
+        an outcome column, or `format` says what is not accepted.
 
     Examples
     --------
@@ -81,15 +105,18 @@ class Roles:
     columns: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     control: str | int | float | bool | None = None
     outcome: str | None = None
-    positive: str | int | float | bool | None = None
+    positive: Value | tuple[Value, ...] | Mapping[str, Value | tuple[Value, ...]] | None = None
+    cluster: str | None = None
+    format: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
-            columns, outcome = _validated(self.columns, self.control, self.outcome, self.positive)
+            checked = _validated({key: getattr(self, key) for key in _KEYS})
         except _Problem as problem:
             raise TableError(f"Roles: {problem.message}") from None
-        object.__setattr__(self, "columns", MappingProxyType(columns))
-        object.__setattr__(self, "outcome", outcome)
+        for key, value in checked.items():
+            read_only = MappingProxyType(value) if isinstance(value, dict) else value
+            object.__setattr__(self, key, read_only)
 
     def of(self, role: str) -> list[str]:
         """Return the columns that have `role`, in order.
@@ -122,18 +149,42 @@ class Roles:
         found = self.of("treatment")
         return found[0] if found else None
 
+    def positives(self, column: str) -> tuple[Value, ...]:
+        """Return the values of `column` that count, as far as the roles say.
+
+        Parameters
+        ----------
+        column : str
+            A column with the role outcome, decision or consent.
+
+        Returns
+        -------
+        tuple
+            Empty where nothing is said about this column. A value that is given without
+            a column is of the outcome that is meant, and of every decision.
+
+        Examples
+        --------
+        >>> roles = Roles({"visit": "outcome"}, positive=["Yes", "YES"])
+        >>> roles.positives("visit")
+        ('Yes', 'YES')
+        """
+        said = self.positive
+        if isinstance(said, Mapping):
+            said = said.get(column)
+        elif column != self.outcome and column not in self.of("decision"):
+            said = None
+        if said is None:
+            return ()
+        return said if isinstance(said, tuple) else (said,)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as :func:`load_roles` reads them and JSON can hold them."""
-        plain: dict[str, Any] = {
-            "columns": {
-                column: list(given) if isinstance(given, tuple) else given
-                for column, given in self.columns.items()
-            }
+        return {
+            key: _plain(getattr(self, key))
+            for key in _KEYS
+            if key == "columns" or getattr(self, key) not in (None, {})
         }
-        for key in _KEYS[1:]:
-            if getattr(self, key) is not None:
-                plain[key] = getattr(self, key)
-        return plain
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Roles:
@@ -142,19 +193,55 @@ class Roles:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # a read-only mapping does not pickle by itself
-        return (Roles, (dict(self.columns), self.control, self.outcome, self.positive))
+        return (Roles.from_dict, (self.to_dict(),))
 
     def __hash__(self) -> int:
-        return hash((tuple(self.columns.items()), self.control, self.outcome, self.positive))
+        return hash(repr(self.to_dict()))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _unknown_role(role: object) -> str:
     return f'there is no role "{role}"; accepted are {", ".join(ROLES)}.{did_you_mean(role, ROLES)}'
 
 
-def _validated(
-    columns: Any, control: Any, outcome: Any, positive: Any
-) -> tuple[dict[str, str | tuple[str, ...]], str | None]:
+def _validated(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the keys say, in the one form that is kept."""
+    columns = _columns(given["columns"])
+
+    def having(role: str) -> list[str]:
+        return [c for c, r in columns.items() if r == role or (isinstance(r, tuple) and role in r)]
+
+    treatments, control, cluster = having("treatment"), given.get("control"), given.get("cluster")
+    if len(treatments) > 1:
+        raise _Problem(
+            f'both "{treatments[0]}" and "{treatments[1]}" have the role treatment; '
+            "one column may.",
+            ("columns", treatments[1]),
+        )
+    if control is not None and not isinstance(control, _SCALARS):
+        raise _Problem('"control" must be one value, such as a word or a number.', ("control",))
+    if control is not None and not treatments:
+        raise _Problem('"control" is given, but no column has the role treatment.', ("control",))
+    if cluster is not None and (not isinstance(cluster, str) or not cluster):
+        raise _Problem(
+            '"cluster" must be the name of one column, such as `cluster: household`.', ("cluster",)
+        )
+    return {
+        "columns": columns,
+        "outcome": _meant(given.get("outcome"), having("outcome")),
+        "positive": _positive(
+            given.get("positive"), having("outcome") + having("decision"), having("consent")
+        ),
+        "format": _format(given.get("format")),
+    }
+
+
+def _columns(columns: Any) -> dict[str, str | tuple[str, ...]]:
     if not isinstance(columns, Mapping):
         raise _Problem(
             'under "columns" is no mapping of column names to roles, such as `visit: outcome`.',
@@ -187,42 +274,103 @@ def _validated(
         if len(set(listed)) < len(listed):
             raise _Problem(f'column "{column}" has the same role twice; keep one.', place)
         checked[column] = listed[0] if len(listed) == 1 else tuple(listed)
+    return checked
 
-    def having(role: str) -> list[str]:
-        return [c for c, r in checked.items() if r == role or (isinstance(r, tuple) and role in r)]
 
-    treatments = having("treatment")
-    if len(treatments) > 1:
-        raise _Problem(
-            f'both "{treatments[0]}" and "{treatments[1]}" have the role treatment; '
-            "one column may.",
-            ("columns", treatments[1]),
-        )
-    for key, value in (("control", control), ("positive", positive)):
-        if value is not None and not isinstance(value, _SCALARS):
-            raise _Problem(f'"{key}" must be one value, such as a word or a number.', (key,))
-    if control is not None and not treatments:
-        raise _Problem('"control" is given, but no column has the role treatment.', ("control",))
-    outcomes = having("outcome")
-    if positive is not None and not outcomes and not having("decision"):
-        raise _Problem(
-            '"positive" is given, but no column has the role outcome or decision.', ("positive",)
-        )
+def _meant(outcome: Any, outcomes: list[str]) -> str | None:
     if outcome is None:
         if len(outcomes) > 1:
             raise _Problem(
                 f"several columns have the role outcome ({', '.join(outcomes)}); "
                 f"say which one is meant, such as `outcome: {outcomes[0]}`."
             )
-        outcome = outcomes[0] if outcomes else None
-    elif not isinstance(outcome, str) or outcome not in outcomes:
+        return outcomes[0] if outcomes else None
+    if not isinstance(outcome, str) or outcome not in outcomes:
         options = ", ".join(outcomes) or "none, as no column has the role outcome"
         raise _Problem(
             f'"outcome" names "{outcome}", which has not the role outcome; accepted: {options}.'
             f"{did_you_mean(outcome, outcomes)}",
             ("outcome",),
         )
-    return checked, outcome
+    return outcome
+
+
+def _positive(given: Any, counted: list[str], consents: list[str]) -> Any:
+    """Return one value, several as a tuple, or a mapping of columns to these."""
+    if isinstance(given, Mapping):
+        known = [*counted, *consents]
+        for column in given:
+            if column not in known:
+                raise _Problem(
+                    f'"positive" names the column "{column}"; accepted are columns with the role '
+                    f"outcome, decision or consent: {', '.join(known) or 'there is none'}."
+                    f"{did_you_mean(column, known)}",
+                    ("positive", column),
+                )
+        return {column: _values(value, ("positive", column)) for column, value in given.items()}
+    if given is not None and not counted:
+        more = f" For consent write `positive: {{{consents[0]}: ...}}`." if consents else ""
+        raise _Problem(
+            f'"positive" is given, but no column has the role outcome or decision.{more}',
+            ("positive",),
+        )
+    return None if given is None else _values(given, ("positive",))
+
+
+def _values(given: Any, place: tuple[str, ...]) -> Any:
+    several = isinstance(given, list | tuple)
+    listed = tuple(given) if several else (given,)
+    if not listed or not all(isinstance(value, _SCALARS) for value in listed):
+        raise _Problem(
+            '"positive" must be one value, a list of values, or a mapping of columns to these, '
+            "such as `positive: [Yes, YES]`.",
+            place,
+        )
+    return listed if several and len(listed) > 1 else listed[0]
+
+
+def _format(given: Any) -> dict[str, str]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise _Problem(
+            f'under "format" is no mapping; accepted keys are {", ".join(_FORMAT)}.', ("format",)
+        )
+    checked = {}
+    for key, value in given.items():
+        place = ("format", key)
+        if key not in _FORMAT:
+            raise _Problem(
+                f'"format" has no key "{key}"; accepted are {", ".join(_FORMAT)}.'
+                f"{did_you_mean(key, _FORMAT)}",
+                place,
+            )
+        if value is None or not isinstance(value, _SCALARS):
+            raise _Problem(f'"format", "{key}": write {_FORMAT[key]}.', place)
+        text = _SEPARATORS.get(str(value), str(value)) if key == "separator" else str(value)
+        text = {"\u2019": "'", "\xa0": " ", "\u202f": " "}.get(text, text)
+        fits = text in _ACCEPTED.get(key, (text,))
+        if key == "separator":
+            fits = len(text) == 1 and text not in '"\r\n\0' and not text.isalnum()
+        if key == "encoding":
+            fits = _is_encoding(text)
+        if not fits:
+            raise _Problem(f'"format", "{key}" is "{value}"; write {_FORMAT[key]}.', place)
+        checked[key] = text
+    if "decimal" in checked and checked["decimal"] == checked.get("thousands"):
+        raise _Problem(
+            '"format": the same character cannot stand for decimals and for thousands.',
+            ("format", "thousands"),
+        )
+    return checked
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        "a".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def load_roles(path: str | Path) -> Roles:
@@ -232,7 +380,8 @@ def load_roles(path: str | Path) -> Roles:
     ----------
     path : path-like
         A flat YAML mapping with the keys ``columns`` (column name to role, or to
-        a list of roles) and, where needed, ``control``, ``outcome`` and ``positive``.
+        a list of roles) and, where needed, ``control``, ``outcome``, ``positive``,
+        ``cluster`` and ``format``.
 
     Returns
     -------
@@ -273,9 +422,7 @@ def load_roles(path: str | Path) -> Roles:
         raise TableError(f'{text.name}: the key "columns" is missing; {example}.')
     plain = to_data(root)
     try:
-        _validated(
-            plain["columns"], plain.get("control"), plain.get("outcome"), plain.get("positive")
-        )
+        _validated(plain)
     except _Problem as problem:
         line = line_of(root, problem.path) if problem.path else None
         where = f", line {line}" if line else ""

@@ -1,0 +1,389 @@
+"""What the levels of a column count as: yes or no, untreated or treated, one group or two."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ethicalai_lab.errors import shown
+from ethicalai_lab.world.roles import Roles, TableError
+from ethicalai_lab.world.strict_yaml import did_you_mean, scalar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "consent_answers",
+    "control_level",
+    "counted",
+    "holds",
+    "is_refusal",
+    "levels_of",
+    "listed",
+    "no_doubles",
+    "says_no",
+    "says_yes",
+]
+
+_YES = frozenset(
+    {
+        *("yes", "y", "true", "t", "1", "1.0", "on", "ja", "j", "oui", "o", "si", "sí", "sim"),
+        *("tak", "granted", "grant", "given", "agreed", "accepted", "allowed", "confirmed"),
+        *("opt_in", "opted_in", "optin", "subscribed"),
+    }
+)
+_NO = frozenset(
+    {
+        *("no", "n", "false", "f", "0", "0.0", "off", "nein", "non", "não", "nie"),
+        *("refused", "refuse", "denied", "declined", "rejected", "withdrawn", "revoked"),
+        *("opt_out", "opted_out", "optout", "unsubscribed"),
+    }
+)
+# these say it by themselves, whatever the column is called
+_OUTRIGHT = frozenset(
+    {
+        *("granted", "grant", "agreed", "opt_in", "opted_in", "optin", "subscribed"),
+        *("refused", "refuse", "denied", "declined", "withdrawn", "revoked"),
+        *("opt_out", "opted_out", "optout", "unsubscribed"),
+    }
+)
+_REFUSAL = re.compile(
+    r"opt(?:ed)?_?out|unsub|do_?not|dont|(?:^|_)dn[cm](?:_|$)|^(?:no|kein|keine|sans|sin)_|"
+    r"(?:^|_)no_(?:mail|email|e_mail|sms|call|calls|contact|marketing|phone|track)|"
+    r"suppress|object(?:ed|ion)|oppos|refus|withdr[ae]w|revok|black_?list|block_?list|blocked|"
+    r"robinson|widerspr|widerruf|abgemeldet|abbestell|werbesperre|desabonn|desinscri|baja(?:_|$)"
+)
+_AGREEMENT = re.compile(r"opt(?:ed)?_?in(?:_|$)")
+
+
+def words_of(name: str) -> str:
+    """Return a column's name as words in lower case with underscores between.
+
+    Examples
+    --------
+    >>> words_of("EmailOptOut"), words_of("IP"), words_of("Straße (Nr.)")
+    ('email_opt_out', 'ip', 'strasse_nr')
+    """
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+
+
+def is_refusal(name: str) -> bool:
+    """Tell whether a yes in a column of this name is a no: ``email_opt_out``.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+
+    Examples
+    --------
+    >>> is_refusal("email_opt_out"), is_refusal("DoNotCall"), is_refusal("email_opt_in")
+    (True, True, False)
+    """
+    return bool(_REFUSAL.search(words_of(name)))
+
+
+def says_yes(level: Any) -> bool:
+    """Tell whether a level is a word for yes."""
+    return _word(level) in _YES
+
+
+def says_no(level: Any) -> bool:
+    """Tell whether a level is a word for no."""
+    return _word(level) in _NO
+
+
+def _word(level: Any) -> str:
+    return re.sub(r"[\s-]+", "_", str(level).strip().casefold())
+
+
+def _alike(level: Any) -> str:
+    """Return a level without what people and programs do not mean to differ in."""
+    return " ".join(unicodedata.normalize("NFKC", str(level)).casefold().split())
+
+
+def same(level: Any, word: Any) -> bool:
+    """Tell whether a level of the table is the one that the roles file writes."""
+    if str(level) == str(word):
+        return True
+    level_word = str(level).casefold()
+    if level_word in ("true", "false"):
+        truth = level_word == "true"
+        return str(word).casefold() == level_word or (not isinstance(word, str) and word == truth)
+    if isinstance(word, bool):
+        return False
+    if isinstance(level, str) and isinstance(word, str):
+        return False  # labels: 1.1 and 1.10 are two
+    try:
+        return float(level) == float(word)
+    except (TypeError, ValueError):
+        return False
+
+
+def levels_of(column: pd.Series) -> list[Any]:
+    """Return the different values of a column, in order."""
+    found = column.dropna().unique().tolist()
+    try:
+        return sorted(found)
+    except TypeError:
+        return sorted(found, key=str)
+
+
+def listed(levels: Iterable[Any], most: int = 20) -> str:
+    """Return levels as a message shows them."""
+    levels = list(levels)
+    more = ", ..." if len(levels) > most else ""
+    return ", ".join(shown(level) for level in levels[:most]) + more
+
+
+def _written(levels: Iterable[Any]) -> str:
+    """Return levels in quotes, where it matters how they are written."""
+    return ", ".join(f'"{shown(level)}"' for level in levels)
+
+
+def control_level(column: pd.Series, name: str, control: Any, where: str) -> Any:
+    """Return the treatment's untreated level, as the table writes it."""
+    levels = levels_of(column)
+    spelled = f'column "{shown(name)}" (treatment)'
+    if len(levels) < 2:
+        raise TableError(
+            f"{where}: {spelled} is {shown(levels[0])} in every row, so there is nothing to compare."
+        )
+    if control is None:
+        no = [level for level in levels if same(level, 0) or same(level, False)]
+        if len(levels) == 2 and len(no) == 1:
+            return no[0]
+        raise TableError(
+            f'{where}: the roles do not say which level of "{shown(name)}" (treatment) is the '
+            f'untreated one; add "control" with one of: {listed(levels)}.'
+        )
+    exact = [level for level in levels if isinstance(control, str) and str(level) == control]
+    found = exact or [level for level in levels if same(level, control)]
+    if len(found) > 1:
+        raise TableError(
+            f"{where}: {spelled} has the levels {_written(found)}; write the untreated one in "
+            f"quotes, such as `control: {scalar(str(found[0]))}`."
+        )
+    if found:
+        return found[0]
+    raise TableError(
+        f'{where}: {spelled} has no level "{shown(control)}", which the roles give as control; '
+        f"there are: {listed(levels)}.{did_you_mean(control, levels)}"
+    )
+
+
+def no_doubles(column: pd.Series, name: str, role: str, where: Callable[[int], str]) -> None:
+    """Refuse levels that differ only in case or blanks: nobody says whether they are one.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        Of labels, such as groups.
+    name, role : str
+        How a message calls it.
+    where : callable
+        Returns the place of a row.
+
+    Raises
+    ------
+    TableError
+        With the two levels and how to answer.
+    """
+    if column.dtype.kind in "biufcM":
+        return
+    seen: dict[str, Any] = {}
+    for level in levels_of(column):
+        first = seen.setdefault(_alike(level), level)
+        if first != level:
+            raise TableError(
+                f'{_first(column, [level], where)}: column "{shown(name)}" ({role}) holds '
+                f"{_written([first, level])}, which differ only in case or blanks; say whether they "
+                "are one, with `format: {case: ignore}`, or not, with `format: {case: keep}`."
+            )
+
+
+def one_case(column: pd.Series, *, prefer: Iterable[Any] = ()) -> pd.Series:
+    """Return a column in which levels that differ only in case or blanks are one.
+
+    The most frequent spelling stays, or the one that is named in `prefer`.
+    """
+    if column.dtype.kind in "biufcM":
+        return column
+    spelled = {_alike(level): str(level) for level in prefer}
+    wanted = {}
+    for level in column.value_counts().index:
+        wanted[level] = spelled.setdefault(_alike(level), level)
+    return column.map(wanted)
+
+
+def _first(column: pd.Series, levels: list[Any], where: Callable[[int], str]) -> str:
+    return where(int(column.isin(levels).to_numpy().argmax()))
+
+
+# -- what counts --------------------------------------------------------------------
+
+
+def holds(column: pd.Series, positive: tuple[Any, ...]) -> bool:
+    """Tell whether one of the values that count is there."""
+    return any(same(level, word) for level in column.dropna().unique() for word in positive)
+
+
+def counted(
+    column: pd.Series,
+    name: str,
+    role: str,
+    positive: tuple[Any, ...],
+    where: Callable[[int], str],
+    *,
+    keep_case: bool = False,
+) -> tuple[pd.Series, str]:
+    """Return 1 where a level counts and 0 where it does not, and a sentence that says so.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        Without gaps, or with gaps that stay gaps.
+    name, role : str
+        How a message calls the column.
+    positive : tuple
+        The values that count.
+    where : callable
+        Returns the place of a row, for messages.
+    keep_case : bool
+        Whether levels that differ from these only in case or blanks are meant to be others.
+
+    Returns
+    -------
+    Series, str
+
+    Raises
+    ------
+    TableError
+        If a level differs from one that counts only in case or blanks.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> counted(pd.Series(["Yes", "No", "?"]), "visit", "outcome", ("Yes",), str)[1]
+    'column "visit" (outcome): Yes counts as 1; ?, No as 0.'
+    """
+    levels = levels_of(column)
+    yes = [level for level in levels if any(same(level, word) for word in positive)]
+    no = [level for level in levels if level not in yes]
+    near = {_alike(level) for level in yes}
+    doubtful = [level for level in no if _alike(level) in near]
+    if doubtful and not keep_case:
+        all_of_them = [*yes, *doubtful]
+        key = ", ".join(scalar(level, flow=True) for level in all_of_them[:6])
+        rows = int(column.isin(doubtful).sum())
+        raise TableError(
+            f'{_first(column, doubtful, where)}: column "{shown(name)}" ({role}) holds '
+            f"{_written(doubtful[:5])} ({rows:,} row{'s' if rows > 1 else ''}), which differs only "
+            f"in case or blanks from {_written(yes[:5])}, which counts; if they are the same, "
+            f"write `positive: [{key}]`, if not, `format: {{case: keep}}`."
+        )
+    coded = column.isin(yes).astype("int64")
+    if column.isna().any():
+        coded = coded.where(column.notna())
+    rest = f"; {listed(no)} as 0" if no else ""
+    verb = "counts" if len(yes) == 1 else "count"
+    return coded, f'column "{shown(name)}" ({role}): {listed(yes)} {verb} as 1{rest}.'
+
+
+def consent_answers(
+    column: pd.Series,
+    name: str,
+    roles: Roles,
+    where: Callable[[int], str] = lambda row: f"row {row + 1}",
+) -> tuple[np.ndarray, str]:
+    """Read a column with the role consent: 1 where it permits, 0 where not, nan if unsaid.
+
+    Where `roles.positive` names no value, words for yes and no are understood; a yes in a
+    column whose name says that people refuse, such as ``email_opt_out``, is a no.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        The answers.
+    name : str
+        The column.
+    roles : Roles
+        Which values permit, if it says so; all others then do not.
+    where : callable
+        Returns the place of a row, for messages.
+
+    Returns
+    -------
+    ndarray of float, str
+        The answers, and a sentence that says what each level counts as.
+
+    Raises
+    ------
+    TableError
+        If a value is neither yes nor no, or the name can be read both ways.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> roles = Roles({"email_opt_out": "consent"})
+    >>> consent_answers(pd.Series(["yes", "no", None]), "email_opt_out", roles)[0].tolist()
+    [0.0, 1.0, nan]
+    """
+    levels, gaps = levels_of(column), column.isna().to_numpy()
+    spelled = f'column "{shown(name)}" (consent)'
+    positive, keep_case = roles.positives(name), roles.format.get("case") == "keep"
+    if positive:
+        coded, _ = counted(column, name, "consent", positive, where, keep_case=keep_case)
+        if not holds(column, positive) and not all(map(says_yes, positive)):
+            known = [level for level in levels if not (says_yes(level) or says_no(level))]
+            if known:
+                raise TableError(
+                    f"{_first(column, known[:1], where)}: {spelled} never holds "
+                    f"{_written(positive)}, which the roles give as positive; there are: "
+                    f"{listed(levels)}.{did_you_mean(positive[0], levels)}"
+                )
+        answers = coded.to_numpy(float)
+        yes = [level for level in levels if any(same(level, word) for word in positive)]
+        no, turned = [level for level in levels if level not in yes], ""
+    else:
+        odd = [level for level in levels if not (says_yes(level) or says_no(level))]
+        unsaid = [level for level in odd if _alike(level) in _UNSAID]
+        strange = [level for level in odd if level not in unsaid]
+        if strange:
+            raise TableError(
+                f'{_first(column, strange, where)}: {spelled} holds "{shown(strange[0])}"; yes, no, '
+                "true, false, 1, 0 or nothing is accepted; or say which values permit, such as "
+                f"`positive: {{{scalar(name, flow=True)}: {scalar(strange[0], flow=True)}}}`."
+            )
+        refusal = is_refusal(name)
+        if refusal and _AGREEMENT.search(words_of(name)):
+            raise TableError(
+                f"{_first(column, levels, where)}: {spelled}: its name speaks of agreeing and of "
+                "refusing; say which values permit, such as "
+                f"`positive: {{{scalar(name, flow=True)}: {scalar(levels[0], flow=True)}}}`."
+            )
+        turned = ", as the column's name says that people refuse" if refusal else ""
+        yes = [v for v in levels if v not in odd and says_yes(v) != (refusal and not _outright(v))]
+        no = [level for level in levels if level not in yes and level not in odd]
+        answers = np.where(column.isin(yes), 1.0, np.where(column.isin(no), 0.0, np.nan))
+        gaps = gaps | column.isin(unsaid).to_numpy()
+    answers = np.where(gaps, np.nan, answers)
+    parts = [f"{listed(yes)} permits" if yes else "", f"{listed(no)} does not" if no else ""]
+    said = "; ".join(part for part in parts if part) or "nobody says anything"
+    count = int(gaps.sum())
+    quiet = f"; {count:,} say nothing" if count else ""
+    return answers, f"{spelled}: {said}{turned}{quiet}."
+
+
+_UNSAID = frozenset({"", "-", "?", "n/a", "na", "none", "unknown", "not asked", "not stated"})
+
+
+def _outright(level: Any) -> bool:
+    return _word(level) in _OUTRIGHT
