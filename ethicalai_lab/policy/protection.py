@@ -553,6 +553,7 @@ def readable_if_stolen(ground: Ground, *, store: Store) -> Estimate:
 def readable_after_erasure(ground: Ground, *, store: Store) -> Estimate:
     """Share of erased people whose record the house itself still reads, live or in the backup.
 
+    Keys are destroyed in the backup's key file too; a copy that the house forgot is not seen.
     Where nobody asked to be erased, twenty people's requests were made for the test.
     """
     return _share(ground, store.erased, store.still_readable)

@@ -208,7 +208,8 @@ class Storage(Section):
     )
     erasure: Literal["mark_inactive", "delete_rows", "destroy_key"] | None = _decision(
         "What an erasure does: hides the person; deletes the rows, but not those in backups; "
-        "destroys the person's key, which reaches backups too.",
+        "destroys the person's key, so that cells in backups go dark too, unless an old copy of "
+        "the key file survives.",
         "mark_inactive",
     )
     erasure_days: int | None = _whole(
@@ -470,7 +471,9 @@ class Log(Section):
     """The record of decisions, and who could notice if it were rewritten."""
 
     kind: Literal["none", "plain_file", "hash_chain", "merkle_tree"] | None = _decision(
-        "How decisions are recorded: each later kind shows more changes to an auditor.", "none"
+        "How decisions are recorded. A hash chain and a Merkle tree show an auditor the same "
+        "changes; the tree proves one entry in a few hashes.",
+        "none",
     )
     witness: Literal["none", "second_team", "external"] | None = _decision(
         "Who keeps a copy of the log's head; needs a hash chain or a Merkle tree.", "none"
