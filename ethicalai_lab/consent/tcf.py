@@ -20,6 +20,7 @@ from typing import Any
 
 from ethicalai_lab.consent._bits import BitReader, BitWriter, numbers
 from ethicalai_lab.consent.errors import SignalError
+from ethicalai_lab.core.times import read_moment
 
 __all__ = ["PublisherRestriction", "TCString", "decode", "encode", "version"]
 
@@ -423,21 +424,8 @@ def _iso(tick: int) -> str:
 
 
 def _ticks(value: Any, name: str) -> int:
-    if isinstance(value, str):
-        try:
-            value = datetime.datetime.fromisoformat(value)
-        except ValueError:
-            raise SignalError(
-                f"{name} is {value!r}; a time such as 2026-01-12 is accepted."
-            ) from None
-    elif isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
-        value = datetime.datetime(value.year, value.month, value.day)
-    if not isinstance(value, datetime.datetime) or value != value:
-        raise SignalError(f"{name} is {value!r}; a time such as 2026-01-12 is accepted.")
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=datetime.UTC)
-    since = value - _EPOCH
-    tick = (since.days * 86_400 + since.seconds) * 10 + since.microseconds // 100_000
+    moment = read_moment(value, name, error=SignalError).to_datetime64()
+    tick = int(moment.astype("M8[us]").astype("int64")) // 100_000
     if tick < 0:
         raise SignalError(f"{name} is {value}; times from 1970 on are accepted.")
     return tick

@@ -10,6 +10,7 @@ ISO 8601-1:2019; PostgreSQL manual, 8.5 "Date/Time Types" (output).
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ _FIRST = {"dmy": "day", "mdy": "month", "ymd": "year"}
 _ACCEPTED = "; a time such as 2025-03-01 12:30 is accepted"
 _GAP = np.iinfo(np.int64).min  # NaT
 _DAY_ZERO = dt.date(1970, 1, 1).toordinal()
+_MICROS_A_DAY = 86_400_000_000
 _COARSE = {"Y", "M", "W", "D", "h", "m", "s", "ms", "us"}  # units that reach beyond year 9999
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -39,13 +41,15 @@ _MONTH = (
     r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
-_CLOCK = (
-    r"(?:(?:t|[\s,]+)(?P<h>[0-9]{1,2}):(?P<min>[0-9]{2})"
+_CLOCK = re.compile(
+    r"(?P<h>[0-9]{1,2}):(?P<min>[0-9]{2})"
     r"(?::(?P<s>[0-9]{2})(?:[.,](?P<f>[0-9]+))?)?(?:\s?(?P<half>[ap])\.?m\.?)?"
-    r"(?:\s*(?P<zone>z|utc|gmt|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?))?)?"
+    r"(?:\s*(?:z|utc|gmt|(?P<zone>[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?)))?",
+    re.IGNORECASE,
 )
+_BEFORE_CLOCK = re.compile(r"(?:[tT]|[\s,]+)(?=[0-9]{1,2}:)")
 _SHAPES = [
-    re.compile(date + _CLOCK, re.IGNORECASE)
+    re.compile(date, re.IGNORECASE)
     for date in (
         r"(?P<y>[0-9]{4,6})(?P<sign>[-./])(?P<mon>[0-9]{1,2})(?P=sign)(?P<d>[0-9]{1,2})",
         r"(?P<a>[0-9]{1,2})(?P<sign>[-/]|\. ?)(?P<b>[0-9]{1,2})(?P=sign)(?P<y>[0-9]{4,6})",
@@ -153,26 +157,29 @@ def read_moment(value: Any, name: str, *, error: type[ValueError] = InputError) 
     return pd.Timestamp(read_times(value, name, error=error)[0])
 
 
-class _Text(NamedTuple):
-    """A text of digits taken apart: year first, or two numbers whose order is not said."""
+class _Date(NamedTuple):
+    """A date in digits: year first, or two numbers whose order is not said."""
 
     year: int
     month: int
     day: int
     sign: str  # of a date that ends with the year, so that month and day may be the reverse
-    clock: tuple[int, int, int, int]
-    zone: dt.timezone
+    row: int  # where it first stands
 
     @property
     def order(self) -> Order | None:
-        """The order that the text itself tells; month and day are as in month-day-year."""
-        if self.month > 12:
-            return "dmy"
-        return "mdy" if self.day > 12 or self.month == self.day else None
+        """The order that the date itself tells; month and day are as in month-day-year."""
+        if not self.sign or self.day > 12 or self.month == self.day:
+            return "mdy"
+        return "dmy" if self.month > 12 else None
 
-    def moment(self, order: Order | None) -> dt.datetime:
+    def count(self, order: Order | None) -> int | None:
+        """Return the day's number, or None for what is no day of the calendar."""
         month, day = (self.day, self.month) if order == "dmy" else (self.month, self.day)
-        return dt.datetime(self.year, month, day, *self.clock, tzinfo=self.zone)
+        try:
+            return dt.date(self.year, month, day).toordinal()
+        except ValueError:
+            return None
 
 
 class _Reader:
@@ -211,7 +218,12 @@ class _Reader:
             raise self.error(
                 f"{self.name} holds numbers; times such as 2025-03-01 12:30 are accepted."
             )
-        return self.objects(column.to_numpy(dtype=object))
+        values = column.to_numpy(dtype=object)
+        if pd.api.types.infer_dtype(values, skipna=True) == "datetime":
+            # a million Timestamps: what pandas holds is not looked at one by one
+            with contextlib.suppress(pd.errors.OutOfBoundsDatetime):
+                return self.column(pd.to_datetime(values, utc=True))
+        return self.objects(values)
 
     def stamps(self, stamps: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
         """Bring datetime64 of any unit to microseconds; nothing may overflow on the way."""
@@ -233,7 +245,7 @@ class _Reader:
 
     def objects(self, values: Sequence[Any]) -> NDArray[np.datetime64]:
         """Read single values: datetimes, dates, texts, gaps."""
-        times = np.full(len(values), _GAP)
+        times = np.full(len(values), _GAP, dtype=np.int64)
         texts: dict[int, str] = {}
         for row, value in enumerate(values):
             if isinstance(value, str):
@@ -247,15 +259,31 @@ class _Reader:
                 times[row] = self.micros(row, value, value)
             else:
                 times[row] = self.other(row, value)
-        found: dict[str, _Text | None] = {}
-        for row, text in texts.items():
-            if text not in found:
-                found[text] = self.take_apart(row, text)
-        orders = self.orders(texts, found)
-        for row, text in texts.items():
-            if part := found[text]:
-                times[row] = self.micros(row, text, self.moment(row, text, part, orders))
+        self.fill(times, texts)
         return times.view("M8[us]")
+
+    def fill(self, times: NDArray[np.int64], texts: dict[int, str]) -> None:
+        """Read texts that are not plain ISO 8601; each date and time of day is read once."""
+        dates: dict[str, _Date] = {}
+        clocks: dict[str, int] = {"": 0}
+        rows: list[tuple[int, str, str]] = []
+        for row, text in texts.items():
+            if not text and self.missing:
+                continue
+            at = _BEFORE_CLOCK.search(text)
+            date, clock = (text[: at.start()], text[at.end() :]) if at else (text, "")
+            if date not in dates:
+                dates[date] = self.date(row, text, date)
+            if clock not in clocks:
+                clocks[clock] = self.clock(row, text, clock)
+            rows.append((row, date, clock))
+        orders = self.orders(dates, texts)
+        days = {
+            date: (self.day(texts[part.row], part, orders) - _DAY_ZERO) * _MICROS_A_DAY
+            for date, part in dates.items()
+        }
+        for row, date, clock in rows:
+            times[row] = days[date] + clocks[clock]
 
     def other(self, row: int, value: Any) -> int:
         """Read what is neither text nor datetime."""
@@ -271,44 +299,49 @@ class _Reader:
             return _GAP
         self.refuse(row, value, _ACCEPTED)
 
-    def take_apart(self, row: int, text: str) -> _Text | None:
-        """Return the parts of a text that is not plain ISO 8601; None for a blank one."""
-        if not text and self.missing:
-            return None
+    def date(self, row: int, text: str, date: str) -> _Date:
+        """Take a date apart."""
         for shape in _SHAPES:
-            if found := shape.fullmatch(text):
+            if found := shape.fullmatch(date):
                 break
         else:
-            if _SHORT_YEAR.match(text):
+            if _SHORT_YEAR.match(date):
                 self.refuse(row, text, ", with a year of two digits; write all four")
             self.refuse(row, text, _ACCEPTED)
         got = found.groupdict()
         year = int(got["y"])
         self.check_year(row, text, year)
-        ends_with_year = got.get("a") is not None
-        if ends_with_year:
-            month, day = int(got["a"]), int(got["b"])
-        else:
-            word = got.get("word")
-            month = _MONTHS.index(word[:3].lower()) + 1 if word else int(got["mon"])
-            day = int(got["d"])
-        clock, zone = _clock(got)
-        if clock is None:
-            self.refuse(row, text, ", which no clock shows")
-        sign = got["sign"].strip() if ends_with_year else ""
-        return _Text(year, month, day, sign, clock, zone)
+        if got.get("a"):
+            return _Date(year, int(got["a"]), int(got["b"]), got["sign"].strip(), row)
+        word = got.get("word")
+        month = _MONTHS.index(word[:3].lower()) + 1 if word else int(got["mon"])
+        return _Date(year, month, int(got["d"]), "", row)
 
-    def orders(self, texts: dict[int, str], found: dict[str, _Text | None]) -> dict[str, Order]:
+    def clock(self, row: int, text: str, clock: str) -> int:
+        """Return the microseconds of a time of day in UTC."""
+        found = _CLOCK.fullmatch(clock)
+        if found is None:
+            self.refuse(row, text, _ACCEPTED)
+        hour, minute, second = (int(found[key] or 0) for key in ("h", "min", "s"))
+        if half := found["half"]:
+            hour = hour % 12 + 12 * (half.lower() == "p") if 1 <= hour <= 12 else 99
+        zone = (found["zone"] or "").replace(":", "").ljust(7, "0")
+        ahead = int(zone[1:3]) * 3600 + int(zone[3:5]) * 60 + int(zone[5:])
+        if hour > 23 or minute > 59 or second > 59 or ahead >= 86_400:
+            self.refuse(row, text, ", which no clock shows")
+        seconds = hour * 3600 + minute * 60 + second + (ahead if zone[0] == "-" else -ahead)
+        return seconds * 1_000_000 + int((found["f"] or "").ljust(6, "0")[:6])
+
+    def orders(self, dates: dict[str, _Date], texts: dict[int, str]) -> dict[str, Order]:
         """Return for each sign the order that the column's own dates tell."""
         if self.order:
             return dict.fromkeys("-/.", self.order)
         orders: dict[str, Order] = {}
         tells: dict[Order, int] = {}
-        for row, text in texts.items():
-            part = found[text]
-            if part and part.sign and max(part.month, part.day) > 12 and part.order:
+        for part in dates.values():
+            if part.sign and max(part.month, part.day) > 12:
                 orders.setdefault(part.sign, part.order)
-                tells.setdefault(part.order, row)
+                tells.setdefault(part.order, part.row)
         if len(tells) == 2:
             day, month = tells["dmy"], tells["mdy"]
             self.refuse(
@@ -319,24 +352,26 @@ class _Reader:
             )
         return orders
 
-    def moment(self, row: int, text: str, part: _Text, orders: dict[str, Order]) -> dt.datetime:
-        order = orders.get(part.sign) if part.sign else "mdy"
+    def day(self, text: str, part: _Date, orders: dict[str, Order]) -> int:
+        """Return a date's number in the order told, or refuse."""
+        order = orders.get(part.sign, part.order) if part.sign else "mdy"
         if order == "ymd":
-            self.refuse(row, text, "; the year must come first, as declared")
-        if order is None and part.order is None:
-            day, month = (f"{part.moment(o):%Y-%m-%d}" for o in ("dmy", "mdy"))
-            self.refuse(
-                row,
-                text,
-                f": {day} if the day comes first, {month} if the month does; write the year "
-                "first, or declare the order",
-            )
-        order = order or part.order
-        try:
-            return part.moment(order)
-        except ValueError:
-            first = f" with the {_FIRST[order]} first" if part.sign else ""
-            self.refuse(row, text, f", which is no day of the calendar{first}")
+            self.refuse(part.row, text, "; the year must come first, as declared")
+        if order is None:
+            day, month = (part.count(order) for order in ("dmy", "mdy"))
+            if day and month:
+                day, month = (dt.date.fromordinal(count) for count in (day, month))
+                self.refuse(
+                    part.row,
+                    text,
+                    f": {day} if the day comes first, {month} if the month does; write the "
+                    "year first, or declare the order",
+                )
+        count = part.count(order)
+        if count is None:
+            first = f" with the {_FIRST[order]} first" if part.sign and order else ""
+            self.refuse(part.row, text, f", which is no day of the calendar{first}")
+        return count
 
     def check_year(self, row: int, value: Any, year: int) -> None:
         if not FIRST_YEAR <= year <= LAST_YEAR:
@@ -353,20 +388,6 @@ class _Reader:
         count = (count * 60 + moment.minute) * 60 + moment.second
         count = count * 1_000_000 + moment.microsecond
         ahead = moment.utcoffset()
-        return count - ahead // dt.timedelta(microseconds=1) if ahead else count
-
-
-def _clock(got: dict[str, str | None]) -> tuple[tuple[int, int, int, int] | None, dt.timezone]:
-    """Return hour, minute, second, microsecond and zone; None for what is no time of day."""
-    hour, minute, second = (int(got[key] or 0) for key in ("h", "min", "s"))
-    if half := got["half"]:
-        hour = hour % 12 + 12 * (half.lower() == "p") if 1 <= hour <= 12 else 99
-    zone, ahead = (got["zone"] or "").lower(), 0
-    if zone[:1] in ("+", "-"):
-        digits = zone[1:].replace(":", "").ljust(6, "0")
-        ahead = int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + int(digits[4:])
-        ahead = -ahead if zone[0] == "-" else ahead
-    if hour > 23 or minute > 59 or second > 59 or abs(ahead) >= 86_400:
-        return None, dt.UTC
-    micros = int((got["f"] or "").ljust(6, "0")[:6])
-    return (hour, minute, second, micros), dt.timezone(dt.timedelta(seconds=ahead))
+        if ahead:
+            count -= (ahead.days * 86_400 + ahead.seconds) * 1_000_000 + ahead.microseconds
+        return count

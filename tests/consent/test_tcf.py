@@ -225,3 +225,19 @@ def test_what_breaks_format_or_rules_is_not_written(fields, message):
 def test_other_malformed_strings(text):
     with pytest.raises(SignalError):
         tcf.decode(text)
+
+
+@pytest.mark.parametrize(
+    "given_day",
+    [
+        datetime.datetime(2026, 1, 12, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=1))),
+        datetime.date(2026, 1, 12),
+        "2026-01-12 01:00:00+01",
+        "12 January 2026",
+    ],
+)
+def test_a_string_s_day_is_read_as_every_date_is(given_day):
+    text = tcf.encode(lastUpdated="2026-01-12", tcfPolicyVersion=4)
+    assert tcf.encode(lastUpdated=given_day, tcfPolicyVersion=4) == text
+    with pytest.raises(SignalError, match="2026-04-03 if the day comes first"):
+        tcf.encode(lastUpdated="03.04.2026", tcfPolicyVersion=4)
