@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -236,9 +237,8 @@ class Figure:
 
     def save(self, path: str | Path) -> Path:
         """Write the picture to a PNG file and return its path."""
-        target = Path(path)
-        target.write_bytes(self.png())
-        return target
+        write_atomic(path, self.png())
+        return Path(path)
 
     def __repr__(self) -> str:
         return f"Figure: {self.alt}"

@@ -310,6 +310,8 @@ class TokenVault:
             was read from it: their tokens would be lost, and people they forgot be back.
         """
         path = Path(path)
+        if path.exists() and not path.is_file():
+            raise PrivacyError(f"{path.name} is no file; give the name of a file to write.")
         content = json.dumps(
             {"format": "ethicalai-lab token vault", "tokens": self._to_value}
         ).encode("utf-8")

@@ -261,6 +261,8 @@ def test_a_token_vault_keeps_its_link_and_permissions(tmp_path):
         (lambda: ps.Pseudonymizer(KEY, "ads").tokens([1.5]), "1.5, not a whole number"),
         (lambda: ps.Pseudonymizer(KEY, "ads").tokens([True]), "true or false"),
         (lambda: ps.Pseudonymizer(KEY, "ads").display([None]), "gap"),
+        (lambda: ps.TokenVault().save(os.devnull), "no file"),
+        (lambda: ps.TokenVault().save("no-such-folder/x"), "cannot be written"),
         (lambda: ps.hash_values(["a"], algorithm="rot13"), "'rot13'"),
         (lambda: ps.hash_values(["a"], salt=[b"1", b"2"]), "2 salts"),
         (lambda: ps.expand_pattern("none"), "'none'"),
