@@ -35,6 +35,7 @@ from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy, _from_text
 from ethicalai_lab.policy.rules import DIMENSIONS, Limit, Miss, Rule, Rules, near
 from ethicalai_lab.policy.sections import SECTIONS
+from ethicalai_lab.policy.stored import FORMAT, StoredMeasure, read_stored
 from ethicalai_lab.stats import percentile_interval
 from ethicalai_lab.world.strict_yaml import Text, did_you_mean, scalar
 
@@ -64,7 +65,6 @@ READINGS = ("better", "worse", "cannot tell", "same", "")
 _NUMBERS = ("value", "low", "high", "truth")
 _TEXTS = ("dimension", "measure", "meaning", "unit", "direction", "evidence")
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
-_FORMAT = "ethicalai_lab.scorecard"
 _NOTE = (
     "Each bar has its own scale and contains zero: thick, the interval; round, the value; cross, "
     "the truth where this world knows it; dashed, a bound. These are results of the tests named "
@@ -468,7 +468,7 @@ class Scorecard:
                 row["estimated"] = True
             measures.append(row)
         data = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "version": 1,
             "about": self.about,
             "policy": _policy_yaml(self.policy),
@@ -1158,79 +1158,31 @@ _MARKDOWN_NOTE = _NOTE[_NOTE.index("These are results") :]
 
 
 def _from_json(source: str | Path) -> Scorecard:
-    name = "scorecard"
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        text = source
-    else:
-        name = str(source)
-        try:
-            text = Path(source).read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise PolicyError(f"{name} is not UTF-8; save the scorecard as UTF-8.") from None
-        except (OSError, ValueError, TypeError) as problem:
-            reason = getattr(problem, "strerror", None) or problem
-            raise PolicyError(f"{name}: the scorecard cannot be read ({reason}).") from None
-
-    def refuse(word: str) -> Any:
-        raise PolicyError(f"{name}: {word} is no number that a scorecard can hold.")
-
-    try:
-        data = json.loads(text, parse_constant=refuse)
-    except json.JSONDecodeError as problem:
-        raise PolicyError(
-            f"{name}, line {problem.lineno}: not readable as JSON ({problem.msg})."
-        ) from None
-    except (RecursionError, ValueError) as problem:
-        if isinstance(problem, PolicyError):
-            raise
-        raise PolicyError(f"{name}: not readable as JSON ({type(problem).__name__}).") from None
-    if not isinstance(data, dict) or data.get("format") != _FORMAT:
-        raise PolicyError(f'{name} is no scorecard: "format" must be "{_FORMAT}".')
-    if data.get("version") != 1:
-        raise PolicyError(f"{name}: version is {data.get('version')!r}; this lab reads version 1.")
-    for key, kind, word in (
-        ("about", dict, "a mapping"),
-        ("policy", str, "a policy file's text"),
-        ("measures", list, "a list"),
-    ):
-        if not isinstance(data.get(key), kind):
-            raise PolicyError(f'{name}: "{key}" must be {word}.')
-    policy = _from_text(Text(f"{name}, policy", data["policy"]))[0]
+    name, stored = read_stored(source)
+    policy = _from_text(Text(f"{name}, policy", stored.policy))[0]
     policy._source = None  # a card keeps decisions; it is no file to save over
-    measures = tuple(_measure(row, name, i) for i, row in enumerate(data["measures"], start=1))
-    return Scorecard(measures, policy, data["about"])
-
-
-def _measure(row: Any, name: str, position: int) -> Measure:
-    where = f"{name}, measure {position}"
-    known = {*_TEXTS, *_NUMBERS, "needs", "limits", "replicates", "samples", "estimated", "basis"}
-    if not isinstance(row, dict):
-        raise PolicyError(f"{where} must be a mapping.")
-    for key in row:
-        if key not in known:
-            raise PolicyError(f'{where}: there is no field "{key}".{did_you_mean(key, known)}')
-    for key in (*_TEXTS, "value"):
-        if key not in row:
-            raise PolicyError(f'{where}: the field "{key}" is missing.')
-    for key in _NUMBERS:
-        if not isinstance(row.get(key), int | float | None) or isinstance(row.get(key), bool):
-            raise PolicyError(f'{where}: "{key}" must be a number or null.')
-    row = dict(row)
+    measures = tuple(
+        _measure(row, f"{name}, measure {i}") for i, row in enumerate(stored.measures, start=1)
+    )
     try:
-        limits = tuple(Limit(**limit) for limit in row.pop("limits", []))
-    except (TypeError, PolicyError) as problem:
-        said = problem if isinstance(problem, PolicyError) else "a limit has unknown fields."
-        raise PolicyError(f"{where}: {said}") from None
-    draws = row.pop("replicates", None)
+        return Scorecard(measures, policy, stored.about)
+    except PolicyError as problem:
+        raise PolicyError(f"{name}: {problem}") from None
+
+
+def _measure(stored: StoredMeasure, where: str) -> Measure:
+    """Return the measure that a file holds; `where` names it."""
+    row = stored.model_dump(exclude={"limits", "replicates", "estimated"})
+    if stored.low is not None and stored.high is not None and stored.low > stored.high:
+        raise PolicyError(f"{where}: low, {stored.low:g}, is above high, {stored.high:g}.")
+    draws = stored.replicates
     if draws is not None:
-        if not isinstance(draws, list):
-            raise PolicyError(f'{where}: "replicates" must be a list of numbers.')
         draws = [math.nan if x is None else x for x in draws]
     # saved without its replicates: still an estimate, not a count
-    elif row.get("estimated") is True and row["value"] is not None and row.get("low") is None:
+    elif stored.estimated and stored.value is not None and stored.low is None:
         draws = [math.nan]
-    row.pop("estimated", None)
     try:
+        limits = tuple(Limit(**limit.model_dump()) for limit in stored.limits)
         return Measure(**row, limits=limits, replicates=draws)
     except PolicyError as problem:
         raise PolicyError([f"{where}: {fault}" for fault in problem.faults]) from None

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ethicalai_lab import plotting
@@ -291,8 +291,11 @@ def test_any_measure_comes_back_and_lies_in_its_interval(three, truth, text, dra
         (lambda d: d["measures"][0].update(valu=1), 'no field "valu".*Did you mean "value"'),
         (lambda d: d["measures"][0].pop("unit"), 'measure 1: the field "unit" is missing'),
         (lambda d: d["measures"][0].update(value="3"), '"value" must be a number or null'),
-        (lambda d: d["measures"][0].update(high=-9), "measure 1: .*outside its interval"),
-        (lambda d: d["measures"][0].update(limits=[{"x": 1}]), "a limit has unknown fields"),
+        (lambda d: d["measures"][0].update(high=-9), "measure 1: .*is above high, -9"),
+        (
+            lambda d: d["measures"][0].update(limits=[{"x": 1}]),
+            'measure 1, limit 1: .*"bound" is missing',
+        ),
         (lambda d: d["measures"][0].update(replicates="no"), "must be a list of numbers"),
         (lambda d: d["measures"].append(3), "measure 6 must be a mapping"),
     ],
@@ -305,6 +308,111 @@ def test_a_damaged_file_says_where(full, change, says, tmp_path):
     with pytest.raises(PolicyError, match=says) as caught:
         Scorecard.from_json(path)
     assert "card.json" in str(caught.value)
+
+
+def _deep(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d["measures"][0].update(low=9, high=-9), "low, 9, is above high, -9"),
+        (lambda d: d["measures"][0].update(direction="up"), '"direction" must be higher, lower'),
+        (lambda d: d["measures"][0].update(direction=["higher"]), '"direction" must be'),
+        (lambda d: d["measures"][0].update(dimension="worth"), 'no dimension "worth"'),
+        (lambda d: d["measures"][0].update(value=10**400), '"value" is a number of 401 digits'),
+        (lambda d: d["measures"][0].update(value=True), '"value" must be a number or null'),
+        (lambda d: d["measures"][0].update(low=None), "low and high come together"),
+        (lambda d: d["measures"][0].update(needs=3), '"needs" must be a text'),
+        (
+            lambda d: d["measures"][0].update(unit="x" * 100_001),
+            '"unit" is too long; up to 100,000',
+        ),
+        (lambda d: d["measures"][0].update(limits=5), '"limits" must be a list of limits'),
+        (lambda d: d["measures"][0].update(limits=[3]), "measure 1, limit 1 must be a mapping"),
+        (lambda d: d["measures"][0].update(replicates=[1, "2"]), '"replicates" must be a list'),
+        (lambda d: d["measures"][0].update(replicates=[_deep(3)]), '"replicates" must be a list'),
+        (lambda d: d["measures"][0].update(meaning="\ud800"), '"meaning" holds half a character'),
+        (lambda d: d["measures"].append(d["measures"][0]), "is there twice"),
+        (lambda d: d.update(about=[]), '"about" must be a mapping'),
+        (lambda d: d["about"].update(x=_deep(30)), '"x" is nested too deeply'),
+        (lambda d: d["about"].update(x=_deep(900)), "nested too deeply|not readable as JSON"),
+        (lambda d: d.update(policy=7), '"policy" must be a policy file\'s text'),
+        (lambda d: d.update(policy="a: [" + "[" * 2000), "policy"),
+        (lambda d: d.update(version=True), "version is True"),
+        (lambda d: d.update(extra=1), 'there is no field "extra"'),
+    ],
+)
+def test_any_damage_names_the_field(full, change, says, tmp_path):
+    data = json.loads(full.to_json())
+    change(data)
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(PolicyError, match=says) as caught:
+        Scorecard.from_json(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.sampled_from([10**400, "\ud800", "higher", 1e308, -1]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_whatever_stands_in_one_place_is_read_or_refused_in_a_sentence(full, data):
+    card_ = json.loads(full.to_json())
+    place = card_
+    for _ in range(data.draw(st.integers(1, 4))):
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(place[key], dict | list) or not place[key]:
+            break
+        place, inside = place[key], place
+    else:
+        place = inside
+    if data.draw(st.booleans()):
+        place[key] = data.draw(anything)
+    else:
+        del place[key]
+    text = json.dumps(card_)
+    said = None
+    try:
+        found = Scorecard.from_json(text)
+    except PolicyError as problem:
+        said = str(problem)
+    if said is not None:
+        assert said.startswith("scorecard")
+        assert "\n" not in said
+        return
+    assert found.to_html().encode()
+    assert Scorecard.from_json(found.to_json()).to_json() == found.to_json()
+
+
+@pytest.mark.parametrize("raw", [b"{" * 100_000, b"\xff{", b"", b"[]", b"{}", b"1" * 5000, b"null"])
+def test_any_bytes_are_refused_in_a_sentence(raw, tmp_path):
+    path = tmp_path / "card.json"
+    path.write_bytes(raw)
+    with pytest.raises(PolicyError) as caught:
+        Scorecard.from_json(path)
+    assert str(caught.value).startswith(str(path))
 
 
 def test_what_is_no_json_says_so(tmp_path, full):
