@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ethicalai_lab.fairness._clusters import Clusters, cluster_codes
 from ethicalai_lab.fairness._coding import (
     FairnessInputError,
     binary,
@@ -100,14 +101,18 @@ class Audit:
     by_group_low, by_group_high, overall_low, overall_high : DataFrame or Series
         Bootstrap bounds of each metric.
     denominators : DataFrame
-        The rows behind each rate of each group (with weights: Kish's effective number).
+        The rows behind each rate of each group (with weights: Kish's effective number; with
+        clusters: as many independent rows as would leave the rate as unsure).
     four_fifths : DataFrame
-        Each group's selection rate over the highest one, with bounds, and ``below``.
+        Each group's selection rate over the highest one among groups that are not small,
+        with bounds, and ``below``.
         Named as what it is in :data:`FOUR_FIFTHS_NOTE`.
     calibration : DataFrame or None
         With ``score``: mean score and observed rate by group and score bin.
     undefined : tuple of (group, metric)
         Rates with nothing in the denominator. They are left out of the gaps.
+    n_clusters : int or None
+        With ``clusters``: how many there are, if fewer than rows.
 
     Notes
     -----
@@ -132,6 +137,7 @@ class Audit:
     sensitive_names: tuple[str, ...]
     control_names: tuple[str, ...]
     n_rows: int
+    n_clusters: int | None
     weighted: bool
     has_truth: bool
     n_boot: int
@@ -152,7 +158,7 @@ class Audit:
 
     @property
     def small_groups(self) -> list[Any]:
-        """Groups with fewer rows than ``small``; kept in every figure, and marked."""
+        """Groups with fewer rows, or clusters, than ``small``; kept in every figure, and marked."""
         seen = self.by_group["count"].notna()
         return list(self.by_group.index[self.by_group["small_group"] & seen])
 
@@ -282,6 +288,7 @@ def audit(
     control_features: Any = None,
     score: Any = None,
     sample_weight: Any = None,
+    clusters: Any = None,
     n_boot: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -307,6 +314,10 @@ def audit(
         ``calibration_gap`` (mean score minus observed rate) and :attr:`Audit.calibration`.
     sample_weight : array-like of shape (n_rows,), optional
         At least 0.
+    clusters : array-like of shape (n_rows,), optional
+        Whom a row belongs to, where rows are not independent: the person, where one is
+        there on several dates, or the household. Clusters are drawn again, not rows, and
+        every interval and p-value is that of as many clusters.
     n_boot : int, default 1000
         Bootstrap replicates; 0 for none.
     confidence : float, default 0.95
@@ -314,7 +325,8 @@ def audit(
     seed : int, default 0
         Source of every draw.
     small : int, default 30
-        Groups with fewer rows are marked.
+        Groups with fewer rows (with ``clusters``: fewer clusters) are marked, and none of
+        them is what the four-fifths ratio compares with.
     zero_division : {nan, 0.0}, default nan
         The value of a rate of nothing, such as the true positive rate of a group without
         positives. fairlearn reports 0 there, and lets that 0 take part in the gaps; here it
@@ -373,7 +385,14 @@ def audit(
             f"confidence is {confidence}; it must lie between 0 and 1, such as 0.95."
         )
     table = _Table.count(
-        y_true, y_pred, sensitive_features, control_features, score, sample_weight, zero_division
+        y_true,
+        y_pred,
+        sensitive_features,
+        control_features,
+        score,
+        sample_weight,
+        clusters,
+        zero_division,
     )
     return table.audit(int(n_boot), float(confidence), int(seed), int(small))
 
@@ -396,6 +415,7 @@ class _Table:
     squares: NDArray[np.float64] | None  # (n_groups, 4) sums of squared weights
     score_sums: NDArray[np.float64] | None  # (n_groups, 4) weighted sums of scores
     atoms: _Atoms | None
+    clusters: Clusters | None
     has_truth: bool
     is_probability: bool
     zero_division: float
@@ -410,6 +430,7 @@ class _Table:
         control_features: Any,
         score: Any,
         sample_weight: Any,
+        clusters: Any,
         zero_division: float,
     ) -> _Table:
         predicted = binary(y_pred, "y_pred")
@@ -446,7 +467,15 @@ class _Table:
         if s is not None:
             score_sums = np.bincount(cell, s if w is None else w * s, n_cells)
             is_probability = y_true is not None and bool(s.min() >= 0 and s.max() <= 1)
-        atoms = None if w is None and s is None else _Atoms.make(cell, counts, w, s)
+        together = None
+        if clusters is not None:
+            if w is not None:
+                raise FairnessInputError("clusters and sample_weight are not accepted together.")
+            codes = cluster_codes(clusters, n)
+            if codes.max(initial=0) + 1 < n:  # else each row is on its own
+                together = Clusters.make(codes, cell, n_cells, s)
+        plain = (w is None and s is None) or together is not None
+        atoms = None if plain else _Atoms.make(cell, counts, w, s)
 
         keys, inverse = np.unique(combos[:, :n_control], axis=0, return_inverse=True)
         inverse = inverse.reshape(-1)
@@ -464,6 +493,7 @@ class _Table:
             squares=None if squares is None else squares.reshape(shape),
             score_sums=None if score_sums is None else score_sums.reshape(shape),
             atoms=atoms,
+            clusters=together,
             has_truth=y_true is not None,
             is_probability=is_probability,
             zero_division=float(zero_division),
@@ -581,8 +611,11 @@ class _Table:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """Return bootstrap replicates of the (weighted) cells and of the score sums."""
         rng = np.random.default_rng(seed)
-        if self.atoms is not None:
-            sums, scores = self.atoms.draw(n_boot, rng, self.counts.size)
+        if self.clusters is not None or self.atoms is not None:
+            if self.clusters is not None:
+                sums, scores = self.clusters.draw(n_boot, rng)
+            else:
+                sums, scores = self.atoms.draw(n_boot, rng, self.counts.size)
             shape = (n_boot, *self.counts.shape)
             return sums.reshape(shape), None if scores is None else scores.reshape(shape)
         flat = self.counts.reshape(-1)
@@ -607,7 +640,8 @@ class _Table:
         overall_bounds = [None] * n_strata
         gap_bounds = [None] * n_strata
         quantiles = ((1 - confidence) / 2, (1 + confidence) / 2)
-        four = self._four_fifths(point["selection_rate"])
+        large = self.sizes() >= small
+        four = self._four_fifths(point["selection_rate"], large)
         four_low, four_high = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
         if n_boot:
             sums, scores = self.draw(n_boot, seed)
@@ -627,7 +661,9 @@ class _Table:
             for m in _MIRRORED:  # never part of a gap
                 if m in metrics:
                     drawn[m] = drawn[_MIRRORED[m]]
-            four_low, four_high = _bounds(self._four_fifths(drawn["selection_rate"]), quantiles)
+            four_low, four_high = _bounds(
+                self._four_fifths(drawn["selection_rate"], large), quantiles
+            )
             for i in range(n_strata):
                 overall, gaps = self.stratum(i, sums, scores, drawn)
                 overall_bounds[i] = _bounds(np.stack(list(overall.values()), axis=-1), quantiles)
@@ -646,11 +682,19 @@ class _Table:
             small,
         )
 
-    def _four_fifths(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    def sizes(self) -> NDArray[np.int64]:
+        """Return how many rows, or clusters, stand behind each group."""
+        return self.counts.sum(axis=1) if self.clusters is None else self.clusters.sizes()
+
+    def _four_fifths(
+        self, rates: NDArray[np.float64], large: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Return each rate over the highest one of a `large` group of its control level."""
         result = np.full(rates.shape, np.nan)
         for groups in self.strata:
             within = rates[..., groups]
-            highest = np.fmax.reduce(within, axis=-1)[..., None]
+            steady = np.where(large[groups], within, np.nan)
+            highest = np.fmax.reduce(steady, axis=-1)[..., None]
             with np.errstate(divide="ignore", invalid="ignore"):
                 result[..., groups] = within / highest
         return result
@@ -687,6 +731,9 @@ class _Table:
             if m not in _RATES:
                 continue
             bottom = _RATES[m][1]
+            if self.clusters is not None:
+                result[m] = self.clusters.effective(*_RATES[m])
+                continue
             total = _add(self.sums, bottom)
             if self.squares is not None:
                 squares = _add(self.squares, bottom)
@@ -724,7 +771,7 @@ class _Table:
         data["count"] = spread(size) if len(rows) < n_index else spread(size).astype(np.int64)
         data |= {m: spread(point[m]) for m in metrics}
         by_group = pd.DataFrame(data, index=index)
-        by_group["small_group"] = spread(size, 0.0) < small
+        by_group["small_group"] = spread(self.sizes(), 0.0) < small
         denominators = pd.DataFrame(
             {m: spread(v, 0.0) for m, v in self._denominators().items()}, index=index
         )
@@ -791,6 +838,7 @@ class _Table:
             sensitive_names=tuple(self.names[self.n_control :]),
             control_names=tuple(self.names[: self.n_control]),
             n_rows=int(self.counts.sum()),
+            n_clusters=None if self.clusters is None else self.clusters.n,
             weighted=self.squares is not None,
             has_truth=self.has_truth,
             n_boot=n_boot,
@@ -1052,7 +1100,7 @@ def _bounds(
     Where fewer than half the replicates are defined, so are the bounds: not at all.
     ``nanquantile`` gives the same numbers, some hundred times slower.
     """
-    columns = np.ascontiguousarray(np.moveaxis(draws, 0, -1))
+    columns = np.moveaxis(draws, 0, -1).copy(order="C")  # sorted in place below
     n_boot = columns.shape[-1]
     bad = np.isnan(columns)
     known = n_boot - bad.sum(axis=-1)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ethicalai_lab.core.files import write_atomic
+from ethicalai_lab.core.reading import reading_html, reading_text
 from ethicalai_lab.fairness._coding import FairnessInputError, binary
 from ethicalai_lab.fairness.auditing import FOUR_FIFTHS_NOTE, Audit, audit
 
@@ -46,6 +47,7 @@ def audit_dict(result: Audit) -> dict[str, Any]:
     """Return an audit as a JSON-ready mapping; undefined numbers become ``None``."""
     return {
         "n_rows": result.n_rows,
+        "n_clusters": result.n_clusters,
         "sensitive_features": list(result.sensitive_names),
         "control_features": list(result.control_names),
         "weighted": result.weighted,
@@ -76,6 +78,7 @@ def report(
     *,
     title: str = "Fairness audit",
     notes: Any = (),
+    reading: Any = (),
 ) -> str:
     """Render audits as one self-contained HTML page.
 
@@ -88,7 +91,9 @@ def report(
     title : str, default "Fairness audit"
         The page's heading.
     notes : iterable of str, optional
-        Sentences to show under the heading, such as how columns were read.
+        Sentences to show under the heading, such as what counts as selected.
+    reading : iterable of str, optional
+        What was read otherwise than it is written (:func:`ethicalai_lab.world.how_read`).
 
     Returns
     -------
@@ -112,6 +117,7 @@ def report(
         audits = {" and ".join(audits.sensitive_names): audits}
     parts = [f"<h1>{escape(title)}</h1>"]
     parts += [f"<p>{escape(str(note))}</p>" for note in notes]
+    parts.append(reading_html(reading))
     parts.append(
         "<p>This page reports which tests were run and what came out. It does not say that "
         "a decision is fair, lawful or unlawful.</p>"
@@ -185,7 +191,9 @@ def cli_audit(
     The decision is the ``decision`` column; without one, the ``score`` column at
     ``threshold``; without one, whether the ``treatment`` column differs from ``control``.
     A number column with more than 12 different values is cut into four bands of about equal
-    size. Without an outcome column only selection is audited.
+    size. Without an outcome column only selection is audited. Several decisions are audited
+    one by one. Rows with one value of ``cluster``, or of an identifier that repeats, are not
+    independent: intervals are then those of as many people as there are.
 
     Examples
     --------
@@ -193,37 +201,46 @@ def cli_audit(
     >>> from ethicalai_lab.fairness import cli_audit
     >>> table = pd.DataFrame({"sex": ["f", "m"] * 50, "sent": [1, 1, 0, 1] * 25})
     >>> text = cli_audit(table, {"columns": {"sex": "protected", "sent": "decision"}})
-    >>> print(text.splitlines()[4])
+    >>> print(text.splitlines()[7])
     demographic_parity_difference: 0.500 [0.357, 0.649], by chance alone up to 0.180
     """
     from json import dumps
 
+    from ethicalai_lab.world import how_read
+
     chosen = _choose(table, roles, threshold)
+    reading = how_read(table)
     audits: dict[str, Audit] = {}
     groups = chosen["groups"]
     blocks = {name: groups[[name]] for name in groups}
     if groups.shape[1] > 1:
         blocks[" and ".join(groups.columns)] = groups
-    for heading, columns in blocks.items():
-        audits[heading] = audit(
-            chosen["y_true"],
-            chosen["y_pred"],
-            sensitive_features=columns,
-            score=chosen["score"],
-            n_boot=n_boot,
-            seed=seed,
-        )
+    several = len(chosen["decisions"]) > 1
+    for decision, y_pred in chosen["decisions"].items():
+        for heading, columns in blocks.items():
+            audits[f"{heading}, decision {decision}" if several else heading] = audit(
+                chosen["y_true"],
+                y_pred,
+                sensitive_features=columns,
+                score=chosen["score"],
+                clusters=chosen["clusters"],
+                n_boot=n_boot,
+                seed=seed,
+            )
     if html is not None:
-        report(audits, html, notes=chosen["notes"])
+        report(audits, html, notes=chosen["notes"], reading=reading)
     if json:
         payload = {
+            "how_read": list(reading),
             "notes": chosen["notes"],
             "audits": {heading: audit_dict(result) for heading, result in audits.items()},
         }
         return dumps(payload, indent=2, ensure_ascii=False, allow_nan=False)
-    lines = list(chosen["notes"])
+    lines = [reading_text(reading), ""] if reading else []
+    lines += chosen["notes"]
     for heading, result in audits.items():
-        lines += ["", f"By {heading}: {result.n_rows:,} rows, {len(result.by_group):,} groups"]
+        lines += ["", f"By {heading}: {_size(result)}, {len(result.by_group):,} groups"]
+        lines += _rates(result)
         lines += _sentences(result)
     return "\n".join([*lines, "", FOUR_FIFTHS_NOTE]).lstrip("\n")
 
@@ -236,75 +253,17 @@ def _get(roles: Any, name: str) -> Any:
 
 
 def _choose(table: pd.DataFrame, roles: Any, threshold: float | None) -> dict[str, Any]:
-    columns = _get(roles, "columns")
-    if not isinstance(columns, Mapping):
-        raise FairnessInputError("roles has no 'columns'; give a mapping of column name to role.")
-    by_role: dict[str, list[str]] = {}
-    for name, role in columns.items():
-        if name not in table:
-            raise FairnessInputError(
-                f"roles names column {name!r}, which the table lacks; it has "
-                f"{', '.join(map(str, table.columns))}."
-            )
-        for one in (role,) if isinstance(role, str) else tuple(role):
-            by_role.setdefault(str(one), []).append(name)
+    by_role = _by_role(table, roles)
     protected = by_role.get("protected", [])
     if not protected:
         raise FairnessInputError(
             "no column has the role 'protected'; name at least one, such as gender: protected."
         )
-    notes = []
-    positive = _get(roles, "positive")
-
-    y_true = None
-    outcome = _get(roles, "outcome")
-    outcomes = by_role.get("outcome", [])
-    if outcome is None and len(outcomes) > 1:
-        raise FairnessInputError(
-            f"roles has {len(outcomes)} outcomes ({', '.join(outcomes)}); "
-            "say which with 'outcome: <name>'."
-        )
-    outcome = outcome or (outcomes[0] if outcomes else None)
-    if outcome is not None:
-        if outcome not in table:
-            raise FairnessInputError(f"outcome {outcome!r} is not a column of the table.")
-        y_true = _flag(table[outcome], positive, outcome)
-        notes.append(f"Outcome: {outcome}" + ("" if positive is None else f" = {positive}") + ".")
-    else:
-        notes.append("No outcome column: only selection is audited.")
-
-    score = None
-    if by_role.get("score"):
-        score = table[by_role["score"][0]]
-    if by_role.get("decision"):
-        name = by_role["decision"][0]
-        y_pred = _flag(table[name], positive, name)
-        notes.append(f"Selected: {name}.")
-    elif score is not None:
-        values = np.asarray(pd.to_numeric(score, errors="coerce"), dtype=float)
-        inside = bool(np.nanmin(values) >= 0 and np.nanmax(values) <= 1) if len(values) else True
-        if threshold is None and not inside:
-            raise FairnessInputError(
-                f"score column {score.name!r} is not within [0, 1]; give the threshold from "
-                "which a person counts as selected."
-            )
-        cut = 0.5 if threshold is None else threshold
-        y_pred = values >= cut
-        notes.append(f"Selected: {score.name} of at least {cut:g}.")
-    elif by_role.get("treatment"):
-        name, control = by_role["treatment"][0], _get(roles, "control")
-        if control is None or not (table[name] == control).any():
-            raise FairnessInputError(
-                f"treatment column {name!r} needs its untreated level: 'control: <value>', one of "
-                f"{', '.join(map(str, pd.unique(table[name])[:6]))}."
-            )
-        y_pred = np.asarray(table[name] != control)
-        notes.append(f"Selected: {name} other than {control}.")
-    else:
-        raise FairnessInputError(
-            "no column has the role 'decision', 'score' or 'treatment'; one of them must say "
-            "who was selected."
-        )
+    notes: list[str] = []
+    y_true = _what_happened(table, roles, by_role, notes)
+    score = table[by_role["score"][0]] if by_role.get("score") else None
+    decisions = _who_was_selected(table, roles, by_role, score, threshold, notes)
+    clusters = _who_is_the_same(table, roles, by_role, notes)
     groups = {}
     for name in protected:
         column = table[name]
@@ -314,11 +273,114 @@ def _choose(table: pd.DataFrame, roles: Any, threshold: float | None) -> dict[st
         groups[name] = column.reset_index(drop=True)
     return {
         "y_true": y_true,
-        "y_pred": y_pred,
+        "decisions": decisions,
         "score": score,
+        "clusters": clusters,
         "groups": pd.DataFrame(groups),
         "notes": notes,
     }
+
+
+def _by_role(table: pd.DataFrame, roles: Any) -> dict[str, list[str]]:
+    columns = _get(roles, "columns")
+    if not isinstance(columns, Mapping):
+        raise FairnessInputError("roles has no 'columns'; give a mapping of column name to role.")
+    found: dict[str, list[str]] = {}
+    for name, role in columns.items():
+        if name not in table:
+            raise FairnessInputError(
+                f"roles names column {name!r}, which the table lacks; it has "
+                f"{', '.join(map(str, table.columns))}."
+            )
+        for one in (role,) if isinstance(role, str) else tuple(role):
+            found.setdefault(str(one), []).append(name)
+    return found
+
+
+def _what_happened(
+    table: pd.DataFrame, roles: Any, by_role: dict[str, list[str]], notes: list[str]
+) -> Any:
+    positive, outcome = _get(roles, "positive"), _get(roles, "outcome")
+    outcomes = by_role.get("outcome", [])
+    if outcome is None and len(outcomes) > 1:
+        raise FairnessInputError(
+            f"roles has {len(outcomes)} outcomes ({', '.join(outcomes)}); "
+            "say which with 'outcome: <name>'."
+        )
+    outcome = outcome or (outcomes[0] if outcomes else None)
+    if outcome is None:
+        notes.append("No outcome column: only selection is audited.")
+        return None
+    if outcome not in table:
+        raise FairnessInputError(f"outcome {outcome!r} is not a column of the table.")
+    notes.append(f"Outcome: {outcome}" + ("" if positive is None else f" = {positive}") + ".")
+    return _flag(table[outcome], positive, outcome)
+
+
+def _who_was_selected(
+    table: pd.DataFrame,
+    roles: Any,
+    by_role: dict[str, list[str]],
+    score: pd.Series | None,
+    threshold: float | None,
+    notes: list[str],
+) -> dict[str, Any]:
+    """Return 0/1 for each decision that the table holds, by its column's name."""
+    if by_role.get("decision"):
+        names = by_role["decision"]
+        positive = _get(roles, "positive")
+        if len(names) > 1:
+            notes.append(f"{len(names)} decisions, each audited: {', '.join(names)}.")
+        else:
+            notes.append(f"Selected: {names[0]}.")
+        return {name: _flag(table[name], positive, name) for name in names}
+    if score is not None:
+        values = np.asarray(pd.to_numeric(score, errors="coerce"), dtype=float)
+        inside = bool(np.nanmin(values) >= 0 and np.nanmax(values) <= 1) if len(values) else True
+        if threshold is None and not inside:
+            raise FairnessInputError(
+                f"score column {score.name!r} is not within [0, 1]; give the threshold from "
+                "which a person counts as selected."
+            )
+        cut = 0.5 if threshold is None else threshold
+        notes.append(f"Selected: {score.name} of at least {cut:g}.")
+        return {str(score.name): values >= cut}
+    if by_role.get("treatment"):
+        name, control = by_role["treatment"][0], _get(roles, "control")
+        if control is None or not (table[name] == control).any():
+            raise FairnessInputError(
+                f"treatment column {name!r} needs its untreated level: 'control: <value>', one of "
+                f"{', '.join(map(str, pd.unique(table[name])[:6]))}."
+            )
+        notes.append(f"Selected: {name} other than {control}.")
+        return {name: np.asarray(table[name] != control)}
+    raise FairnessInputError(
+        "no column has the role 'decision', 'score' or 'treatment'; one of them must say "
+        "who was selected."
+    )
+
+
+def _who_is_the_same(
+    table: pd.DataFrame, roles: Any, by_role: dict[str, list[str]], notes: list[str]
+) -> pd.Series | None:
+    """Return the column by which rows hang together, where they do."""
+    name = _get(roles, "cluster")
+    if name is None:
+        repeated = {n: table[n].nunique() for n in by_role.get("identifier", [])}
+        repeated = {n: count for n, count in repeated.items() if count < len(table)}
+        # of several that repeat, the one with the fewest values promises least
+        name = min(repeated, key=repeated.__getitem__) if repeated else None
+    if name is None:
+        return None
+    if name not in table:
+        raise FairnessInputError(f"cluster {name!r} is not a column of the table.")
+    count = table[name].nunique()
+    if count < len(table):
+        notes.append(
+            f"{count:,} different values of {name} in {len(table):,} rows: intervals are those "
+            f"of {count:,}, since rows of one {name} are not independent."
+        )
+    return table[name]
 
 
 def _flag(values: pd.Series, positive: Any, name: str) -> Any:
@@ -388,6 +450,46 @@ def _some(groups: Any, at_most: int = 8) -> str:
     return "; ".join(names[:at_most]) + more
 
 
+def _units(result: Audit) -> str:
+    return "rows" if result.n_clusters is None else "clusters"
+
+
+def _size(result: Audit) -> str:
+    rows = f"{result.n_rows:,} rows"
+    return rows if result.n_clusters is None else f"{rows} of {result.n_clusters:,} clusters"
+
+
+_SHOWN = 40  # groups in the text; JSON and the page have them all
+
+
+def _rates(result: Audit) -> list[str]:
+    """Return the rates of each group with their bounds, as the rows of a text table."""
+    wanted = ("selection_rate", "true_positive_rate", "false_positive_rate", "precision_score")
+    metrics = [m for m in (*wanted, "mean_score") if m in result.by_group]
+    rows = [("group", "rows", *metrics)]
+    for position, group in enumerate(result.by_group.index[:_SHOWN]):
+        row = result.by_group.iloc[position]
+        count = "0" if pd.isna(row["count"]) else f"{int(row['count']):,}"
+        mark = " (small)" if row["small_group"] else ""
+        cells = (_rate(result, m, position) for m in metrics)
+        rows.append((_name(group) + mark, count, *cells))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    more = len(result.by_group) - _SHOWN
+    return [*lines, f"  and {more:,} groups more"] if more > 0 else lines
+
+
+def _rate(result: Audit, metric: str, position: int) -> str:
+    """Return one rate of one group with its bounds."""
+    text = _number(float(result.by_group[metric].iloc[position]))
+    low = float(result.by_group_low[metric].iloc[position])
+    high = float(result.by_group_high[metric].iloc[position])
+    return text if math.isnan(low) else f"{text} ({_number(low)} to {_number(high)})"
+
+
 def _sentences(result: Audit) -> list[str]:
     lines = []
     chance = result.chance
@@ -402,14 +504,18 @@ def _sentences(result: Audit) -> list[str]:
             text += f", by chance alone {side} {_number(row['by_chance'])}"
         lines.append(text)
     below = result.four_fifths.index[result.four_fifths["below"]]
-    if len(below):
+    if result.four_fifths["ratio_to_highest"].isna().all():
+        lines.append(
+            f"No group has {result.small} {_units(result)}, so none is held to four fifths."
+        )
+    elif len(below):
         lines.append(f"Below four fifths of the highest selection rate: {_some(below)}.")
     else:
         lines.append("No group is below four fifths of the highest selection rate.")
     if result.small_groups:
         lines.append(
-            f"Groups of fewer than {result.small} rows, whose rates are unsteady: "
-            f"{_some(result.small_groups)}."
+            f"Groups of fewer than {result.small} {_units(result)}, whose rates are unsteady: "
+            f"{_some(result.small_groups)}; four fifths is never reckoned from theirs."
         )
     if result.undefined:
         lines.append(
@@ -423,7 +529,7 @@ def _body(result: Audit, level: int) -> str:
     h = f"h{level}"
     percent = f"{result.confidence * 100:g} %"
     parts = [
-        f"<p>{result.n_rows:,} rows, {len(result.by_group):,} groups"
+        f"<p>{_size(result)}, {len(result.by_group):,} groups"
         f"{', weighted' if result.weighted else ''}. Intervals: {percent}, bootstrap with "
         f"{result.n_boot:,} replicates (seed {result.seed}).</p>",
         f"<{h}>Gaps</{h}>",
@@ -465,14 +571,7 @@ def _body(result: Audit, level: int) -> str:
         row = result.by_group.iloc[position]
         count = row["count"]
         size = "0" if pd.isna(count) else f"{int(count):,}"
-        cells = []
-        for m in metrics:
-            low = result.by_group_low[m].iloc[position]
-            high = result.by_group_high[m].iloc[position]
-            text = _number(float(row[m]))
-            if not math.isnan(low):
-                text += f" ({_number(float(low))} to {_number(float(high))})"
-            cells.append(text)
+        cells = [_rate(result, m, position) for m in metrics]
         mark = "small" if row["small_group"] else ""
         rows.append((_name(group), size, mark, *cells))
     parts.append(_table("Rates by group", ("group", "count", "mark", *metrics), rows))
@@ -484,12 +583,14 @@ def _body(result: Audit, level: int) -> str:
             _number(float(row["selection_rate"])),
             _number(float(row["ratio_to_highest"])),
             f"{_number(float(row['low']))} to {_number(float(row['high']))}",
-            "below" if row["below"] else "not below",
+            ("below" if row["below"] else "not below") + (", small" if row["small_group"] else ""),
         )
         for group, row in result.four_fifths.iterrows()
     ]
     heads = ("group", "selection_rate", "ratio to highest", f"{percent} interval", "four fifths")
-    parts.append(_table("Selection rate over the highest one", heads, rows))
+    parts.append(
+        _table("Selection rate over the highest one of a group that is not small", heads, rows)
+    )
     tail = _sentences(result)
     parts += [
         f"<p>{escape(line)}</p>"

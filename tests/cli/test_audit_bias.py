@@ -1,6 +1,7 @@
 """The verb audit-bias: figures equal to fairlearn's, one sentence on bad input, whole files."""
 
 import json
+import os
 
 import pytest
 
@@ -104,8 +105,95 @@ def test_a_decision_in_words_is_read_by_the_value_that_counts(capsys, table, tmp
     roles.write_text(ROLES + 'positive: "yes"\n', encoding="utf-8")
     code, out, _ = main(capsys, "audit-bias", words, "--roles", roles)
     assert code == 0
-    assert out == numbers
+    read = 'How this table was read\n- column "sent" (decision): yes counts as 1; no as 0.\n\n'
+    assert out == read + numbers
+    page = tmp_path / "page.html"
+    _, found, _ = main(capsys, "audit-bias", words, "--roles", roles, "--json", "--html", page)
+    assert json.loads(found)["how_read"] == [read.splitlines()[1].removeprefix("- ")]
+    assert "<h2>How this table was read</h2>" in page.read_text("utf-8")
     words.write_text("group,sent,visit\na,yes,1\nb,,0\na,no,1\n", encoding="utf-8")
     code, _, err = main(capsys, "audit-bias", words, "--roles", roles)
     assert code == 2
     assert 'words.csv, line 3: column "sent" (decision) is empty' in err
+
+
+def _written(folder, header, rows, roles):
+    lines = "".join(",".join(map(str, row)) + "\n" for row in rows)
+    (folder / "own.csv").write_text(f"{header}\n{lines}", encoding="utf-8")
+    (folder / "own.yaml").write_text(roles + "\n", encoding="utf-8")
+    return ["audit-bias", folder / "own.csv", "--roles", folder / "own.yaml"]
+
+
+def test_the_text_gives_each_groups_rates_with_bounds(capsys, table):
+    _, data, roles = table
+    _, out, _ = main(capsys, "audit-bias", data, "--roles", roles)
+    _, found, _ = main(capsys, "audit-bias", data, "--roles", roles, "--json")
+    audit = json.loads(found)["audits"]["group"]
+    low, high = audit["by_group_low"], audit["by_group_high"]
+    for i, row in enumerate(audit["by_group"]):
+        line = next(
+            x for x in out.splitlines() if x.split()[:2] == [row["group"], f"{row['count']:,}"]
+        )
+        for metric in ("selection_rate", "true_positive_rate", "precision_score"):
+            bounds = f"({low[i][metric]:.3f} to {high[i][metric]:.3f})"
+            assert f"{row[metric]:.3f} {bounds}" in line
+
+
+def test_a_person_on_many_dates_is_one_person(capsys, tmp_path):
+    people = [(i, "fm"[i % 2], int(i % 4 == 0 or i % 10 == 3)) for i in range(100)]
+    roles = "columns: {id: identifier, gender: protected, selected: decision%s}"
+    once = _written(tmp_path, "id,gender,selected", people, roles % "")
+    _, found, _ = main(capsys, *once, "--json")
+    one = json.loads(found)["audits"]["gender"]
+    rows = [(*person, f"2025-01-{day:02d}") for day in range(1, 29) for person in people]
+    often = _written(tmp_path, "id,gender,selected,day", rows, roles % ", day: time")
+    _, found, _ = main(capsys, *often, "--json")
+    many = json.loads(found)["audits"]["gender"]
+    assert (many["n_rows"], many["n_clusters"]) == (2800, 100)
+    for name in ("disparities", "simultaneous"):
+        for a, b in zip(one[name], many[name], strict=True):
+            assert b["value"] == pytest.approx(a["value"])
+            assert b["high"] - b["low"] == pytest.approx(a["high"] - a["low"], rel=0.2)
+    _, out, _ = main(capsys, *often)
+    assert "100 different values of id in 2,800 rows: intervals are those of 100" in out
+    assert "By gender: 2,800 rows of 100 clusters, 2 groups" in out
+
+
+def test_every_decision_of_a_table_is_audited(capsys, tmp_path):
+    rows = [("ab"[i % 2], int(i % 4 == 0), int(i % 3 == 0)) for i in range(600)]
+    roles = "columns: {g: protected, first: decision, second: decision}"
+    args = _written(tmp_path, "g,first,second", rows, roles)
+    code, found, _ = main(capsys, *args, "--json")
+    assert code == 0
+    audits = json.loads(found)["audits"]
+    rates = {
+        heading: [row["selection_rate"] for row in audit["by_group"]]
+        for heading, audit in audits.items()
+    }
+    assert rates["g, decision first"] == [0.5, 0.0]
+    assert rates["g, decision second"] == pytest.approx([1 / 3, 1 / 3], abs=1e-9)
+    _, out, _ = main(capsys, *args)
+    assert "2 decisions, each audited: first, second." in out
+    assert "By g, decision second: 600 rows, 2 groups" in out
+
+
+def test_seven_groups_are_not_below_four_fifths_of_a_tiny_one(capsys, tmp_path):
+    rows = [("abcdefg"[i % 7], int(i % 14 < 7)) for i in range(1400)] + [("tiny", 1)] * 5
+    args = _written(tmp_path, "g,sent", rows, "columns: {g: protected, sent: decision}")
+    _, out, _ = main(capsys, *args)
+    assert "No group is below four fifths of the highest selection rate." in out
+    assert "Groups of fewer than 30 rows, whose rates are unsteady: tiny;" in out
+    assert "tiny (small)" in out
+    _, found, _ = main(capsys, *args, "--json")
+    ratios = json.loads(found)["audits"]["g"]["four_fifths"]
+    assert ratios["flag"] is False
+    assert [row["g"] for row in ratios["by_group"] if row["small_group"]] == ["tiny"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of Unix")
+def test_the_page_can_be_read_by_whom_other_files_can(capsys, table, tmp_path):
+    _, data, roles = table
+    page, plain = tmp_path / "p.html", tmp_path / "plain"
+    plain.write_text("", encoding="utf-8")
+    main(capsys, "audit-bias", data, "--roles", roles, "--html", page)
+    assert page.stat().st_mode == plain.stat().st_mode

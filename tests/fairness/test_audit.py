@@ -225,9 +225,9 @@ def test_small_and_empty_groups_are_marked_not_dropped():
 
 
 def test_four_fifths_is_named_as_a_us_employment_rule_of_thumb():
-    a = ["a"] * 10 + ["b"] * 10
-    at_line = audit(None, [1] * 5 + [0] * 5 + [1] * 4 + [0] * 6, sensitive_features=a)
-    below = audit(None, [1] * 5 + [0] * 5 + [1] * 3 + [0] * 7, sensitive_features=a)
+    a = ["a"] * 30 + ["b"] * 30
+    at_line = audit(None, [1] * 15 + [0] * 15 + [1] * 12 + [0] * 18, sensitive_features=a)
+    below = audit(None, [1] * 15 + [0] * 15 + [1] * 9 + [0] * 21, sensitive_features=a)
     assert not at_line.four_fifths_flag  # exactly 0.8 is not under 0.8
     assert below.four_fifths_flag
     assert below.four_fifths["below"].tolist() == [False, True]
@@ -327,3 +327,106 @@ def test_unknown_metric_or_method_is_named():
         result.interval("recall")
     with pytest.raises(InputError, match="wilson"):
         result.interval("selection_rate", "exact")
+
+
+def test_a_small_group_is_marked_and_nobody_is_compared_with_it():
+    groups = ["tiny"] * 29 + ["a"] * 200 + ["b"] * 200
+    chosen = [1] * 29 + [1] * 100 + [0] * 100 + [1] * 90 + [0] * 110
+    found = audit(None, chosen, sensitive_features=groups, seed=2)
+    assert found.four_fifths["ratio_to_highest"].round(2).to_dict() == {
+        "a": 1.0,
+        "b": 0.9,
+        "tiny": 2.0,
+    }
+    assert not found.four_fifths_flag
+    assert found.small_groups == ["tiny"]
+    # with one person more it is a group as any other
+    one_more = audit(None, [1, *chosen], sensitive_features=["tiny", *groups], seed=2)
+    assert one_more.four_fifths["ratio_to_highest"].round(2).to_dict() == {
+        "a": 0.5,
+        "b": 0.45,
+        "tiny": 1.0,
+    }
+    alone = audit(None, [1, 0] * 10, sensitive_features=["x", "x", "y", "y"] * 5)
+    assert alone.four_fifths["ratio_to_highest"].isna().all()
+    assert not alone.four_fifths_flag
+
+
+# -- rows that belong together ------------------------------------------------------------
+
+
+def _people(seed, n=100):
+    rng = np.random.default_rng(seed)
+    group = np.repeat(["a", "b"], n // 2)
+    return group, rng.random(n) < np.where(group == "a", 0.5, 0.3)
+
+
+@pytest.mark.parametrize("with_score", [False, True])
+def test_people_who_come_again_make_no_interval_narrower(with_score):
+    group, chosen = _people(3)
+    happened = np.random.default_rng(4).random(100) < 0.4
+    score = np.random.default_rng(5).random(100)
+    times = 28
+    once = {"y_true": happened, "y_pred": chosen, "score": score if with_score else None}
+    again = {k: None if v is None else np.tile(v, times) for k, v in once.items()}
+    ids = np.tile(np.arange(100), times)
+    one = audit(**once, sensitive_features=group, seed=1)
+    many = audit(**again, sensitive_features=np.tile(group, times), clusters=ids, seed=1)
+    rows = audit(**again, sensitive_features=np.tile(group, times), seed=1)
+    assert (many.n_rows, many.n_clusters, one.n_clusters) == (2800, 100, None)
+    pd.testing.assert_frame_equal(
+        one.by_group.drop(columns="count"), many.by_group.drop(columns="count")
+    )
+    np.testing.assert_allclose(one.denominators, many.denominators)
+    for of in (
+        lambda a: a.by_group_high - a.by_group_low,
+        lambda a: a.disparities["high"] - a.disparities["low"],
+        lambda a: a.simultaneous["high"] - a.simultaneous["low"],
+    ):
+        np.testing.assert_allclose(of(many), of(one), rtol=0.25, atol=0.02)
+    gap = "demographic_parity_difference"
+    assert many.chance.loc[gap, "p_value"] == pytest.approx(
+        one.chance.loc[gap, "p_value"], abs=0.03
+    )
+    assert (
+        rows.by_group_high["selection_rate"] - rows.by_group_low["selection_rate"]
+    ).max() < 0.4 * (
+        many.by_group_high["selection_rate"] - many.by_group_low["selection_rate"]
+    ).min()
+
+
+def test_intervals_of_clusters_hold_the_truth_as_often_as_they_say():
+    rng = np.random.default_rng(11)
+    held, tries = 0, 300
+    for _ in range(tries):
+        # 60 households in each group, one to five people, who are chosen much alike
+        size = rng.integers(1, 6, 120)
+        leaning = rng.beta(2, 2, 120)  # half of all are chosen, in both groups
+        household = np.repeat(np.arange(120), size)
+        chosen = rng.random(household.size) < leaning[household]
+        group = np.where(household % 2, "a", "b")
+        found = audit(
+            None, chosen, sensitive_features=group, clusters=household, n_boot=300, seed=1
+        )
+        rate = found.interval("selection_rate").loc["a"]
+        held += rate["low"] <= 0.5 <= rate["high"]
+    assert 0.90 <= held / tries <= 0.985
+
+
+def test_clusters_of_one_row_change_nothing_and_gaps_among_them_are_refused():
+    group, chosen = _people(6)
+    plain = audit(None, chosen, sensitive_features=group)
+    own = audit(None, chosen, sensitive_features=group, clusters=np.arange(100))
+    pd.testing.assert_frame_equal(plain.disparities, own.disparities)
+    with pytest.raises(InputError, match="clusters is missing in 1 rows, first in row 3"):
+        audit(None, chosen[:4], sensitive_features=group[:4], clusters=[1, 1, 2, None])
+    with pytest.raises(InputError, match="not accepted together"):
+        audit(None, chosen, sensitive_features=group, clusters=group, sample_weight=np.ones(100))
+
+
+def test_where_everybody_is_chosen_the_clusters_say_how_sure_that_is():
+    ids = np.repeat(np.arange(40), 10)
+    found = audit(None, [1] * 400, sensitive_features=np.where(ids < 20, "a", "b"), clusters=ids)
+    assert found.denominators["selection_rate"].tolist() == [20, 20]
+    assert found.interval("selection_rate", "wilson")["low"].round(2).tolist() == [0.84, 0.84]
+    assert found.by_group["small_group"].all(), "twenty people each, whatever the rows"

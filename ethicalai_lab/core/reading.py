@@ -1,0 +1,59 @@
+"""The block "How this table was read": the same words on a screen and on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+__all__ = ["reading_html", "reading_text"]
+
+_HEAD = "How this table was read"
+
+
+def reading_text(sentences: Iterable[str]) -> str:
+    """Return the block as lines of text; empty where everything was read as written.
+
+    Parameters
+    ----------
+    sentences : iterable of str
+        From :func:`ethicalai_lab.world.how_read`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(reading_text(['column "visit" (outcome): yes counts as 1; no as 0.']))
+    How this table was read
+    - column "visit" (outcome): yes counts as 1; no as 0.
+    """
+    shown = [f"- {_clean(sentence)}" for sentence in sentences]
+    return "\n".join([_HEAD, *shown]) if shown else ""
+
+
+def reading_html(sentences: Iterable[str], *, level: int = 2) -> str:
+    r"""Return the block as HTML; empty where everything was read as written.
+
+    Parameters
+    ----------
+    sentences : iterable of str
+    level : int, default 2
+        Of the heading.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> reading_html(["a < b."])
+    '<h2>How this table was read</h2>\n<ul>\n<li>a &lt; b.</li>\n</ul>'
+    """
+    shown = "\n".join(f"<li>{escape(_clean(sentence))}</li>" for sentence in sentences)
+    return f"<h{level}>{_HEAD}</h{level}>\n<ul>\n{shown}\n</ul>" if shown else ""
+
+
+def _clean(text: str) -> str:
+    """Return a text without characters that would steer the screen they are shown on."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
