@@ -1,7 +1,9 @@
 """One gate through which data is read: for a purpose, at a time, and nothing else.
 
 Three things are kept back: rows of people who do not permit the purpose at that moment,
-columns that the purpose may not use, and rows older than the purpose's retention.
+columns that the purpose may not use, and rows older than the purpose's retention. What
+leaves is built anew, so that no category, level, label or note of what stays behind comes
+along.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ethicalai_lab.consent._release import rebuild
 from ethicalai_lab.consent.errors import ConsentError
 from ethicalai_lab.consent.events import microseconds
 
@@ -120,7 +123,8 @@ class Gate:
         Parameters
         ----------
         table : DataFrame
-            With the person's column.
+            With the person's column. Its index counts as columns: row numbers stay, labels
+            stay where the purpose may use them by name.
         purpose : str
         at : time
         columns : iterable of str, optional
@@ -128,17 +132,20 @@ class Gate:
             may not use is an error, not a silent gap.
         time : str, optional
             The column with each row's time; rows older than the purpose's retention, and
-            rows of after `at`, stay behind.
+            rows of after `at`, stay behind. It leaves only if the purpose may use it.
 
         Returns
         -------
         DataFrame
-            A copy: rows keep their labels and order, the person's column comes first.
+            A table of its own: rows keep their order, and their labels where these may be
+            used, else their positions; the person's column comes first. Nothing in it tells
+            what stayed behind: no category, level, name or attribute.
 
         Raises
         ------
         ConsentError
-            If a column is missing, or wanted and not permitted.
+            If a column is missing, or wanted and not permitted, or holds what cannot be
+            looked into.
         """
         import pandas as pd
 
@@ -146,7 +153,7 @@ class Gate:
         self._check(table, time)
         moment = pd.Timestamp(int(microseconds([at], "at")[0]), unit="us")
         usable = set(self.purposes.columns(purpose))
-        keys = [self.person] + ([time] if time is not None else [])
+        keys = [self.person] + ([time] if time in usable and time != self.person else [])
         if columns is None:
             wanted = [c for c in table.columns if c in usable and c not in keys]
         else:
@@ -161,12 +168,12 @@ class Gate:
                         f'Column "{column}" {of} and may not be used for {purpose}; that purpose '
                         f"uses {', '.join(spec.data)}."
                     )
-            wanted = [c for c in wanted if c not in keys]
+            wanted = [c for c in dict.fromkeys(wanted) if c not in keys]
         allowed = self._permitted(table, purpose, moment)
         fresh = np.ones(len(table), dtype=bool)
         if time is not None:
             fresh = self._age_ok(table, time, moment, spec.retention_days)
-        released = table.loc[allowed & fresh, keys + wanted].copy()
+        released = rebuild(table, allowed & fresh, keys + wanted, {self.person, *usable})
         self._log.append(
             Reading(
                 purpose,
@@ -175,7 +182,8 @@ class Gate:
                 len(released),
                 int((~allowed).sum()),
                 int((allowed & ~fresh).sum()),
-                tuple(c for c in table.columns if c not in keys + wanted),
+                tuple(c for c in table.columns if c not in keys + wanted)
+                + tuple(n for n in table.index.names if n not in (None, *released.index.names)),
             )
         )
         return released
@@ -221,7 +229,7 @@ class Gate:
             )
             held |= keeps
             reason[keeps] = spec.name
-        kept = table.loc[held].copy()
+        kept = rebuild(table, held, list(table.columns))
         return Expiry(
             kept, int((~held).sum()), pd.Series(reason[held], index=kept.index, name="held_for")
         )
@@ -248,6 +256,10 @@ class Gate:
             raise ConsentError(f"table is a {type(table).__name__}; a DataFrame is accepted.")
         if not table.columns.is_unique:
             raise ConsentError("table has two columns of one name; names must be distinct.")
+        if table.columns.nlevels > 1:
+            raise ConsentError(
+                "table has column names of several levels; plain names are accepted."
+            )
         for column in (self.person, time):
             if column is not None and column not in table.columns:
                 raise ConsentError(

@@ -357,3 +357,13 @@ def test_a_what_if_cannot_loosen_a_gate(ledger, event, switch):
     assert Gate(ledger, regime=switch).read(table, SHARING, NOW).equals(own)
     strict = Gate(ledger, regime="gdpr").read(table, SHARING, NOW)
     assert strict["customer_id"].tolist() == [3]
+
+
+def test_a_withdrawal_with_an_ambiguous_date_is_never_lost(ledger, event):
+    ledger.record(event(time="2025-02-01"))
+    with pytest.raises(ValueError, match=r"05\.03\.2025"):
+        ledger.record(event(action="withdraw", time="05.03.2025"))
+    # of a whole column there is one order of day and month
+    days = ["05.03.2025", "25.03.2025"]
+    ledger.record([event(p, action="withdraw", time=t) for p, t in zip((1, 2), days, strict=True)])
+    assert not ledger.permitted([1], "analytics", "2025-03-15")[0]
