@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ethicalai_lab import __version__
+from ethicalai_lab.core.reading import reading_html, reading_text
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.outputs import apart, new_file
 
@@ -222,7 +223,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _uplift(options: argparse.Namespace) -> int:
     from ethicalai_lab.world.roles import TableError, load_roles
-    from ethicalai_lab.world.tables import roles_of
+    from ethicalai_lab.world.tables import how_read, roles_of
 
     roles = load_roles(options.roles)
     for role in ("treatment", "outcome"):
@@ -232,6 +233,11 @@ def _uplift(options: argparse.Namespace) -> int:
                 "(what was done) and an outcome (what was measured)."
             )
     table = _read(options, roles)
+    if roles.cluster is not None and table[roles.cluster].duplicated().any():
+        raise TableError(
+            f'{options.data}: column "{roles.cluster}" (cluster) repeats, and the intervals of '
+            "uplift are those of independent rows; keep one row of each, or leave `cluster` out."
+        )
     with _stage(f"analysing {len(table):,} rows"):
         from ethicalai_lab.personalization.experiment import analyse_experiment
 
@@ -241,14 +247,17 @@ def _uplift(options: argparse.Namespace) -> int:
         from ethicalai_lab.core.files import write_atomic
 
         with _stage(f"writing {options.html}"):
-            page = _uplift_page(f"Uplift: {Path(options.data).name}", report, groups, options.by)
+            title = f"Uplift: {Path(options.data).name}"
+            page = _uplift_page(title, report, groups, options.by, how_read(table))
             write_atomic(options.html, page)
     if options.json:
-        found = report.to_dict()
+        found = {"how_read": list(how_read(table))} | report.to_dict()
         if groups is not None:
             found["by_group"] = groups.to_dict(orient="records")
         print(_json(found))
         return 0
+    if how_read(table):
+        print(reading_text(how_read(table)), end="\n\n")
     print(report)
     if groups is not None:
         print(f"\nPredicted and observed lift by {', '.join(options.by)}")
@@ -290,14 +299,14 @@ def _groups(table: Any, columns: list[str]) -> Any:
     return labels
 
 
-def _uplift_page(title: str, report: Any, groups: Any, by: list[str]) -> str:
+def _uplift_page(title: str, report: Any, groups: Any, by: list[str], read: tuple[str, ...]) -> str:
     """Return the report with its Qini curves as a web page that needs no other file."""
     import pandas as pd
 
     from ethicalai_lab.plotting import curves
 
     # below the page's one first heading the report's sections are second ones
-    parts = [report._repr_html_().replace("h4>", "h2>")]
+    parts = [reading_html(read), report._repr_html_().replace("h4>", "h2>")]
     for arm, ranking in report.rankings.items():
         curve = ranking.curve
         figure = curves(
@@ -488,12 +497,14 @@ def _ground(options: argparse.Namespace) -> Any:
 
 def _card_text(policy: str, card: Any) -> str:
     """Return a scorecard as a table to read: headings, values, bounds, then what is missing."""
-    about = dict(card.about)
+    about = card.facts
     warning = about.pop("experiment", "")
     told = (_ABOUT.get(name, f"{name} {{}}").format(value) for name, value in about.items())
     out = [f"{policy}: {card.summary}", "; ".join(told)]
     if warning:
         out.append(f"Warning: {warning}.")
+    if card.how_read:
+        out += ["", reading_text(card.how_read)]
     rows = {
         measure.key: (
             measure.measure,
@@ -525,6 +536,7 @@ _ABOUT = {
     "n": "{:,} people",
     "seed": "seed of the evaluation {}",
     "n_boot": "{:,} resamples",
+    "ranked_by": "people are ranked by {}",
 }
 
 

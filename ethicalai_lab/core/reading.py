@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-__all__ = ["reading_html", "reading_text"]
+__all__ = ["READING", "reading_html", "reading_text"]
 
-_HEAD = "How this table was read"
+READING = "How this table was read"
 
 
 def reading_text(sentences: Iterable[str]) -> str:
@@ -29,7 +29,7 @@ def reading_text(sentences: Iterable[str]) -> str:
     - column "visit" (outcome): yes counts as 1; no as 0.
     """
     shown = [f"- {_clean(sentence)}" for sentence in sentences]
-    return "\n".join([_HEAD, *shown]) if shown else ""
+    return "\n".join([READING, *shown]) if shown else ""
 
 
 def reading_html(sentences: Iterable[str], *, level: int = 2) -> str:
@@ -51,7 +51,7 @@ def reading_html(sentences: Iterable[str], *, level: int = 2) -> str:
     '<h2>How this table was read</h2>\n<ul>\n<li>a &lt; b.</li>\n</ul>'
     """
     shown = "\n".join(f"<li>{escape(_clean(sentence))}</li>" for sentence in sentences)
-    return f"<h{level}>{_HEAD}</h{level}>\n<ul>\n{shown}\n</ul>" if shown else ""
+    return f"<h{level}>{READING}</h{level}>\n<ul>\n{shown}\n</ul>" if shown else ""
 
 
 def _clean(text: str) -> str:

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from ethicalai_lab.policy.modelling import (
     _standard,
     targeting,
 )
+from ethicalai_lab.policy.own_dates import Dates, plausible
 from ethicalai_lab.policy.permission import Permission
 from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.response import MARGIN
@@ -56,6 +57,7 @@ from ethicalai_lab.policy.stages import (
 from ethicalai_lab.world import PURPOSES
 from ethicalai_lab.world.levels import consent_answers
 from ethicalai_lab.world.strict_yaml import did_you_mean
+from ethicalai_lab.world.tables import how_read, place_of, roles_of
 
 if TYPE_CHECKING:
     from ethicalai_lab.world.roles import Roles
@@ -68,6 +70,7 @@ Floats = NDArray[np.float64]
 _RANKING = ("rfm", "response", "uplift")
 _VISITS = ("visit", "visits", "visited")
 _AMOUNTS = ("spend", "spent", "spending", "amount", "revenue", "sales", "turnover", "order_value")
+_AGES = ("age", "age_years", "age_in_years", "alter", "edad", "eta", "leeftijd", "idade")
 _LEFT = ("unsubscribed", "unsubscribe", "unsubscribes", "opted_out")
 _NOT_STATED = "not stated"
 _ATTACKED = 300
@@ -97,15 +100,16 @@ class _Table(Ground):
         self.n = len(table)
         self.ids = np.arange(1, self.n + 1, dtype=np.int64)
         times = roles.of("time")
-        last = self.table[times[0]].max() if times else pd.NaT
+        self.dates: Dates | None = None
+        if times:
+            self.dates = plausible(self.table[times[0]], times[0], partial(place_of, table))
         # without a date in the table any fixed day serves: only periods are measured
-        self.as_of = pd.Timestamp("2026-01-12") if pd.isna(last) else pd.Timestamp(last)
-        if self.as_of.tzinfo is not None:
-            self.as_of = self.as_of.tz_convert(None)
-        age = (
-            self.table["age"] if "age" in self.table else pd.Series(np.nan, index=self.table.index)
-        )
-        age = pd.to_numeric(age, errors="coerce")
+        now = pd.NaT if self.dates is None else self.dates.now
+        self.as_of = pd.Timestamp("2026-01-12") if pd.isna(now) else now
+        self.age_column = _age_column(self.table, roles)
+        age = pd.Series(np.nan, index=self.table.index)
+        if self.age_column is not None:
+            age = pd.to_numeric(self.table[self.age_column], errors="coerce")
         self.customers = self.table[roles.of("protected")].assign(age=age)
 
     @cached_property
@@ -115,7 +119,7 @@ class _Table(Ground):
         for name in self.roles.of("protected"):
             column = self.table[name]
             numeric = pd.api.types.is_numeric_dtype(column)
-            if name == "age" and numeric and column.nunique() > 4:
+            if name == self.age_column and numeric and column.nunique() > 4:
                 cuts: Any = np.array([30, 45, 60])
                 words = ["under 30", "30 to 44", "45 to 59", "60 and over"]
                 codes = np.digitize(column.to_numpy(float), cuts)
@@ -132,7 +136,7 @@ class _Table(Ground):
             if column.isna().any():
                 words.append(_NOT_STATED)
             # the audits know an age by its bands
-            name = "age_band" if name == "age" else name
+            name = "age_band" if name == self.age_column else name
             found[name] = (codes.astype(np.int64), tuple(words))
         return found
 
@@ -143,6 +147,14 @@ class _Table(Ground):
         hashed = pd.util.hash_pandas_object(self.table, index=False)
         digest.update(np.ascontiguousarray(hashed.to_numpy()).tobytes())
         return digest.hexdigest()[:16]
+
+
+def _age_column(table: pd.DataFrame, roles: Roles) -> str | None:
+    """Return the column that holds ages in years, however it is written, if there is one."""
+    for name in (*roles.of("protected"), *roles.columns):
+        if _slug(name) in _AGES and pd.api.types.is_numeric_dtype(table[name]):
+            return name
+    return None
 
 
 # -------------------------------------------------------------------------- permission
@@ -190,10 +202,8 @@ def _collected(
     kept = permission.practice[PURPOSES.index("analytics")]
     kept = kept | permission.practice[PURPOSES.index("personalization")]
     oldest = None
-    times = ground.roles.of("time")
-    if times:
-        age = (ground.table[times[0]].max() - ground.table[times[0]]).dt.total_seconds() / 86_400
-        days = age.to_numpy(float)
+    if ground.dates is not None:
+        days = ground.dates.days
         # a row without a date may be of any age
         kept = kept & ~(days > settings["data.retention_days"])
         left = days[kept & np.isfinite(days)]
@@ -900,10 +910,12 @@ class _Bill:
                 Needs(self.why) if self.why else estimate,
                 f"selected people of all in the table, by {name}",
             )
+        own = ", ".join(ground.roles.of("protected"))
+        asked = "needs a column with the role protected"
+        if own:
+            asked = f"needs a protected column of that kind; those here, {own}, have their own gap"
         for key in known - set(self.found):
-            column = key.rpartition("selection_gap_")[2]
-            column = "age" if column == "age_band" else column
-            self.put(key, Needs(f"needs a column {column} with the role protected"), "the table")
+            self.put(key, Needs(asked), "the table")
         asked = "needs a column with the role protected" if not ground.groups else self.why
         if asked:
             for key in ("audit_sees", "unseen_gap"):
@@ -1079,8 +1091,6 @@ def evaluate_table(
     >>> card["consent.reachable"].needs
     'needs a column with the role consent that says yes or no for each person'
     """
-    from ethicalai_lab.world.tables import roles_of
-
     if not isinstance(policy, Policy):
         raise PolicyError(
             f"policy is a {type(policy).__name__}; a Policy is accepted: Policy.load(path)."
@@ -1096,12 +1106,7 @@ def evaluate_table(
             raise PolicyError(
                 f'the table has no column "{name}", which its roles name; load it anew.'
             )
-    for name in roles.of("identifier"):
-        if table[name].duplicated().any():
-            raise PolicyError(
-                f'column "{name}" (identifier) repeats: this is a table of events; one row a '
-                "person is accepted."
-            )
+    _one_row_each(table, roles)
     ground = _Table(table[list(roles.columns)], roles, seed)
     bill = _Bill(ground, policy)
     bill.measure()
@@ -1109,8 +1114,38 @@ def evaluate_table(
     gauges = evaluation_graph().gauges
     shares = {k for k in estimates if k in gauges and gauges[k].unit.startswith("share")}
     readings = read_all(estimates, resampling_weights(ground.n, n_boot, seed), shares=shares)
-    about = _about(ground, n_boot) | _by_lot(bill)
+    about = _about(ground, n_boot) | _by_lot(bill) | _ranked(bill)
+    read = [*how_read(table), *(ground.dates.said if ground.dates is not None else ())]
+    if read:
+        about["how_read"] = read
     return Scorecard(tuple(_measures(bill, readings, n_boot)), policy, about)
+
+
+def _one_row_each(table: pd.DataFrame, roles: Roles) -> None:
+    """Refuse people with several rows: they would be counted as so many people."""
+    for name in roles.of("identifier"):
+        if table[name].duplicated().any():
+            raise PolicyError(
+                f'column "{name}" (identifier) repeats: this is a table of events; one row a '
+                "person is accepted."
+            )
+    if roles.cluster is not None and table[roles.cluster].duplicated().any():
+        raise PolicyError(
+            f'column "{roles.cluster}" (cluster) repeats, and intervals here are those of '
+            "independent rows; keep one row of each, or leave `cluster` out."
+        )
+
+
+def _ranked(bill: _Bill) -> dict[str, str]:
+    """Say by which outcome people are ranked where it is not the policy's objective."""
+    found, wanted = bill.experiment, bill.values["personalization.objective"]
+    ranks = bill.values["personalization.targeting"] in ("response", "uplift")
+    if isinstance(found, str) or bill.why or not ranks or found.outcome == wanted:
+        return {}
+    return {
+        "ranked_by": f"{found.outcome}, since this table has no outcome {wanted}, which is the "
+        "policy's objective"
+    }
 
 
 def _by_lot(bill: _Bill) -> dict[str, str]:

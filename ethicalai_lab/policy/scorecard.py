@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethicalai_lab.core.files import write_atomic
+from ethicalai_lab.core.reading import READING, reading_html
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy, _from_text
 from ethicalai_lab.policy.rules import DIMENSIONS, Limit, Miss, Rule, Rules, near
@@ -342,6 +343,17 @@ class Scorecard:
         object.__setattr__(self, "measures", tuple(ordered))
         object.__setattr__(self, "about", _plain(dict(self.about), "about"))
 
+    @property
+    def how_read(self) -> tuple[str, ...]:
+        """What a team's own table held that was read otherwise than it is written."""
+        said = self.about.get("how_read", ())
+        return tuple(map(str, said)) if isinstance(said, list | tuple) else (str(said),)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `about` says besides: world, number of people, seed, resamples, version."""
+        return {name: value for name, value in self.about.items() if name != "how_read"}
+
     def __len__(self) -> int:
         return len(self.measures)
 
@@ -511,7 +523,9 @@ class Scorecard:
     def to_markdown(self, path: str | Path | None = None) -> str:
         """Return the card as Markdown, and write it where a path is given."""
         heads = ("measure", "value (interval)", "truth", "bound", "meaning", "evidence")
-        out = ["# Scorecard", "", f"**{_cell(self.summary)}**", "", *_bullets(self.about)]
+        out = ["# Scorecard", "", f"**{_cell(self.summary)}**", "", *_bullets(self.facts)]
+        if self.how_read:
+            out += ["", f"## {READING}", "", *(f"- {_cell(said)}" for said in self.how_read)]
         for dimension, measures in self._by_dimension():
             out += ["", f"## {dimension}", "", *_pipe(heads)]
             for measure in measures:
@@ -550,13 +564,14 @@ class Scorecard:
         """
         about = "".join(
             f"<div><dt>{_text(name)}</dt><dd>{_text(_told(value))}</dd></div>"
-            for name, value in self.about.items()
+            for name, value in self.facts.items()
         )
         decided = "".join(f"<li>{_text(line)}</li>" for line in _decided(self.policy))
         dense = " dense" if len(self) > _ROOMY else ""
         body = (
             f'<h1>{_text(title)}</h1>\n<p class="sum"><strong>{_text(self.summary)}</strong></p>\n'
-            f"{f'<dl>{about}</dl>' if about else ''}\n{self._table_html()}\n{self._misses_html()}"
+            f"{f'<dl>{about}</dl>' if about else ''}\n"
+            f"{reading_html(self.how_read)}\n{self._table_html()}\n{self._misses_html()}"
             "<h2>What was decided</h2>\n"
             + (f'<ul class="cols">{decided}</ul>' if decided else "<p>Nothing.</p>")
             + f'\n<p class="note">{_text(_NOTE)}</p>'

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ethicalai_lab.core.files import write_atomic
+from ethicalai_lab.core.reading import READING
 from ethicalai_lab.policy import sections
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy, my_policy_path
@@ -951,12 +952,13 @@ def one_page(card: Scorecard, *, title: str = "Scorecard") -> str:
 
 def _sheet(card: Scorecard, title: str) -> str:
     told = (
-        f"{_text(_ABOUT.get(name, name))}: {_text(f'{v:,}' if name == 'n' else v)}"
-        for name, v in card.about.items()
+        f"{_text(_ABOUT.get(name, name))}: {_text(f'{v:,}' if name == 'n' and isinstance(v, int) else v)}"
+        for name, v in card.facts.items()
     )
+    read = f"<p>{READING}: {_text(' '.join(card.how_read))}</p>" if card.how_read else ""
     parts = [
         f'<section class="eal-score sheet" lang="en"><h1>{_text(title)}</h1>',
-        f"<p><strong>{_text(card.summary)}</strong></p><p>{'; '.join(told)}.</p>",
+        f"<p><strong>{_text(card.summary)}</strong></p><p>{'; '.join(told)}.</p>{read}",
     ]
     if card.misses:
         misses = "".join(f"<li>{_text(miss.text)}</li>" for miss in card.misses)

@@ -424,3 +424,52 @@ def test_json_is_strict():
 
     text = cli._json({"a": float("nan"), "b": [np.float64("inf"), np.int64(3)], 4: (True, None)})
     assert json.loads(text) == {"a": None, "b": [None, 3], "4": [True, None]}
+
+
+def test_how_a_table_was_read_is_said_as_text_page_and_json(capsys, tmp_path):
+    rows = "".join(
+        f"{'none' if i % 2 else 'mail'},{'no' if i % 3 else 'yes'}\n" for i in range(300)
+    )
+    (tmp_path / "t.csv").write_text("mail,visit\n" + rows, encoding="utf-8")
+    roles = 'columns: {mail: treatment, visit: outcome}\ncontrol: none\npositive: "yes"\n'
+    (tmp_path / "r.yaml").write_text(roles, encoding="utf-8")
+    args = ["uplift", tmp_path / "t.csv", "--roles", tmp_path / "r.yaml"]
+    said = 'column "visit" (outcome): yes counts as 1; no as 0.'
+    code, out, _ = main(capsys, *args, "--html", tmp_path / "p.html")
+    assert (code, out.splitlines()[:2]) == (0, ["How this table was read", f"- {said}"])
+    page = (tmp_path / "p.html").read_text("utf-8")
+    assert "How this table was read" in page
+    assert "yes counts as 1; no as 0." in page
+    _, out, _ = main(capsys, *args, "--json")
+    assert json.loads(out)["how_read"] == [said]
+    Policy().decide("personalization", targeting="random", share=0.5).save(tmp_path / "p.yaml")
+    own = ["--table", tmp_path / "t.csv", "--roles", tmp_path / "r.yaml", "--n-boot", "0"]
+    code, out, _ = main(capsys, "evaluate", tmp_path / "p.yaml", *own)
+    assert f"How this table was read\n- {said}\n" in out
+    _, out, _ = main(capsys, "evaluate", tmp_path / "p.yaml", *own, "--json", "-")
+    assert json.loads(out)["about"]["how_read"] == [said]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_uplift_of_true_and_false_ranks_people(capsys, tmp_path, kind):
+    frame = pd.DataFrame(
+        {
+            "id": range(800),
+            "x": [i // 2 % 2 for i in range(800)],
+            "treated": [i % 2 == 0 for i in range(800)],
+        }
+    )
+    frame["visit"] = [
+        int((x and t) or i % 5 == 0) for i, x, t in frame.iloc[:, :3].itertuples(index=False)
+    ]
+    path = tmp_path / f"t.{kind}"
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    code, draft, _ = main(capsys, "roles", path)
+    assert code == 0
+    (tmp_path / "r.yaml").write_text(draft, encoding="utf-8")
+    code, out, err = main(capsys, "uplift", path, "--roles", tmp_path / "r.yaml", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    lift = frame.groupby("treated")["visit"].mean()
+    assert found["lifts"][0]["lift"] == pytest.approx(lift[True] - lift[False])
+    assert [name.lower() for name in found["rankings"]] == ["true"]

@@ -381,6 +381,89 @@ def test_files_are_written_stolen_and_erased(table):
 # -------------------------------------------------------------------- fairness and duty
 
 
+def test_roles_decide_what_a_column_is_not_its_spelling():
+    table = people().rename(columns={"age": "Age", "group": "sex"})
+    roles = {"age": None, "group": None, "Age": ("protected", "quasi_identifier")}
+    card = evaluate_table(uplift(), checked(table, sex="protected", **roles), n_boot=0)
+    same = evaluate_table(uplift(), checked(people()), n_boot=0)
+    for own, known in (("sex", "group"), ("age_band", "age_band")):
+        gap = card[f"fairness.selection_gap_{own}"].value
+        assert gap == same[f"fairness.selection_gap_{known}"].value
+    assert card["duty.children_profiled"].value == same["duty.children_profiled"].value
+    needs = card["fairness.selection_gap_gender"].needs
+    assert (
+        needs == "needs a protected column of that kind; those here, sex, Age, have their own gap"
+    )
+
+
+def _on_days(days, extra=()):
+    stamps = [pd.Timestamp("2025-01-01") + pd.Timedelta(days=int(d)) for d in days]
+    return checked(
+        people(len(stamps) + len(extra), sent=[*stamps, *map(pd.Timestamp, extra)]),
+        "agreed",
+        sent="time",
+    )
+
+
+def _odd(card):
+    return [said for said in card.how_read if "all others" in said]
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_one_odd_date_is_named_and_moves_no_day(zone):
+    days = np.arange(399) % 298
+    policy = uplift().decide("data", retention_days=730)
+    usual = evaluate_table(policy, _on_days(days), n_boot=0)
+    assert usual["privacy.oldest_record"].value == 297
+    assert not _odd(usual)
+    table = _on_days(days, ["2052-03-01"])
+    if zone:
+        table["sent"] = table["sent"].dt.tz_localize(zone)
+    card = evaluate_table(policy, table, n_boot=0)
+    assert card["privacy.oldest_record"].value == 297
+    assert card["value.share_contacted"].value == pytest.approx(0.3, abs=0.01)
+    (said,) = _odd(card)
+    assert said.startswith('column "sent": 1 date lies far after all others (2052-0')
+    assert "2025-10-2" in said
+    assert said in card.to_html().replace("&quot;", '"')
+    assert "2052" in card.to_markdown()
+
+
+def test_dates_far_before_all_others_are_named_and_old_ones_in_a_row_are_not():
+    days = np.arange(400) % 298
+    found = evaluate_table(uplift(), _on_days(days, ["1900-01-01"]), n_boot=0)
+    (said,) = _odd(found)
+    assert "1 date lies far before all others (1900-01-01, " in said
+    assert "row 401" in said
+    spread = evaluate_table(uplift(), _on_days(np.arange(400) * 20), n_boot=0)
+    assert not _odd(spread)
+    two_years = evaluate_table(uplift(), _on_days([*days, *(days + 900)]), n_boot=0)
+    assert not _odd(two_years), "a season a year is no odd date"
+
+
+def test_what_people_are_ranked_by_is_said_where_it_is_not_the_objective(table):
+    without = checked(people(), "visit", spend="outcome", unsubscribed=None)
+    told = evaluate_table(uplift(objective="conversion"), table, n_boot=0).about["ranked_by"]
+    assert told == (
+        "visit, since this table has no outcome conversion, which is the policy's objective"
+    )
+    assert (
+        evaluate_table(uplift(objective="visit"), without, n_boot=0)
+        .about["ranked_by"]
+        .startswith("spend, since this table has no outcome visit")
+    )
+    assert "ranked_by" not in evaluate_table(uplift(objective="visit"), table, n_boot=0).about
+    lot = Policy().decide("personalization", targeting="random", objective="conversion")
+    assert "ranked_by" not in evaluate_table(lot, table, n_boot=0).about
+
+
+def test_rows_that_belong_together_are_refused_in_a_sentence():
+    frame = people().assign(household=np.arange(3_000) // 2)
+    table = check_table(frame, Roles(FULL, outcome="visit", cluster="household"))
+    with pytest.raises(PolicyError, match=r'"household" \(cluster\) repeats'):
+        evaluate_table(uplift(), table, n_boot=0)
+
+
 def test_gaps_are_those_of_the_people_selected():
     table = checked(people(20_000), "agreed")
     card = evaluate_table(uplift(share=0.5), table, n_boot=50)
@@ -388,7 +471,7 @@ def test_gaps_are_those_of_the_people_selected():
     assert card["fairness.selection_gap_group"].value == pytest.approx(0.615 - 0.286, abs=0.03)
     assert card["fairness.selection_gap_age_band"].value < 0.05
     assert card["fairness.selection_gap_gender"].needs == (
-        "needs a column gender with the role protected"
+        "needs a protected column of that kind; those here, age, group, have their own gap"
     )
     audit = {"groups": ["group"], "frequency": "monthly"}
     watched = evaluate_table(uplift(share=0.5).decide("fairness.audit", **audit), table, n_boot=0)
