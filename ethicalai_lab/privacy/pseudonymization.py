@@ -25,6 +25,7 @@ import pandas as pd
 
 from ethicalai_lab.core.files import clear_leftovers, lock_of, locked, replace_file
 from ethicalai_lab.core.identity import person_keys
+from ethicalai_lab.core.times import read_times
 from ethicalai_lab.privacy.errors import PrivacyError
 from ethicalai_lab.stats import Interval, proportion_interval
 
@@ -665,7 +666,7 @@ def rotation_bill(
     Parameters
     ----------
     people, times : pandas.Series
-        Who, and when; one row an event.
+        Who, and when; one row an event. Times without a zone count as UTC.
     days : int or None
         Days that a version of the key lasts; None never rotates.
     start, stolen : timestamp-like
@@ -697,13 +698,17 @@ def rotation_bill(
     """
     if days is not None and (not isinstance(days, int) or isinstance(days, bool) or days < 1):
         raise PrivacyError(f"days is {days!r}; a whole number from 1 on, or None, is accepted.")
-    start, stolen = pd.Timestamp(start), pd.Timestamp(stolen)
-    who = pd.Series(people).to_numpy()
-    if len(who) != len(times):
-        raise PrivacyError(f"people has {len(who)} rows and times {len(times)}; as many each.")
-    table = pd.DataFrame({"who": who, "time": pd.Series(times).to_numpy()})
+    start, stolen = (
+        pd.Timestamp(read_times(moment, name, error=PrivacyError)[0])
+        for moment, name in ((start, "start"), (stolen, "stolen"))
+    )
+    keys = person_keys(people, "people", missing=True, error=PrivacyError)
+    moments = read_times(times, "times", missing=True, error=PrivacyError)
+    if len(keys) != len(moments):
+        raise PrivacyError(f"people has {len(keys)} rows and times {len(moments)}; as many each.")
+    table = pd.DataFrame({"who": pd.factorize(keys)[0], "time": moments})
     table = table.sort_values(["who", "time"], kind="stable")
-    if table.isna().any(axis=None) or (table["time"] < start).any():
+    if (table["who"] < 0).any() or table["time"].isna().any() or (table["time"] < start).any():
         raise PrivacyError(
             f"times: every event needs a person and a time from {start:%Y-%m-%d} on."
         )

@@ -140,7 +140,10 @@ def test_a_rotation_bill_says_what_it_cannot_count(change, says):
         "start": "2025-01-01",
         "stolen": "2025-02-01",
     }
-    rotation_bill(**given)
+    want = rotation_bill(**given)
+    gap = pd.Series([1, None, 1, 2]).dropna()  # the same people, read as floats
+    texts = pd.Series(["2025-02-01", "2025-03-01T02:00+02:00", "2025-03-02"])
+    assert rotation_bill(**{**given, "people": gap, "times": texts}) == want
     with pytest.raises(PrivacyError, match=says):
         rotation_bill(**{**given, **change})
 
