@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 from ethicalai_lab import __version__
 from ethicalai_lab.core.reading import reading_html, reading_text
-from ethicalai_lab.errors import InputError
+from ethicalai_lab.errors import InputError, printable
 from ethicalai_lab.outputs import apart, new_file
 
 __all__ = ["main"]
@@ -254,14 +254,14 @@ def _uplift(options: argparse.Namespace) -> int:
         found = {"how_read": list(how_read(table))} | report.to_dict()
         if groups is not None:
             found["by_group"] = groups.to_dict(orient="records")
-        print(_json(found))
+        _tell(_json(found))
         return 0
     if how_read(table):
-        print(reading_text(how_read(table)), end="\n\n")
-    print(report)
+        _tell(reading_text(how_read(table)), end="\n\n")
+    _tell(report)
     if groups is not None:
-        print(f"\nPredicted and observed lift by {', '.join(options.by)}")
-        print(groups.round(6).to_string(index=False))
+        _tell(f"\nPredicted and observed lift by {', '.join(options.by)}")
+        _tell(groups.round(6).to_string(index=False))
     return 0
 
 
@@ -351,7 +351,7 @@ def _audit_bias(options: argparse.Namespace) -> int:
             seed=options.seed,
             threshold=options.threshold,
         )
-    print(text)
+    _tell(text)
     return 0
 
 
@@ -467,7 +467,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         if out not in (None, "-"):
             with _stage(f"writing {out}"):
                 write_atomic(out, text)
-    print(made if options.json == "-" else _card_text(options.policy, card), end="")
+    _tell(made if options.json == "-" else _card_text(options.policy, card), end="")
     for miss in misses:
         # results go to standard output, unless it has to stay JSON
         print(miss, file=sys.stderr if options.json == "-" else sys.stdout)
@@ -573,7 +573,12 @@ def _refresh(options: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def _tell(text: object, end: str = "\n") -> None:
+    """Print a result: control characters from a table are shown, not obeyed."""
+    print(printable(text), end=end)
 
 
 @contextmanager

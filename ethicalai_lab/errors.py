@@ -64,7 +64,8 @@ def shown(value: object, most: int = 60) -> str:
 def _code(character: str) -> str:
     named = {"\t": "\\t", "\r": "\\r"}.get(character)
     number = ord(character)
-    return named or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
+    # beyond ASCII in the form that JSON knows, too
+    return named or (f"\\x{number:02x}" if number < 0x20 else f"\\u{number:04x}")
 
 
 class LabError(Exception):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from ethicalai_lab.errors import printable
+
 __all__ = ["READING", "reading_html", "reading_text"]
 
 READING = "How this table was read"
@@ -28,7 +30,7 @@ def reading_text(sentences: Iterable[str]) -> str:
     How this table was read
     - column "visit" (outcome): yes counts as 1; no as 0.
     """
-    shown = [f"- {_clean(sentence)}" for sentence in sentences]
+    shown = [f"- {printable(sentence)}" for sentence in sentences]
     return "\n".join([READING, *shown]) if shown else ""
 
 
@@ -50,10 +52,5 @@ def reading_html(sentences: Iterable[str], *, level: int = 2) -> str:
     >>> reading_html(["a < b."])
     '<h2>How this table was read</h2>\n<ul>\n<li>a &lt; b.</li>\n</ul>'
     """
-    shown = "\n".join(f"<li>{escape(_clean(sentence))}</li>" for sentence in sentences)
+    shown = "\n".join(f"<li>{escape(printable(sentence))}</li>" for sentence in sentences)
     return f"<h{level}>{READING}</h{level}>\n<ul>\n{shown}\n</ul>" if shown else ""
-
-
-def _clean(text: str) -> str:
-    """Return a text without characters that would steer the screen they are shown on."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

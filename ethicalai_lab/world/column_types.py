@@ -95,7 +95,7 @@ def type_columns(
     asked: dict[str, _Numbers] = {}
     plain: list[str] = []
     for column in table.column_names:
-        cells = table.column(column)
+        cells = _single(table.column(column))
         if not _is_number(roles, column):
             columns[column] = _label(cells, column, name)
             continue
@@ -122,7 +122,7 @@ def type_columns(
         made.notes.append(again.note)
         made.found = made.found | numbers.found | known
     for column in columns:
-        if _is_number(roles, column):
+        if _is_number(roles, column) and not drafting:
             _no_giants(columns[column], column, _roles(roles, column), place, name)
     import pyarrow as pa
 
@@ -169,6 +169,15 @@ def _label(cells: Any, column: str, name: str) -> Any:
     return cells.cast(pa.int64()) if every and not cells.null_count else cells
 
 
+def _single(cells: Any) -> Any:
+    """Return a column in one of the types that everything can be done with."""
+    import pyarrow as pa
+
+    if pa.types.is_float16(cells.type):
+        return cells.cast(pa.float32())
+    return cells.cast(pa.string()) if str(cells.type) == "string_view" else cells
+
+
 def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 
@@ -193,17 +202,28 @@ def _moments(cells: Any, column: str, name: str) -> Any:
 
     if not (pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type)):
         return cells.cast(pa.string())
-    for row, bound in enumerate((pc.min(cells), pc.max(cells))):
-        if bound.is_valid:
-            year = pc.year(bound).as_py()
-            if not _YEARS[0] <= year <= _YEARS[1]:
-                at = pc.index(cells, bound).as_py()
-                raise TableError(
-                    f'{name}, row {at + 1}: column "{shown(column)}" holds a date of the year '
-                    f"{year}; years from {_YEARS[0]} to {_YEARS[1]} are accepted."
-                )
-        del row
+    for bound in (pc.min(cells), pc.max(cells)):
+        year = _year(bound)
+        if year is not None and not _YEARS[0] <= year <= _YEARS[1]:
+            row = pc.index(cells, bound).as_py()
+            raise TableError(
+                f'{name}, row {row + 1}: column "{shown(column)}" holds a date of about the year '
+                f"{year}; years from {_YEARS[0]} to {_YEARS[1]} are accepted."
+            )
     return cells.cast(pa.timestamp("us")) if pa.types.is_date(cells.type) else cells
+
+
+def _year(moment: Any) -> int | None:
+    """Return about the year of a moment, however far it is from ours."""
+    import pyarrow as pa
+
+    if not moment.is_valid:
+        return None
+    days = {"date32[day]": 1, "date64[ms]": 86_400_000}.get(str(moment.type))
+    units = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+    per_day = days or 86_400 * units[moment.type.unit]
+    whole = moment.cast(pa.int32()).cast(pa.int64()) if days == 1 else moment.cast(pa.int64())
+    return int(1970 + whole.as_py() / per_day // 365.2425)
 
 
 # -- numbers -----------------------------------------------------------------------
@@ -228,7 +248,8 @@ def _numbers(
     if not _is_text(kind):
         return _Numbers(_truth(cells))
     written, cells = cells, _with_gaps(cells)
-    blanks = cells.null_count - written.null_count - _count(written, "")
+    new = cells.null_count - written.null_count
+    blanks = new - _count(written, "") if new else 0
     read = _from_text(cells, column, format, place, name)
     if blanks:
         row = pc.index(pc.fill_null(pc.utf8_is_space(written), False), True).as_py()
@@ -255,6 +276,8 @@ def _from_text(
 
     if every(_CANONICAL_INT):
         return _Numbers(cells.cast(pa.int64()))
+    if not pc.any(pc.match_substring_regex(cells, "[0-9]")).as_py() and not every(_BOOL):
+        return _Numbers(cells)
     if every(_BOOL):
         return _Numbers(_truth(pc.equal(pc.utf8_lower(cells), "true")))
     if format.get("decimal") != "," and every(_NUMBER):

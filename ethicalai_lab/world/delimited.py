@@ -27,6 +27,7 @@ _SAMPLED_ROWS = 200
 _AGREES = 0.9  # the share of sampled rows that are as wide as the header
 _SEP_LINE = re.compile(rb'\A"?sep=(.)"?[ \t]*\r?\n', re.IGNORECASE)
 _COMMENTS = re.compile(rb"\A(?:[ \t]*#[^\n]*\n)+")
+_BLANK_LINES = re.compile(rb"(?:[ \t]*\r?\n)+")
 _BLANKS = re.compile(r'("(?:[^"]|"")*")|[ \t]+')
 _NUMERIC = re.compile(r"\s*[-+]?[0-9][0-9.,: /-]*\s*")
 
@@ -183,6 +184,8 @@ class DelimitedText:
                 )
                 if fits and wanted and _like_names(names):
                     self._skip(self._end_of_record(separator, at))
+                    blank = _BLANK_LINES.match(self._raw)
+                    self._skip(blank.end() if blank else 0)
                     self.notes.append(
                         f"what stands above the header in line {self._first} is left out."
                     )

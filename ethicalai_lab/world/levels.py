@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +61,7 @@ _REFUSAL = re.compile(
 _AGREEMENT = re.compile(r"opt(?:ed)?_?in(?:_|$)")
 
 
+@lru_cache(maxsize=65536)
 def words_of(name: str) -> str:
     """Return a column's name as words in lower case with underscores between.
 
@@ -204,7 +206,8 @@ def no_doubles(column: pd.Series, name: str, role: str, where: Callable[[int], s
         if first != level:
             raise TableError(
                 f'{_first(column, [level], where)}: column "{shown(name)}" ({role}) holds '
-                f"{_written([first, level])}, which differ only in case or blanks; say whether they "
+                f'"{shown(first)}" and "{shown(level)}", which differ only in case or blanks; say '
+                "whether they "
                 "are one, with `format: {case: ignore}`, or not, with `format: {case: keep}`."
             )
 

@@ -10,6 +10,7 @@ run code or make more memory than the file is long.
 from __future__ import annotations
 
 import difflib
+import errno
 import math
 import re
 from collections.abc import Iterable
@@ -134,7 +135,7 @@ def read_text(path: str | Path, *, what: str, error: type[InputError] = InputErr
     except IsADirectoryError:
         raise error(f"{name} is a folder; give the {what} itself.") from None
     except (OSError, ValueError) as problem:
-        if path.is_dir():
+        if getattr(problem, "errno", None) == errno.EACCES and path.is_dir():  # on Windows
             raise error(f"{name} is a folder; give the {what} itself.") from None
         reason = getattr(problem, "strerror", None) or problem
         raise error(f"{name}: the {what} cannot be read ({reason}).") from None

@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _COMPLETE = ("identifier", "treatment", "outcome", "score")  # roles that may not have gaps
+_LOOKED_AT = 1000  # rows in which a date is looked for to say how it was read
 _GROUPS = ("treatment", "protected", "sensitive")  # whose levels are compared
 
 
@@ -356,7 +357,7 @@ class _Checked:
         """Say how the first date was read whose day and month could be the reverse."""
         if values.dtype.kind in "mM" or not len(values):
             return
-        texts = values.astype("str")
+        texts = values.head(_LOOKED_AT).astype("str")
         ends_with_year = texts.str.match(r"\s*\d{1,2}[-./]\s?\d{1,2}[-./]\s?\d{4}")
         if ends_with_year.any():
             row = int(ends_with_year.to_numpy().argmax())

@@ -180,3 +180,53 @@ def test_what_is_written_is_read_back(tmp_path_factory, columns, control):
     assert Roles.from_dict(roles.to_dict()) == roles
     assert pickle.loads(pickle.dumps(roles)) == roles
     assert hash(Roles.from_dict(roles.to_dict())) == hash(roles)
+
+
+def test_positive_format_and_cluster_are_read(tmp_path):
+    path = write(
+        tmp_path,
+        "columns: {visit: outcome, sent: decision, ok: consent}\n"
+        'positive: {visit: ["yes", Y], ok: [J]}\ncluster: household\n'
+        "format: {separator: tab, decimal: ',', thousands: \"’\", dates: dmy, case: keep}\n",
+    )
+    roles = load_roles(path)
+    assert roles.positives("visit") == ("yes", "Y")
+    assert (roles.positives("ok"), roles.positives("sent")) == (("J",), ())
+    assert roles.cluster == "household"
+    expected = {"separator": "\t", "decimal": ",", "thousands": "'", "dates": "dmy", "case": "keep"}
+    assert dict(roles.format) == expected
+    assert Roles.from_dict(roles.to_dict()) == roles
+    assert pickle.loads(pickle.dumps(roles)) == roles
+    assert hash(Roles.from_dict(roles.to_dict())) == hash(roles)
+
+
+def test_a_value_without_a_column_counts_in_the_outcome_meant_and_in_decisions():
+    columns = {"a": "outcome", "b": "outcome", "c": "decision", "d": "consent"}
+    roles = Roles(columns, outcome="b", positive=["yes", "Y"])
+    assert [name for name in columns if roles.positives(name)] == ["b", "c"]
+    assert roles.positives("b") == ("yes", "Y")
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("positive: []\n", ', line 2: "positive" must be one value, a list of values, or'),
+        ("positive: {c: x}\n", ', line 2: "positive" names the column "c"; accepted are columns'),
+        ("positive: {vist: x}\n", 'Did you mean "visit"?'),
+        ("cluster: [a]\n", ', line 2: "cluster" must be the name of one column'),
+        ("format: dmy\n", ', line 2: under "format" is no mapping; accepted keys are separator'),
+        ("format: {decimals: ','}\n", 'no key "decimals"; accepted are separator'),
+        ("format: {decimal: ;}\n", '"decimal" is ";"; write what stands before the decimals'),
+        ("format: {decimal: ',', thousands: ','}\n", "the same character cannot stand for"),
+        ("format: {separator: ab}\n", '"separator" is "ab"; write what stands between fields'),
+        ("format: {encoding: utf-9}\n", '"encoding" is "utf-9"; write how the file writes'),
+        ("format: {dates: day}\n", '"dates" is "day"; write the order of day, month and year'),
+        ("format: {case: yes}\n", '"case" is "yes"; write whether levels that differ'),
+    ],
+)
+def test_faults_of_the_newer_keys(tmp_path, more, fault):
+    path = write(tmp_path, "columns: {visit: outcome}\n" + more)
+    with pytest.raises(TableError) as caught:
+        load_roles(path)
+    assert fault in str(caught.value)
+    assert str(caught.value).startswith(f"{path}, line 2: ")
