@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ethicalai_lab.core.times import read_times
 from ethicalai_lab.world.config import WorldConfig
 from ethicalai_lab.world.errors import WorldError
 from ethicalai_lab.world.schema import SCHEMA, TRUTH_SCHEMA, Column
@@ -30,8 +31,6 @@ _WANTED = {
     "flag": "0 or 1",
     "bool": "true or false",
     "text": "text",
-    "date": "dates",
-    "time": "dates with a time",
 }
 
 
@@ -65,6 +64,14 @@ def _conform_column(values: pd.Series, column: Column, table: str) -> Any:
         if unknown.any():
             raise wrong(_first(unknown), "one of " + ", ".join(column.categories))
         return given.astype(wanted)
+    if column.kind in ("date", "time"):
+        return read_times(
+            values,
+            column.name,
+            missing=True,
+            where=lambda row: f"Table {table}, column {column.name}, row {row + 1}",
+            error=WorldError,
+        )
     wanted_words = _WANTED[column.kind]
     if column.kind == "text":
         if isinstance(values.dtype, pd.StringDtype):
@@ -75,14 +82,6 @@ def _conform_column(values: pd.Series, column: Column, table: str) -> Any:
         # pandas 2 keeps text as objects, and Arrow marks what is missing with None
         text = values.astype(_text_dtype())
         return text.where(~missing, None) if text.dtype == object else text
-    if column.kind in ("date", "time"):
-        try:
-            times = pd.to_datetime(values)
-        except (ValueError, TypeError):
-            raise wrong(_bad_time(values), wanted_words) from None
-        if times.dt.tz is not None:
-            times = times.dt.tz_convert("UTC").dt.tz_localize(None)
-        return times.astype("datetime64[us]")
     if column.kind == "bool" and values.dtype == bool:
         return values
     numbers = pd.to_numeric(values, errors="coerce")
@@ -115,15 +114,6 @@ def _conform_column(values: pd.Series, column: Column, table: str) -> Any:
 
 def _text_dtype() -> Any:
     return "str" if int(pd.__version__.split(".")[0]) >= 3 else object
-
-
-def _bad_time(values: pd.Series) -> int:
-    for row, value in enumerate(values):
-        try:
-            pd.to_datetime(value)
-        except (ValueError, TypeError):
-            return row
-    return 0
 
 
 def conform(table: pd.DataFrame, columns: Sequence[Column], name: str) -> pd.DataFrame:

@@ -133,3 +133,21 @@ def test_bad_input_is_named(change, word):
     options = {"outcome": outcome, "as_of": AS_OF, "by": ["kind"]} | change
     with pytest.raises(PrivacyError, match=word):
         retention(events, **options)
+
+
+def test_zones_and_ids_as_text_change_nothing():
+    events, outcome = planted(30, n=400)
+    options = {"as_of": AS_OF, "by": ["kind"]}
+    plain = retention(events, outcome, **options)
+    berlin = events["time"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    other = events.assign(time=berlin, customer_id=events["customer_id"].astype(str))
+    found = retention(other, outcome, **options)
+    pd.testing.assert_frame_equal(found.table, plain.table)
+    period = {"customers": outcome.index, "by": "kind", "start": "2025-01-01", "end": AS_OF}
+    counts = behaviour(events, **period)
+    assert counts.to_numpy().sum() > 0
+    pd.testing.assert_frame_equal(behaviour(other, **period), counts)
+    with pytest.raises(PrivacyError, match="2025-03-04 if the month"):
+        behaviour(events, **{**period, "start": "03.04.2025"})
+    with pytest.raises(PrivacyError, match="events: time is 'x'"):
+        behaviour(events.assign(time="x"), **period)

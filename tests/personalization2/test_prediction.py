@@ -113,3 +113,15 @@ def test_bad_input_is_named(call, word):
     )
     with pytest.raises(InputError, match=word):
         call(events)
+
+
+def test_zones_and_ids_as_text_change_nothing(world):
+    events, people = world.events.head(5_000), list(range(1, 200))
+    berlin = events["time"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    other = events.assign(time=berlin, customer_id=events["customer_id"].astype(str))
+    for call in (customer_features, next_period):
+        expected = call(events, people, "2025-07-01")
+        assert expected.to_numpy().any()
+        pd.testing.assert_frame_equal(call(other, people, "2025-07-01 02:00+02:00"), expected)
+        with pytest.raises(InputError, match="as_of is '03"):
+            call(events, people, "03.04.2025")

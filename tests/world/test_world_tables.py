@@ -266,7 +266,7 @@ def test_tables_must_fit_each_other(small_world):
         World.from_tables({"campaign": small_world.campaign}, campaign=small_world.campaign)
     times = small_world.events.astype({"time": object})
     times.loc[3, "time"] = "yesterday-ish"
-    with pytest.raises(WorldError, match="time, row 4: 'yesterday-ish'"):
+    with pytest.raises(WorldError, match="column time, row 4: time is 'yesterday-ish'"):
         World.from_tables(events=times)
 
 
