@@ -2,6 +2,7 @@
 
 Read and written bit by bit after the published format. A string carries what a banner
 recorded; it is no proof that the recording was lawful, and can itself be personal data.
+:func:`may_process` says what it lets a vendor do.
 
 References
 ----------
@@ -16,13 +17,23 @@ import dataclasses
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from ethicalai_lab.consent._bits import BitReader, BitWriter, numbers
 from ethicalai_lab.consent.errors import SignalError
+from ethicalai_lab.consent.purposes import TCF_CONSENT_ONLY, TCF_PURPOSES
 from ethicalai_lab.core.times import read_moment
 
-__all__ = ["PublisherRestriction", "TCString", "decode", "encode", "version"]
+__all__ = [
+    "PublisherRestriction",
+    "TCString",
+    "VendorAnswer",
+    "decode",
+    "encode",
+    "may_process",
+    "version",
+]
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _CORE, _DISCLOSED, _ALLOWED, _PUBLISHER = range(4)
@@ -117,7 +128,37 @@ class TCString(Mapping[str, Any]):
             found.append("purposesLITransparency sets 1; purpose 1 takes consent only.")
         if self.tcfPolicyVersion >= 5 and self.vendorsDisclosed is None:
             found.append("The segment of disclosed vendors is missing; v2.3 requires it.")
+        if self.vendorsDisclosed is not None:
+            shown = set(self.vendorsDisclosed)
+            for name in ("vendorConsents", "vendorLegitimateInterests"):
+                hidden = sorted(set(self[name]) - shown)
+                if hidden:
+                    found.append(
+                        f"{name} sets {_some(hidden)}, which vendorsDisclosed does not name: no "
+                        "choice can be made about a vendor that was not shown."
+                    )
+        found += self._restriction_problems()
         return tuple(found)
+
+    def _restriction_problems(self) -> list[str]:
+        found: list[str] = []
+        vendors: dict[int, dict[int, set[int]]] = {}
+        for one in self.publisherRestrictions:
+            if one.restrictionType == 2 and one.purposeId in _consent_only(self):
+                found.append(
+                    f"publisherRestrictions require legitimate interest for purpose "
+                    f"{one.purposeId}, which takes consent only."
+                )
+            kinds = vendors.setdefault(one.purposeId, {})
+            kinds.setdefault(one.restrictionType, set()).update(one.vendorIds)
+        for purpose, kinds in vendors.items():
+            for one, other in combinations(kinds.values(), 2):
+                if one & other:
+                    found.append(
+                        f"publisherRestrictions contradict themselves on purpose {purpose} for "
+                        f"vendors {_some(sorted(one & other))}."
+                    )
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -125,6 +166,194 @@ class TCString(Mapping[str, Any]):
 
 
 _FIELDS = tuple(f.name for f in dataclasses.fields(TCString))
+
+
+@dataclass(frozen=True)
+class VendorAnswer:
+    """Whether a string lets a vendor process data for a purpose.
+
+    Attributes
+    ----------
+    permitted : bool
+    basis : {"consent", "legitimate_interest"} or None
+        What the permission rests on.
+    because : str
+        One sentence.
+    contradictions : tuple of str
+        Where the string contradicts itself about this vendor and purpose, or breaks the
+        framework's rules for it; empty where nothing.
+    """
+
+    permitted: bool
+    basis: str | None
+    because: str
+    contradictions: tuple[str, ...] = ()
+
+
+def may_process(
+    signal: TCString | str,
+    vendor: int,
+    purpose: int,
+    *,
+    registered: str | None = None,
+    flexible: bool = False,
+) -> VendorAnswer:
+    """Say whether a vendor may process data for a purpose, by a TC string.
+
+    Parameters
+    ----------
+    signal : TCString or str
+    vendor : int
+        Number on the global vendor list, from 1 on.
+    purpose : int
+        From 1 to 11.
+    registered : {"consent", "legitimate_interest"}, optional
+        The basis that the vendor registered for the purpose, which stands on the vendor list
+        and not in the string. By default either counts that the string carries.
+    flexible : bool, default False
+        Whether the vendor registered the purpose as flexible: a publisher's restriction can
+        then change the basis.
+
+    Returns
+    -------
+    VendorAnswer
+
+    Raises
+    ------
+    SignalError
+        If the string is malformed, or vendor, purpose or basis is not accepted.
+
+    Notes
+    -----
+    Both must be set, the purpose's bit and the vendor's, for consent as for legitimate
+    interest. A restriction of type 0 forbids the purpose whatever was registered; types 1
+    and 2 require a basis, and who is not flexible and registered another may not process.
+    Purpose 1 takes consent only, and purposes 3 to 6 since v2.2. A vendor that was not
+    disclosed may do nothing (v2.3); nor may anybody by a string of global scope since v2.2.
+
+    References
+    ----------
+    IAB Tech Lab, *Consent string and vendor list formats v2*: what are publisher
+    restrictions; disclosed vendors.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.consent import tcf
+    >>> text = tcf.encode(lastUpdated="2026-01-12", purposesConsent=[1, 3], vendorConsents=[2],
+    ...                   purposesLITransparency=[7], vendorLegitimateInterests=[2],
+    ...                   vendorsDisclosed=[2])
+    >>> tcf.may_process(text, vendor=2, purpose=3).basis
+    'consent'
+    >>> tcf.may_process(text, vendor=2, purpose=7, registered="consent").because
+    'The user gave no consent to purpose 7.'
+    >>> tcf.may_process(text, vendor=9, purpose=3).permitted
+    False
+    """
+    if isinstance(signal, str):
+        signal = decode(signal)
+    vendor = numbers([vendor], "vendor", HIGHEST_VENDOR)[0]
+    if isinstance(purpose, bool) or purpose not in TCF_PURPOSES:
+        raise SignalError(f"purpose is {purpose!r}; purposes from 1 to 11 are accepted.")
+    if registered is not None and registered not in _SIGNALS:
+        raise SignalError(f"registered is {registered!r}; accepted are {', '.join(_SIGNALS)}.")
+    kinds = {
+        one.restrictionType
+        for one in signal.publisherRestrictions
+        if one.purposeId == purpose and vendor in one.vendorIds
+    }
+    odd = tuple(_contradictions(signal, vendor, purpose, kinds))
+    barred = _barred(signal, vendor, purpose, kinds)
+    if barred:
+        return VendorAnswer(False, None, barred, odd)
+    required = {1: "consent", 2: "legitimate_interest"}.get(next(iter(kinds), 0))
+    if required and registered not in (None, required) and not flexible:
+        words = [name.replace("_", " ") for name in (required, registered)]
+        because = f"The publisher requires {words[0]}, and the vendor registered {words[1]} only."
+        return VendorAnswer(False, None, because, odd)
+    basis = required or registered
+    missing = []
+    for name in _SIGNALS if basis is None else (basis,):
+        lacks = _lacks(signal, vendor, purpose, name)
+        if not lacks:
+            because = f"The string carries {name.replace('_', ' ')} for purpose and vendor."
+            return VendorAnswer(True, name, because, odd)
+        missing.append(lacks)
+    return VendorAnswer(False, None, " ".join(missing), odd)
+
+
+# basis -> the fields that carry it, of the purpose and of the vendor
+_SIGNALS = {
+    "consent": ("purposesConsent", "vendorConsents"),
+    "legitimate_interest": ("purposesLITransparency", "vendorLegitimateInterests"),
+}
+
+
+def _consent_only(signal: TCString) -> tuple[int, ...]:
+    return TCF_CONSENT_ONLY if signal.tcfPolicyVersion >= 4 else (1,)
+
+
+def _barred(signal: TCString, vendor: int, purpose: int, kinds: set[int]) -> str | None:
+    """Return what forbids the purpose whatever the user said, or None."""
+    if signal.tcfPolicyVersion >= 4 and not signal.isServiceSpecific:
+        return "The string is of global scope, which vendors take as invalid since v2.2."
+    if signal.vendorsDisclosed is None:
+        if signal.tcfPolicyVersion >= 5:
+            return "The string does not say which vendors were disclosed, as v2.3 requires."
+    elif vendor not in signal.vendorsDisclosed:
+        return f"Vendor {vendor} was not disclosed to the user."
+    if 0 in kinds:
+        return f"The publisher does not allow purpose {purpose} to vendor {vendor}."
+    if len(kinds) > 1:
+        return f"The publisher requires both bases for purpose {purpose}, which cannot be met."
+    return None
+
+
+def _lacks(signal: TCString, vendor: int, purpose: int, basis: str) -> str | None:
+    """Return what is missing of a basis for vendor and purpose, or None."""
+    of_purpose, of_vendor = _SIGNALS[basis]
+    if basis == "consent":
+        if purpose not in signal[of_purpose]:
+            unasked = purpose == 1 and signal.purposeOneTreatment
+            return (
+                f"Purpose 1 was not put to the user; the law of {signal.publisherCC} decides."
+                if unasked
+                else f"The user gave no consent to purpose {purpose}."
+            )
+        if vendor not in signal[of_vendor]:
+            return f"The user gave no consent to vendor {vendor}."
+        return None
+    if purpose in _consent_only(signal):
+        return f"Purpose {purpose} takes consent only."
+    if purpose not in signal[of_purpose]:
+        return f"No legitimate interest stands for purpose {purpose}."
+    if vendor not in signal[of_vendor]:
+        return f"No legitimate interest stands for vendor {vendor}."
+    return None
+
+
+def _contradictions(signal: TCString, vendor: int, purpose: int, kinds: set[int]) -> Iterator[str]:
+    """Yield where the string contradicts itself about a vendor and a purpose."""
+    set_for = [name for _, name in _SIGNALS.values() if vendor in signal[name]]
+    if signal.vendorsDisclosed is not None and vendor not in signal.vendorsDisclosed and set_for:
+        yield f"Vendor {vendor} is set in {' and '.join(set_for)} and was not disclosed."
+    if purpose in _consent_only(signal):
+        if purpose in signal.purposesLITransparency:
+            yield f"purposesLITransparency sets purpose {purpose}, which takes consent only."
+        if 2 in kinds:
+            yield (
+                f"The publisher requires legitimate interest for purpose {purpose}, which takes "
+                "consent only."
+            )
+    if len(kinds) > 1:
+        words = " and ".join(RESTRICTIONS[kind] for kind in sorted(kinds))
+        yield f"The publisher restricts purpose {purpose} in two ways: {words}."
+    if purpose == 1 and signal.purposeOneTreatment and 1 in signal.purposesConsent:
+        yield "purposeOneTreatment says that purpose 1 was not put to the user, who consented to it."
+
+
+def _some(values: list[int]) -> str:
+    shown = ", ".join(map(str, values[:5]))
+    return shown if len(values) <= 5 else f"{shown} and {len(values) - 5} more"
 
 
 def version(text: str) -> int:

@@ -63,6 +63,8 @@ IDS = st.lists(st.integers(1, 3000), max_size=40)
 def signals(draw):
     policy = draw(st.sampled_from([2, 4, 5]))
     interest = [2, 7, 8, 9, 10, 11] if policy >= 4 else [2, 3, 4, 5, 6, 7]
+    restricted = st.tuples(st.sampled_from([2, 7, 8, 12, 24]), st.integers(0, 2), IDS)
+    consents, interests = draw(IDS), draw(IDS)
     fields = {
         "lastUpdated": draw(st.dates(datetime.date(2018, 5, 25), datetime.date(2180, 1, 1))),
         "cmpId": draw(st.integers(0, 4095)),
@@ -77,14 +79,12 @@ def signals(draw):
         "purposesLITransparency": draw(st.lists(st.sampled_from(interest))),
         "purposeOneTreatment": draw(st.booleans()),
         "publisherCC": draw(st.sampled_from(["AA", "FR", "DE"])),
-        "vendorConsents": draw(IDS),
-        "vendorLegitimateInterests": draw(IDS),
-        "vendorsDisclosed": draw(IDS),
+        "vendorConsents": consents,
+        "vendorLegitimateInterests": interests,
+        "vendorsDisclosed": [*draw(IDS), *consents, *interests],
         "publisherRestrictions": [
             tcf.PublisherRestriction(p, k, tuple(v))
-            for p, k, v in draw(
-                st.lists(st.tuples(st.integers(1, 24), st.integers(0, 2), IDS), max_size=3)
-            )
+            for p, k, v in draw(st.lists(restricted, max_size=3, unique_by=lambda one: one[0]))
         ],
     }
     if draw(st.booleans()):
@@ -185,6 +185,10 @@ def test_overlapping_ranges_cannot_fill_the_memory():
     assert len(tcf.decode(writer.text()).vendorConsents) == 65_535
 
 
+def _restrict(purpose, kind, vendors=(2,)):
+    return {"purposeId": purpose, "restrictionType": kind, "vendorIds": vendors}
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -194,6 +198,10 @@ def test_overlapping_ranges_cannot_fill_the_memory():
         ({"isServiceSpecific": False}, "invalid"),
         ({"lastUpdated": "2026-01-12T10:00:00"}, "only the day"),
         ({"created": "2026-01-11"}, "equal"),
+        ({"vendorConsents": [1, 7]}, "vendorConsents sets 7, which vendorsDisclosed"),
+        ({"vendorLegitimateInterests": [9]}, "sets 9, which vendorsDisclosed"),
+        ({"publisherRestrictions": [_restrict(3, 2)]}, "purpose 3, which takes consent only"),
+        ({"publisherRestrictions": [_restrict(2, 1), _restrict(2, 2)]}, "contradict themselves"),
         ({"purposesConsent": [25]}, "from 1 to 24"),
         ({"purposesConsent": "13"}, "list of whole numbers"),
         ({"vendorConsents": [0]}, "from 1 to 65535"),
@@ -241,3 +249,157 @@ def test_a_string_s_day_is_read_as_every_date_is(given_day):
     assert tcf.encode(lastUpdated=given_day, tcfPolicyVersion=4) == text
     with pytest.raises(SignalError, match="2026-04-03 if the day comes first"):
         tcf.encode(lastUpdated="03.04.2026", tcfPolicyVersion=4)
+
+
+# ---------------------------------------------------------------- may a vendor do it?
+
+VENDOR = 2
+# by hand from "what are publisher restrictions" of the specification: what the string carries
+# (consent, interest), what the publisher restricts, what the vendor registered, and what follows
+NO, C, LI = None, "consent", "legitimate_interest"
+TRUTH = [
+    # carries      restricts  registered, flexible -> basis
+    ((True, True), None, (C, False), C),
+    ((True, True), None, (LI, False), LI),
+    ((True, True), None, (LI, True), LI),  # flexible alone changes nothing
+    ((True, False), None, (LI, True), NO),  # so consent does not stand in for it
+    ((False, True), None, (C, True), NO),
+    ((False, True), None, (C, False), NO),
+    ((True, True), 0, (C, True), NO),  # forbidden whatever was registered
+    ((True, True), 0, (LI, False), NO),
+    ((True, True), 1, (LI, True), C),
+    ((False, True), 1, (LI, True), NO),  # must not fall back on legitimate interest
+    ((True, True), 1, (LI, False), NO),  # not flexible: cannot do what is required
+    ((True, True), 1, (C, False), C),
+    ((True, True), 2, (C, True), LI),
+    ((True, False), 2, (C, True), NO),
+    ((True, True), 2, (C, False), NO),
+    ((True, True), 2, (LI, False), LI),
+    ((True, False), None, (None, False), C),  # not known what was registered
+    ((False, True), None, (None, False), LI),
+    ((False, True), 1, (None, False), NO),
+    ((True, False), 2, (None, False), NO),
+    ((False, False), None, (None, False), NO),
+]
+
+
+def a_string(purpose=7, carries=(True, True), kinds=(), **fields):
+    consent, interest = carries
+    return tcf.TCString(
+        **{
+            "created": "2026-01-12T00:00:00Z",
+            "lastUpdated": "2026-01-12T00:00:00Z",
+            "purposesConsent": [purpose] if consent else [],
+            "vendorConsents": [VENDOR] if consent else [],
+            "purposesLITransparency": [purpose] if interest else [],
+            "vendorLegitimateInterests": [VENDOR] if interest else [],
+            "publisherRestrictions": [
+                tcf.PublisherRestriction(purpose, kind, (VENDOR,)) for kind in kinds
+            ],
+            "vendorsDisclosed": [VENDOR],
+            **fields,
+        }
+    )
+
+
+@pytest.mark.parametrize(("carries", "kind", "registered", "basis"), TRUTH)
+def test_a_vendor_may_do_what_string_and_publisher_allow(carries, kind, registered, basis):
+    signal = a_string(carries=carries, kinds=() if kind is None else (kind,))
+    options = {"registered": registered[0], "flexible": registered[1]}
+    answer = tcf.may_process(signal, VENDOR, 7, **options)
+    assert (answer.basis, answer.permitted) == (basis, basis is not None)
+    assert answer.because.endswith(".")
+    assert answer.contradictions == ()
+    # written and read again it says the same
+    text = tcf.encode(signal)
+    assert tcf.may_process(text, VENDOR, 7, **options) == answer
+    # and nobody else may do anything
+    other = tcf.may_process(signal, 3, 7, **options)
+    assert not other.permitted
+    # nor where only the purpose's bit, or only the vendor's, is set
+    for name in ("purposesConsent", "purposesLITransparency"):
+        half = a_string(carries=carries, kinds=() if kind is None else (kind,), **{name: []})
+        answer = tcf.may_process(half, VENDOR, 7, **options)
+        assert answer.basis != (C if name == "purposesConsent" else LI)
+
+
+@pytest.mark.parametrize(
+    ("fields", "purpose", "permitted", "because", "contradiction"),
+    [
+        ({"vendorsDisclosed": [3]}, 7, False, "not disclosed", "was not disclosed"),
+        ({"vendorsDisclosed": None}, 7, False, "which vendors were disclosed", None),
+        ({"vendorsDisclosed": None, "tcfPolicyVersion": 4}, 7, True, "carries", None),
+        ({"isServiceSpecific": False}, 7, False, "global scope", None),
+        ({"carries": (False, True)}, 4, False, "consent only", "sets purpose 4"),
+        ({"carries": (False, True), "tcfPolicyVersion": 2}, 4, True, "carries", None),
+        ({"carries": (False, True), "tcfPolicyVersion": 2}, 1, False, "consent only", "purpose 1"),
+        ({"kinds": (1, 2)}, 7, False, "both bases", "in two ways: require_consent and"),
+        ({"kinds": (0, 1)}, 7, False, "does not allow", "in two ways: not_allowed and"),
+        ({"kinds": (2,)}, 3, False, "consent only", "requires legitimate interest for purpose 3"),
+        (
+            {"carries": (False, False), "purposeOneTreatment": True, "publisherCC": "DE"},
+            1,
+            False,
+            "law of DE decides",
+            None,
+        ),
+        (
+            {"carries": (True, False), "purposeOneTreatment": True},
+            1,
+            True,
+            "carries consent",
+            "purposeOneTreatment",
+        ),
+    ],
+)
+def test_what_else_forbids_and_what_contradicts(fields, purpose, permitted, because, contradiction):
+    answer = tcf.may_process(a_string(purpose, **fields), VENDOR, purpose)
+    assert answer.permitted == permitted
+    assert because in answer.because
+    if contradiction is None:
+        assert answer.contradictions == ()
+    else:
+        assert any(contradiction in one for one in answer.contradictions)
+
+
+@settings(max_examples=100)
+@given(
+    fields=signals(),
+    vendors=st.lists(st.lists(st.integers(1, 4), max_size=4), min_size=2, max_size=2),
+    shown=st.lists(st.integers(5, 9)),
+    vendor=st.integers(1, 4),
+    purpose=st.sampled_from([1, 2, 7, 8]),
+)
+def test_answers_rest_on_the_bits_another_reader_sees(fields, vendors, shown, vendor, purpose):
+    iab_tcf = pytest.importorskip("iab_tcf")
+    fields |= dict(zip(("vendorConsents", "vendorLegitimateInterests"), vendors, strict=True))
+    fields["vendorsDisclosed"] = [*shown, *vendors[0], *vendors[1]]
+    text = tcf.encode(fields)
+    theirs = iab_tcf.decode_v2(text)
+    carried = {
+        C: theirs.is_purpose_allowed(purpose) and theirs.is_vendor_allowed(vendor),
+        LI: theirs.has_purpose_legitimate_interest(purpose) and theirs.is_interest_allowed(vendor),
+    }
+    kinds = {
+        one.restrictionType
+        for one in fields["publisherRestrictions"]
+        if one.purposeId == purpose and vendor in one.vendorIds
+    }
+    for basis, kind in ((C, 1), (LI, 2)):
+        answer = tcf.may_process(text, vendor, purpose, registered=basis)
+        assert answer.permitted == bool(carried[basis] and kinds <= {kind})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vendor": 0}, "from 1 to 65535"),
+        ({"purpose": 12}, "from 1 to 11"),
+        ({"purpose": True}, "from 1 to 11"),
+        ({"registered": "interest"}, "accepted are consent, legitimate_interest"),
+        ({"signal": "COty"}, "TC string"),
+    ],
+)
+def test_questions_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(SignalError, match=message):
+        tcf.may_process(**{"signal": a_string(), "vendor": VENDOR, "purpose": 7, **options})
