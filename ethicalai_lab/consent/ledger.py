@@ -790,7 +790,9 @@ class ConsentLedger:
                     "privacy_notice_sha256": text and hashlib.sha256(text.encode()).hexdigest(),
                     "purpose": purpose.title,
                     "purpose_type": purpose.dpv_iri,
-                    "lawful_basis": purpose.basis[regime],
+                    # only the GDPR lists bases; elsewhere there is a model of choice
+                    "lawful_basis": purpose.basis[regime] if regime == "gdpr" else None,
+                    "model_of_choice": None if regime == "gdpr" else purpose.basis[regime],
                     "pii_information": [
                         {
                             "pii_type": category,

@@ -226,10 +226,15 @@ def test_a_receipt_holds_the_standard_s_fields(ledger, event):
     assert first["permitted_now"]
     assert not second["permitted_now"]
     assert second["recipient_third_parties"] == ["ad_platform", "data_partner"]
+    assert (first["lawful_basis"], first["model_of_choice"]) == ("consent", None)
     # the state of an earlier moment can be shown as well
     assert len(ledger.receipt(1, "2025-03-01 12:00")["pii_processing"]) == 1
     with pytest.raises(LedgerError, match="no event"):
         ledger.receipt(1, "2025-01-01")
+    # California lists no bases: there is an opt-out
+    ledger.record(event(2, purpose="third_party_sharing", action="opt_out", regime="ccpa"))
+    told = ledger.receipt(2)["pii_processing"][0]
+    assert (told["lawful_basis"], told["model_of_choice"]) == (None, "opt_out")
 
 
 def test_history_is_in_order_of_time(ledger, event):
