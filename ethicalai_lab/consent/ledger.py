@@ -13,6 +13,7 @@ GDPR Arts 7(1), 7(3), 17 and 21; ISO/IEC TS 27560 (records and receipts of conse
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from ethicalai_lab.consent.errors import LedgerError
 from ethicalai_lab.consent.events import ACTIONS, SOURCES, Batch, check, microseconds
 from ethicalai_lab.consent.events import persons as _persons
 from ethicalai_lab.consent.purposes import REGIMES, Purposes
-from ethicalai_lab.consent.store import Store
+from ethicalai_lab.consent.store import Store, Verification
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,11 +48,15 @@ class Acknowledgement:
     count : int
     first, last : int or None
         Sequence numbers; None where no event was handed in.
+    clock_ran_back : bool
+        Whether the clock showed less than when the last events were recorded. The events
+        are kept; it is for you to find out which of the two times is wrong.
     """
 
     count: int
     first: int | None
     last: int | None
+    clock_ran_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,17 @@ class Erasure:
     unlinked_events: int
     suppressed: tuple[str, ...]
     kept: str
+
+
+def _in_turn(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let one thread at a time into a ledger."""
+
+    @functools.wraps(method)
+    def taking_turns(self: ConsentLedger, *args: Any, **named: Any) -> Any:
+        with self._store.lock:
+            return method(self, *args, **named)
+
+    return taking_turns
 
 
 class LedgerReader:
@@ -140,7 +156,9 @@ class ConsentLedger:
     Notes
     -----
     ``record`` returns only after the database has committed, so what it acknowledged
-    survives a killed process. Questions are answered from a sorted index in memory, which
+    survives a killed process. One handle at a time has a ledger open; the system frees it
+    when the process ends, however it ends. Threads may share the handle: they take turns.
+    Questions are answered from a sorted index in memory, which
     is built when it is first needed and dropped whenever something is recorded.
 
     Examples
@@ -186,7 +204,7 @@ class ConsentLedger:
         self._indexes: dict[int | None, _index.Index] = {}
         self._events: dict[str, NDArray[Any]] | None = None
         self._suppressed: dict[str, set[bytes]] | None = None
-        self._store = Store(self.path)
+        self._store = Store(path)
 
     def close(self) -> None:
         """Close the file; what was acknowledged is in it."""
@@ -198,6 +216,7 @@ class ConsentLedger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @_in_turn
     def __len__(self) -> int:
         return self._store.count()
 
@@ -225,6 +244,7 @@ class ConsentLedger:
 
     # ------------------------------------------------------------------ writing
 
+    @_in_turn
     def record(self, events: Any) -> Acknowledgement:
         """Add events: all of them, or none.
 
@@ -252,13 +272,14 @@ class ConsentLedger:
         if not len(batch):
             return Acknowledgement(0, None, None)
         self._respect_suppression(batch)
-        first = self._store.add(batch, self.purposes.names, now)
+        first, ran_back = self._store.add(batch, self.purposes.names, now)
         if self._events is not None:
             new = _columns(batch)
             self._events = {k: np.concatenate([v, new[k]]) for k, v in self._events.items()}
         self._indexes.clear()
-        return Acknowledgement(len(batch), first, first + len(batch) - 1)
+        return Acknowledgement(len(batch), first, first + len(batch) - 1, ran_back)
 
+    @_in_turn
     def register(self, people: Any) -> int:
         """Say under which regime people live, since when, and when they were born.
 
@@ -302,6 +323,7 @@ class ConsentLedger:
         self._indexes.clear()
         return int(person.size)
 
+    @_in_turn
     def add_notice(self, version: str, text: str, *, language: str = "en") -> str:
         """Keep the wording of a notice, so that it can be shown what people agreed to.
 
@@ -335,6 +357,7 @@ class ConsentLedger:
             self._store.add_notice(version, language, text)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @_in_turn
     def erase(self, person: int, at: Any = None) -> Erasure:
         """Forget who a person is, and keep as evidence only what ties to nobody.
 
@@ -356,11 +379,14 @@ class ConsentLedger:
         """
         number = int(_persons(np.array([person]), "person")[0])
         moment = self.now() if at is None else int(microseconds([at], "at")[0])
+        self._store.finish()
         if not self._store.knows(number):
             return Erasure(False, 0, (), "The ledger holds nothing on this person.")
         denied = self._standing_refusals(number, moment)
-        count = self._store.erase(number, denied, moment)
-        self._forget_cache()
+        try:
+            count = self._store.erase(number, denied, moment)
+        finally:
+            self._forget_cache()
         kept = (
             "A keyed hash of the number, so that the refusal is respected on a new import "
             "(suppression list), and events that can no longer be tied to anyone."
@@ -406,6 +432,7 @@ class ConsentLedger:
 
     # ------------------------------------------------------------------ deciding
 
+    @_in_turn
     def permitted(
         self, people: ArrayLike, purpose: Any, at: Any, *, regime: str | None = None
     ) -> NDArray[np.bool_]:
@@ -480,6 +507,7 @@ class ConsentLedger:
             if name in suppressed and self._store.token(int(person[row])) in suppressed[name]:
                 answer[row] = False
 
+    @_in_turn
     def choices(self, person: int, at: Any = None, *, regime: str | None = None) -> pd.DataFrame:
         """Return one row a purpose: what holds for a person, since when, and why.
 
@@ -552,6 +580,7 @@ class ConsentLedger:
             SOURCES[events["source"][row]],
         )
 
+    @_in_turn
     def last_event(
         self, people: ArrayLike, purpose: str, at: Any, *, actions: tuple[str, ...] = ACTIONS
     ) -> pd.DataFrame:
@@ -684,6 +713,52 @@ class ConsentLedger:
 
     # ------------------------------------------------------------------ evidence
 
+    @_in_turn
+    def verify(self, kept: str | None = None) -> Verification:
+        """Go through every event and key and say whether anything is lost or changed.
+
+        Parameters
+        ----------
+        kept : str, optional
+            The ``head`` of an earlier verification, kept elsewhere. Then it is also
+            checked that all events up to there are those of that time.
+
+        Returns
+        -------
+        Verification
+            whole, events, head, and findings in plain sentences: what is lost or changed,
+            and where the clock ran backwards (events recorded then are kept all the same).
+
+        Raises
+        ------
+        LedgerError
+            If ``kept`` is no head.
+
+        Notes
+        -----
+        Each event's hash covers its row and the hash before it; number and hash of the last
+        one stand in the file and in a second one beside it (its name ends in ``.head``). So
+        a lost end, a changed row and an older copy of the file are noticed. The chain is in
+        the files that it vouches for: whoever puts older copies of *both* back, or writes
+        a chain of their own, is noticed only with a head that was kept elsewhere. What is
+        registered about people, notices and suppressions are counted as changes, but their
+        content is not chained.
+
+        Examples
+        --------
+        >>> from ethicalai_lab.consent import ConsentLedger
+        >>> with ConsentLedger(None, now="2026-01-12") as ledger:
+        ...     said = {"person": 7, "purpose": "analytics", "notice_version": "2025-1",
+        ...             "source": "banner", "regime": "gdpr", "time": "2025-03-01"}
+        ...     _ = ledger.record({**said, "action": "grant"})
+        ...     head = ledger.verify().head
+        ...     _ = ledger.record({**said, "action": "withdraw"})
+        ...     ledger.verify(head).whole
+        True
+        """
+        return self._store.verify(kept)
+
+    @_in_turn
     def history(self, person: int) -> pd.DataFrame:
         """Return every event of a person in order of time, as recorded.
 
@@ -694,13 +769,14 @@ class ConsentLedger:
             recorded_at; empty for who is unknown.
         """
         number = int(_persons(np.array([person]), "person")[0])
-        return self._store.execute(
+        return self._store.frame(
             "SELECT e.seq, e.purpose, e.action, e.time, e.notice_version, e.source, e.regime,"
             " e.recorded_at FROM events e JOIN people p USING (subject) WHERE p.person = ?"
             " ORDER BY e.time, e.seq",
             [number],
-        ).df()
+        )
 
+    @_in_turn
     def evidence(self, person: int, purpose: str) -> dict[str, Any]:
         """Return what shows that a person consented: who, when, how, and what was shown.
 
@@ -742,6 +818,7 @@ class ConsentLedger:
             "withdrawn": ended.max().isoformat() if len(ended) else None,
         }
 
+    @_in_turn
     def receipt(self, person: int, at: Any = None, *, controller: str = "shop") -> dict[str, Any]:
         """Return a consent receipt for a person, in the terms of ISO/IEC TS 27560.
 

@@ -64,7 +64,7 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path, repo):
             assert len(ledger) >= acknowledged
             # a batch is kept whole or not at all
             assert len(ledger) % 3 == 0
-            seq = ledger._store.execute("SELECT seq FROM events ORDER BY seq").fetchnumpy()["seq"]
+            seq = ledger._store.frame("SELECT seq FROM events ORDER BY seq")["seq"]
             assert np.array_equal(seq, np.arange(1, len(ledger) + 1))
 
 
@@ -135,7 +135,7 @@ def test_the_clock_is_the_computer_s_unless_told(event):
 
 def test_opening_what_is_no_ledger(tmp_path):
     (tmp_path / "text.duckdb").write_text("not a database at all " * 500)
-    with pytest.raises(LedgerError, match="cannot be opened as a ledger"):
+    with pytest.raises(LedgerError, match="it is no consent ledger"):
         ConsentLedger(tmp_path / "text.duckdb")
     base = duckdb.connect(str(tmp_path / "other.duckdb"))
     base.execute("CREATE TABLE x (a INT)")
@@ -299,7 +299,7 @@ def test_the_log_holds_no_person_s_number(tmp_path, event):
         ledger.record(event(123_456_789))
         (subject,) = ledger._store.one("SELECT subject FROM events")
         assert subject != 123_456_789
-        columns = [row[0] for row in ledger._store.execute("DESCRIBE events").fetchall()]
+        columns = [row[0] for row in ledger._store.rows("DESCRIBE events")]
         assert "person" not in columns
 
 
