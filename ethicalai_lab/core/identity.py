@@ -122,8 +122,8 @@ def same_person(
     >>> same_person(["0007", "8"], 7, "id")
     Traceback (most recent call last):
     ...
-    ethicalai_lab.errors.InputError: row 0: id is '0007', which may or may not be 7; ask for \
-the identifier exactly as the column writes it.
+    ethicalai_lab.errors.InputError: row 0: id is '0007', which may or may not be 7; write both \
+alike.
     """
     wanted = person_keys(person, "the person asked for", error=error)
     if wanted.size != 1 or np.ndim(person) != 0:
@@ -136,8 +136,8 @@ the identifier exactly as the column writes it.
         for row, key in enumerate(keys):
             if key is not None and not same[row] and _loose(key) == loose:
                 raise error(
-                    f"row {row}: {name} is {key!r}, which may or may not be {person!r}; ask for "
-                    "the identifier exactly as the column writes it."
+                    f"row {row}: {name} is {key!r}, which may or may not be {person!r}; "
+                    "write both alike."
                 )
     return same
 
