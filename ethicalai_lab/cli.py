@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     seed = _whole(0, 2**32 - 1)
 
     def own_table(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("data", metavar="DATA", help="CSV (also .gz) or Parquet file")
+        parser.add_argument("data", metavar="DATA", help="CSV (also .gz), Parquet or .xlsx file")
         parser.add_argument("--roles", required=True, help="roles.yaml: the role of each column")
         parser.add_argument("--json", action="store_true", help="print JSON instead of text")
         parser.add_argument("--html", metavar="OUT", help="also write a self-contained web page")
@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         "Draft a roles.yaml from the column names of a table.",
         "Every line of it is a guess for you to review.",
     )
-    roles.add_argument("data", metavar="DATA", help="CSV (also .gz) or Parquet file")
+    roles.add_argument("data", metavar="DATA", help="CSV (also .gz), Parquet or .xlsx file")
     roles.add_argument("--out", help="write it to this new file instead of printing it")
 
     world = verb("world", _world, "Draw a synthetic world and write its tables as Parquet.")
@@ -167,7 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("policy", metavar="POLICY", help="policy file, such as my_policy.yaml")
     ground = evaluate.add_mutually_exclusive_group()
     ground.add_argument("--world", metavar="DIR", help="a world that `world` wrote")
-    ground.add_argument("--table", metavar="FILE", help="your own CSV (also .gz) or Parquet file")
+    ground.add_argument(
+        "--table", metavar="FILE", help="your own CSV (also .gz), Parquet or .xlsx file"
+    )
     evaluate.add_argument("--roles", help="roles.yaml of your own table")
     evaluate.add_argument(
         "--fail-under", metavar="RULES", help="rules.yaml: bounds on measures, and who set them"

@@ -20,6 +20,8 @@ from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.core.reading import reading_html, reading_text
 from ethicalai_lab.fairness._coding import FairnessInputError, binary
 from ethicalai_lab.fairness.auditing import FOUR_FIFTHS_NOTE, Audit, audit
+from ethicalai_lab.world.column_types import measured
+from ethicalai_lab.world.tables import place_of
 
 __all__ = ["cli_audit", "report"]
 
@@ -266,7 +268,7 @@ def _choose(table: pd.DataFrame, roles: Any, threshold: float | None) -> dict[st
     clusters = _who_is_the_same(table, roles, by_role, notes)
     groups = {}
     for name in protected:
-        column = table[name]
+        column = measured(table[name])
         if pd.api.types.is_numeric_dtype(column) and column.nunique() > 12:
             column = _bands(column)
             notes.append(f"{name} is cut into bands of about equal size.")
@@ -300,7 +302,7 @@ def _by_role(table: pd.DataFrame, roles: Any) -> dict[str, list[str]]:
 def _what_happened(
     table: pd.DataFrame, roles: Any, by_role: dict[str, list[str]], notes: list[str]
 ) -> Any:
-    positive, outcome = _get(roles, "positive"), _get(roles, "outcome")
+    outcome = _get(roles, "outcome")
     outcomes = by_role.get("outcome", [])
     if outcome is None and len(outcomes) > 1:
         raise FairnessInputError(
@@ -313,8 +315,9 @@ def _what_happened(
         return None
     if outcome not in table:
         raise FairnessInputError(f"outcome {outcome!r} is not a column of the table.")
+    positive = _positive(roles, outcome)
     notes.append(f"Outcome: {outcome}" + ("" if positive is None else f" = {positive}") + ".")
-    return _flag(table[outcome], positive, outcome)
+    return _flag(table, outcome, positive)
 
 
 def _who_was_selected(
@@ -328,12 +331,11 @@ def _who_was_selected(
     """Return 0/1 for each decision that the table holds, by its column's name."""
     if by_role.get("decision"):
         names = by_role["decision"]
-        positive = _get(roles, "positive")
         if len(names) > 1:
             notes.append(f"{len(names)} decisions, each audited: {', '.join(names)}.")
         else:
             notes.append(f"Selected: {names[0]}.")
-        return {name: _flag(table[name], positive, name) for name in names}
+        return {name: _flag(table, name, _positive(roles, name)) for name in names}
     if score is not None:
         values = np.asarray(pd.to_numeric(score, errors="coerce"), dtype=float)
         inside = bool(np.nanmin(values) >= 0 and np.nanmax(values) <= 1) if len(values) else True
@@ -383,7 +385,18 @@ def _who_is_the_same(
     return table[name]
 
 
-def _flag(values: pd.Series, positive: Any, name: str) -> Any:
+def _positive(roles: Any, column: str) -> Any:
+    """Return the value that counts in a column, where the roles name one."""
+    said = _get(roles, "positive")
+    return said.get(column) if isinstance(said, Mapping) else said
+
+
+def _flag(table: pd.DataFrame, name: str, positive: Any) -> Any:
+    values = table[name]
+    if isinstance(positive, list | tuple):
+        # several spellings of one value
+        alike = values.astype(str).isin([str(word) for word in positive])
+        values, positive = values.astype(object).mask(alike, positive[0]), positive[0]
     if pd.api.types.is_numeric_dtype(values) or positive is None:
         if positive is not None and positive in set(values.dropna().unique()):
             return _equal(values, positive, name)
@@ -392,6 +405,13 @@ def _flag(values: pd.Series, positive: Any, name: str) -> Any:
             raise FairnessInputError(
                 f"column {name!r} holds {texts[0]!r}; 0/1 or true/false are accepted, or text once "
                 f'the roles say which value counts, such as `positive: "{max(texts)}"`.'
+            )
+        other = ~values.isin([0, 1, -1] if (values == -1).any() else [0, 1]) & values.notna()
+        if other.any():
+            row = int(np.argmax(np.asarray(other)))
+            raise FairnessInputError(
+                f'{place_of(table, row)}: column "{name}" holds {values.iloc[row]:g}; an audit needs '
+                "0/1 or true/false, such as bought or not instead of an amount."
             )
         return binary(values, f"column {name!r}")
     seen = [str(v) for v in pd.unique(values.dropna())]
@@ -408,7 +428,7 @@ def _equal(values: pd.Series, positive: Any, name: str) -> Any:
     if missing.any():
         raise FairnessInputError(
             f"column {name!r} is missing in {int(missing.sum()):,} rows, first in row "
-            f"{int(np.argmax(missing))}; drop or fill them first."
+            f"{int(np.argmax(missing)) + 1}; drop or fill them first."
         )
     return np.asarray(values == positive)
 

@@ -292,9 +292,8 @@ def analyse_experiment(
         raise InputError("the table has no rows; one row a person is needed.")
 
     arm_of, control, arms = _arms(table[treatment], getattr(roles, "control", None))
-    positive = getattr(roles, "positive", None)
     values = {
-        name: _outcome(table[name], positive if name == main or len(outcomes) == 1 else None)
+        name: _outcome(table[name], _positive(roles, name, main if len(outcomes) > 1 else name))
         for name in outcomes
     }
     y = values[main]
@@ -455,6 +454,14 @@ def _arms(column: pd.Series, control: Any) -> tuple[NDArray[Any], Any, list[Any]
     return column.to_numpy(dtype=object), control, arms
 
 
+def _positive(roles: Any, column: str, main: str) -> Any:
+    """Return the value that counts in a column; given without a column, it is the main one's."""
+    said = getattr(roles, "positive", None)
+    if isinstance(said, Mapping):
+        return said.get(column)
+    return said if column == main else None
+
+
 def _outcome(column: pd.Series, positive: Any) -> Floats:
     name = column.name
     missing = column.isna().to_numpy()
@@ -464,9 +471,10 @@ def _outcome(column: pd.Series, positive: Any) -> Floats:
             f"{int(np.argmax(missing)) + 1}); an outcome must be known for everyone."
         )
     if positive is not None:
-        hit = (column == positive).to_numpy(dtype=bool)
+        words = list(positive) if isinstance(positive, list | tuple) else [positive]
+        hit = column.isin(words).to_numpy(dtype=bool)
         if not hit.any():
-            hit = (column.astype(str) == str(positive)).to_numpy(dtype=bool)
+            hit = column.astype(str).isin(list(map(str, words))).to_numpy(dtype=bool)
         if not hit.any():
             raise InputError(
                 f"positive {positive!r} is no value of column {name!r}; it has: "

@@ -55,6 +55,7 @@ from ethicalai_lab.policy.stages import (
     values_of,
 )
 from ethicalai_lab.world import PURPOSES
+from ethicalai_lab.world.column_types import measured
 from ethicalai_lab.world.levels import consent_answers
 from ethicalai_lab.world.strict_yaml import did_you_mean
 from ethicalai_lab.world.tables import how_read, place_of, roles_of
@@ -117,7 +118,7 @@ class _Table(Ground):
         """Protected groups by column; a numeric age by its bands, under that name."""
         found = {}
         for name in self.roles.of("protected"):
-            column = self.table[name]
+            column = measured(self.table[name])
             numeric = pd.api.types.is_numeric_dtype(column)
             if name == self.age_column and numeric and column.nunique() > 4:
                 cuts: Any = np.array([30, 45, 60])
@@ -486,8 +487,8 @@ def _released(ground: _Table, values: Mapping[str, Any], may: Bools) -> dict[str
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy in which yes and no are words, which can be made coarser."""
-    table = table.copy()
+    """Return a copy that can be made coarser: yes and no as words, numbers with an order."""
+    table = table.apply(measured)
     for name in table.columns:
         if pd.api.types.is_bool_dtype(table[name]):
             table[name] = np.where(table[name], "yes", "no")
@@ -496,6 +497,7 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
 
 def _secret(column: pd.Series) -> tuple[pd.Series, str]:
     """Return a sensitive column in few values, and what was done for it."""
+    column = measured(column)
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > _MOST_SECRETS:
         values = column.to_numpy(float)
         cuts = np.unique(np.quantile(values[np.isfinite(values)], [1 / 3, 2 / 3]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ from ethicalai_lab.world.amounts import read_amounts
 from ethicalai_lab.world.roles import Roles, TableError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
-__all__ = ["LARGEST", "Typed", "type_columns"]
+__all__ = ["LARGEST", "Typed", "first_odd", "measured", "type_columns"]
 
 NUMBERS = ("feature", "outcome", "score")
 _LABELS = ("identifier", "treatment", "decision")  # never numbers, whatever else they are
@@ -25,6 +27,7 @@ _NUMBER = r"^\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*$"
 _LEADING_ZERO = r"^\s*[-+]?0[0-9]"
 _BOOL = r"^(?:true|false|True|False|TRUE|FALSE)$"
 _GROUPED = r"^\s*[-+]?[0-9]{1,3}\.[0-9]{3}\s*$"
+_PLAIN = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")
 _YEARS = (1000, 9999)
 
 
@@ -408,6 +411,39 @@ def _no_giants(
     raise TableError(
         f"{spelled} holds {cells[row].as_py():g}; numbers up to {LARGEST:g} are accepted."
     )
+
+
+def measured(column: pd.Series) -> pd.Series:
+    """Return labels as numbers, where an order of them is asked for.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        Of a table that :func:`~ethicalai_lab.world.load_table` gave: labels are texts there.
+
+    Returns
+    -------
+    pandas.Series
+        Floats, with gaps as they were, if every label is a number and no two are the same
+        number; else the column itself.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> measured(pd.Series(["32000.50", None])).tolist()
+    [32000.5, nan]
+    >>> measured(pd.Series(["1.1", "1.10"])).tolist()
+    ['1.1', '1.10']
+    """
+    if column.dtype.kind in "biufcmM":
+        return column
+    labels = column.dropna().unique().tolist()
+    if not labels or not all(isinstance(v, str) and _PLAIN.fullmatch(v) for v in labels):
+        return column
+    numbers = {label: float(label) for label in labels}
+    if len(set(numbers.values())) < len(labels):
+        return column
+    return column.map(numbers).astype(float)
 
 
 def first_odd(values: list[Any]) -> tuple[int, Any]:

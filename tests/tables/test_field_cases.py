@@ -11,6 +11,7 @@ import pytest
 
 from ethicalai_lab.cli import main
 from ethicalai_lab.world import Roles, TableError, how_read, load_roles, load_table
+from ethicalai_lab.world.column_types import measured
 from ethicalai_lab.world.drafts import suggest_roles
 from ethicalai_lab.world.levels import consent_answers, is_refusal
 from ethicalai_lab.world.tables import place_of, roles_of
@@ -119,6 +120,36 @@ def test_whole_numbers_stay_whole_whatever_holds_them(folder):
     pq.write_table(pa.table({"q": [1.0, 2.0], "g": [1.5, 2.0]}), "t.parquet")
     table = load_table("t.parquet", roles)
     assert (table["q"].tolist(), table["g"].tolist()) == ([1, 2], ["1.5", "2"])
+
+
+def test_labels_that_are_numbers_keep_their_order_where_one_is_used(folder, capsys):
+    assert measured(pd.Series(["10", None, "9.5"])).tolist()[::2] == [10, 9.5]
+    for labels in (["1.1", "1.10"], ["007", "7"], ["12345678901234567890"], ["1", "x"]):
+        assert measured(pd.Series(labels)).tolist() == labels
+    rows = "".join(f"{20 + i % 60}.5,{20000 + i}.25,{i % 2}\n" for i in range(200))
+    write("years,income,sent\n" + rows)
+    write("columns: {years: protected, income: sensitive, sent: decision}\n", "r.yaml")
+    out = lab(capsys, "audit-bias", "t.csv", "--roles", "r.yaml")[1]
+    assert "years is cut into bands of about equal size." in out
+    assert "By years: 200 rows, 4 groups" in out
+
+
+def test_positive_values_of_consent_disturb_no_other_verb(folder, capsys):
+    rows = "".join(
+        f"{'fm'[i % 2]},{'ax'[i // 2 % 2]},{i % 3 == 0:d},{'JN'[i % 2]}\n" for i in range(40)
+    )
+    write("g,mail,visit,ok\n" + rows)
+    write(
+        "columns: {g: protected, mail: treatment, visit: outcome, ok: consent}\n"
+        "control: a\npositive: {ok: J}\n",
+        "r.yaml",
+    )
+    lab(capsys, "policy", "new", "p.yaml")
+    evaluate = ("evaluate", "p.yaml", "--n-boot", "2", "--table", "t.csv")
+    for words in (("uplift", "t.csv"), ("audit-bias", "t.csv"), evaluate):
+        code, out, err = lab(capsys, *words, "--roles", "r.yaml")
+        assert (code, err) == (0, "")
+        assert 'column "ok" (consent): J permits; N does not.' in out
 
 
 def test_a_control_that_fits_two_levels_is_asked_for_in_quotes(folder):
@@ -435,6 +466,14 @@ def test_t18_a_gap_is_told_with_the_files_line_and_the_columns_spelling(folder, 
     code, out, err = lab(capsys, "audit-bias", "t.csv", "--roles", "r.yaml")
     assert (code, out) == (2, "")
     assert err.startswith('t.csv, line 5: column "Score" (score) has 1 missing value')
+
+
+def test_t18_a_verb_names_the_line_of_what_it_cannot_use(folder, capsys):
+    write("g,sent,spend\n\na,1,0\nb,0,1\na,1,12.5\n")
+    write("columns: {g: protected, sent: decision, spend: outcome}\n", "r.yaml")
+    code, out, err = lab(capsys, "audit-bias", "t.csv", "--roles", "r.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith('line 5: column "spend" holds 12.5; an audit needs 0/1 or true/false')
 
 
 def test_a_row_of_a_loaded_table_has_its_place(folder):
