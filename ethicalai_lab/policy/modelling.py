@@ -334,7 +334,7 @@ def _learner(name: str) -> Any:
     if name == "x_learner":
         return XLearner(ridge(), ridge())
     if name == "class_transformation":
-        return ClassTransformation(LogisticRegression(C=1 / _SMOOTHING, max_iter=100))
+        return ClassTransformation(LogisticRegression(C=1 / _SMOOTHING, max_iter=2000))
     return TLearner(ridge())
 
 

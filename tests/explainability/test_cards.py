@@ -162,7 +162,7 @@ def test_calibration_bands_by_hand():
 def test_a_broken_model_changes_the_figures(mail):
     model, X, y, _ = mail
     sound = answers(model_card(model, X, y, name="Visits", threshold=0.2))
-    broken = LogisticRegression().fit(X, y)
+    broken = LogisticRegression(max_iter=1000).fit(X, y)
     broken.coef_, broken.intercept_ = -model.coef_, -model.intercept_
     found = answers(model_card(broken, X, y, name="Visits", threshold=0.2))
     for figure in ("AUC", "Accuracy", "Selection rate", "Calibration gap", "Brier score"):
