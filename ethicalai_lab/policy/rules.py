@@ -31,7 +31,7 @@ from ethicalai_lab.world.strict_yaml import (
 if TYPE_CHECKING:
     from ethicalai_lab.policy.scorecard import Measure, Scorecard
 
-__all__ = ["DIMENSIONS", "Limit", "Miss", "Rule", "Rules"]
+__all__ = ["DIMENSIONS", "INTERVAL_TOLERANCE", "TOLERANCE", "Limit", "Miss", "Rule", "Rules"]
 
 #: What a policy is measured on, in the order of the scorecard.
 DIMENSIONS = ("value", "privacy", "fairness", "consent", "transparency", "duty")
@@ -40,8 +40,11 @@ _KEY = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\Z")
 _WHAT = "rules file"
 _FIELDS = ("max", "min", "certain", "set_by")
 _SAYS = {"max": "at most", "min": "at least"}
-# a sum of shares may differ from a bound typed in decimals by its last bits
-_SLACK = 1e-12
+#: How far a value, relative to 1 or to itself, may be off and still count as equal: processors and
+#: versions of linear algebra sum in other orders, and bounds are typed in decimals.
+TOLERANCE = 1e-9
+#: The same for the ends of an interval and its replicates, in which one person may change sides.
+INTERVAL_TOLERANCE = 1e-3
 
 
 def _number(value: float, *beside: float | None) -> str:
@@ -122,7 +125,7 @@ class Limit:
 
     def is_beyond(self, number: float) -> bool:
         """Return whether a number is beyond the bound."""
-        slack = _SLACK * max(1.0, abs(self.threshold))
+        slack = TOLERANCE * max(1.0, abs(self.threshold))
         if self.bound == "max":
             return number > self.threshold + slack
         return number < self.threshold - slack

@@ -34,7 +34,16 @@ from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.core.reading import READING, reading_html
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy, _from_text
-from ethicalai_lab.policy.rules import DIMENSIONS, Limit, Miss, Rule, Rules, near
+from ethicalai_lab.policy.rules import (
+    DIMENSIONS,
+    INTERVAL_TOLERANCE,
+    TOLERANCE,
+    Limit,
+    Miss,
+    Rule,
+    Rules,
+    near,
+)
 from ethicalai_lab.policy.sections import SECTIONS
 from ethicalai_lab.policy.stored import FORMAT, StoredMeasure, read_stored
 from ethicalai_lab.stats import percentile_interval
@@ -216,7 +225,7 @@ class Measure:
         if self.value is None or self.low is None or self.high is None:
             return
         # a bound computed apart from the value may miss it by the last bits
-        slack = 1e-9 * max(1.0, abs(self.value))
+        slack = TOLERANCE * max(1.0, abs(self.value))
         if not self.low - slack <= self.value <= self.high + slack:
             raise PolicyError(
                 f"{self.key}: the value, {self.value:.10g}, is outside its interval, "
@@ -454,7 +463,8 @@ class Scorecard:
         Returns
         -------
         str
-            What :meth:`from_json` reads.
+            What :meth:`from_json` reads. Its `tolerance` says how far a number of the same
+            card, relative to 1 or to itself, may be off on another machine.
 
         Raises
         ------
@@ -482,6 +492,7 @@ class Scorecard:
         data = {
             "format": FORMAT,
             "version": 1,
+            "tolerance": {"value": TOLERANCE, "interval": INTERVAL_TOLERANCE},
             "about": self.about,
             "policy": _policy_yaml(self.policy),
             "measures": measures,

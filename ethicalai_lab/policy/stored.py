@@ -61,6 +61,7 @@ class StoredCard(_Strict):
 
     format: Literal["ethicalai_lab.scorecard"]
     version: Literal[1]
+    tolerance: dict[Literal["value", "interval"], float] = Field(default_factory=dict)
     about: dict[str, Any]
     policy: Line
     measures: Annotated[list[StoredMeasure], Field(max_length=10_000)]

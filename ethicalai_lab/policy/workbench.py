@@ -25,7 +25,7 @@ from ethicalai_lab.core.reading import READING
 from ethicalai_lab.policy import sections
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy, my_policy_path
-from ethicalai_lab.policy.rules import DIMENSIONS, Rules
+from ethicalai_lab.policy.rules import DIMENSIONS, TOLERANCE, Rules
 from ethicalai_lab.policy.scorecard import (
     _CSS,
     _POINTS,
@@ -1150,7 +1150,8 @@ def to_notebook(
             "def same(found, expected):\n"
             "    if found is None or expected is None:\n"
             "        return found is expected\n"
-            "    return math.isclose(found, expected, rel_tol=1e-6, abs_tol=1e-9)\n\n\n"
+            f"    return math.isclose(found, expected, rel_tol={TOLERANCE}, abs_tol={TOLERANCE})\n"
+            "\n\n"
             "found = {measure.key: measure.value for measure in card.measures}\n"
             "differing = {\n"
             "    key: (found.get(key), EXPECTED.get(key))\n"
