@@ -14,6 +14,7 @@ import html
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from typing import Any, NoReturn
 
 from ethicalai_lab import __version__
 from ethicalai_lab.core.reading import reading_html, reading_text
-from ethicalai_lab.errors import InputError, printable
+from ethicalai_lab.errors import InputError, printable, shown
 from ethicalai_lab.outputs import apart, new_file
 
 __all__ = ["main"]
@@ -34,7 +35,9 @@ MAX_GROUPS = 100
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message.rstrip('.')}; `{self.prog} --help` tells more.\n")
+        self.exit(
+            2, f"{self.prog}: {shown(message.rstrip('.'), 500)}; `{self.prog} --help` tells more.\n"
+        )
 
 
 def _whole(low: int, high: int) -> Any:
@@ -256,10 +259,10 @@ def _uplift(options: argparse.Namespace) -> int:
         found = {"how_read": list(how_read(table))} | report.to_dict()
         if groups is not None:
             found["by_group"] = groups.to_dict(orient="records")
-        _tell(_json(found))
+        print(_json(found))
         return 0
     if how_read(table):
-        _tell(reading_text(how_read(table)), end="\n\n")
+        _tell(reading_text(how_read(table)) + "\n")
     _tell(report)
     if groups is not None:
         _tell(f"\nPredicted and observed lift by {', '.join(options.by)}")
@@ -353,7 +356,7 @@ def _audit_bias(options: argparse.Namespace) -> int:
             seed=options.seed,
             threshold=options.threshold,
         )
-    _tell(text)
+    print(_seen(text) if options.json else printable(text))
     return 0
 
 
@@ -364,7 +367,7 @@ def _roles(options: argparse.Namespace) -> int:
         new_file(options.out)
     draft = suggest_roles(options.data)
     if not options.out:
-        print(draft, end="")
+        _tell(draft, end="")
         return 0
     from ethicalai_lab.core.files import write_atomic
 
@@ -385,7 +388,7 @@ def _world(options: argparse.Namespace) -> int:
         world = make_world(options.customers, seed=options.seed)
     with _stage(f"writing {target}"):
         world.to_parquet(target)
-    print(f"{target}: {len(world.tables)} tables, {options.customers:,} customers")
+    _tell(f"{target}: {len(world.tables)} tables, {options.customers:,} customers")
     return 0
 
 
@@ -413,8 +416,8 @@ def _policy_check(options: argparse.Namespace) -> int:
     if options.json:
         print(_json({"file": str(path), "policy": policy.to_dict(), "undecided": undecided}))
         return 0
-    print(f"{path}: {len(SECTIONS) - len(undecided)} of {len(SECTIONS)} sections decided")
-    print(policy)
+    _tell(f"{path}: {len(SECTIONS) - len(undecided)} of {len(SECTIONS)} sections decided")
+    _tell(policy)
     return 0
 
 
@@ -427,7 +430,7 @@ def _policy_new(options: argparse.Namespace) -> int:
     policy.save(path)
     decided = len(SECTIONS) - len(policy.undecided())
     said = f"{decided} of {len(SECTIONS)} sections decided" if decided else "nothing decided yet"
-    print(f"{path}: written, {said}")
+    _tell(f"{path}: written, {said}")
     return 0
 
 
@@ -469,10 +472,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         if out not in (None, "-"):
             with _stage(f"writing {out}"):
                 write_atomic(out, text)
-    _tell(made if options.json == "-" else _card_text(options.policy, card), end="")
+    if options.json == "-":
+        print(_seen(made), end="")
+    else:
+        _tell(_card_text(options.policy, card), end="")
     for miss in misses:
         # results go to standard output, unless it has to stay JSON
-        print(miss, file=sys.stderr if options.json == "-" else sys.stdout)
+        _tell(miss, file=sys.stderr if options.json == "-" else sys.stdout)
     return 1 if misses else 0
 
 
@@ -574,13 +580,13 @@ def _refresh(options: argparse.Namespace) -> int:
 # -- helpers ----------------------------------------------------------------------------
 
 
+def _tell(text: object, **more: Any) -> None:
+    """Print text for people: what would steer their screen is written out."""
+    print(printable(str(text)), **more)
+
+
 def _say(text: str) -> None:
-    print(printable(text), file=sys.stderr, flush=True)
-
-
-def _tell(text: object, end: str = "\n") -> None:
-    """Print a result: control characters from a table are shown, not obeyed."""
-    print(printable(text), end=end)
+    _tell(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -623,7 +629,17 @@ def _strict(value: Any) -> Any:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return _seen(json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _seen(text: str) -> str:
+    """Return JSON in which what would steer a screen is written as JSON writes it."""
+
+    def escaped(found: re.Match[str]) -> str:
+        letter = found[0]
+        return letter if letter.isprintable() else json.dumps(letter)[1:-1]
+
+    return re.sub(r"[^\n -~]", escaped, text)
 
 
 _STYLE = """
