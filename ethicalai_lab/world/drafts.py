@@ -159,8 +159,18 @@ class _Draft:
     def _fits_consent(self, name: str) -> str | None:
         column = self.column(name)
         known = levels.levels_of(column)
-        said = any(levels.says_yes(level) or levels.says_no(level) for level in known)
+        yes, no, odd = self._answers(name)
+        permits = no if levels.is_refusal(name) else yes
+        said = (yes or no) and (permits or not odd)
         return "consent" if said and len(known) <= 20 else None
+
+    def _answers(self, name: str) -> tuple[list[Any], list[Any], list[Any]]:
+        """Return the levels that say yes, those that say no, and those that say neither."""
+        known = levels.levels_of(self.column(name))
+        yes = [level for level in known if levels.says_yes(level)]
+        no = [level for level in known if levels.says_no(level)]
+        odd = [v for v in known if v not in yes and v not in no and not levels.says_nothing(v)]
+        return yes, no, odd
 
     def _fits_time(self, name: str) -> str | None:
         column = self.column(name)
@@ -244,15 +254,12 @@ class _Draft:
         return [*lines, f"positive: {{{inside}}}"]
 
     def _counting(self, name: str, role: str) -> list[Any]:
-        column = self.column(name)
-        known = levels.levels_of(column)
-        yes = [level for level in known if levels.says_yes(level)]
+        known = levels.levels_of(self.column(name))
+        yes, no, odd = self._answers(name)
         if role == "consent":
             if levels.is_refusal(name):
-                no = [level for level in known if levels.says_no(level)]
                 return no or ["no"]
-            odd = [v for v in known if not levels.says_yes(v) and not levels.says_no(v)]
-            return yes if odd and yes else []
+            return yes if odd else []
         if _is_numeric(self.column(name, number=True)) or not len(known):
             return []
         if role == "decision" and {str(level).casefold() for level in known} <= {"true", "false"}:
@@ -279,7 +286,9 @@ class _Draft:
         if not found:
             return []
         inside = ", ".join(f"{key}: {scalar(value, flow=True)}" for key, value in found.items())
-        return ["# how the file is written, as far as it could be found", f"format: {{{inside}}}"]
+        asked = "; which comes first, day or month, could not be told" if "dates" in found else ""
+        said = f"# how the file is written, as far as it could be found{asked}"
+        return [said, f"format: {{{inside}}}"]
 
 
 def _comment(text: str) -> str:

@@ -26,8 +26,11 @@ __all__ = [
     "levels_of",
     "listed",
     "no_doubles",
+    "one_case",
     "says_no",
+    "says_nothing",
     "says_yes",
+    "words_of",
 ]
 
 _YES = frozenset(
@@ -100,6 +103,11 @@ def says_yes(level: Any) -> bool:
 def says_no(level: Any) -> bool:
     """Tell whether a level is a word for no."""
     return _word(level) in _NO
+
+
+def says_nothing(level: Any) -> bool:
+    """Tell whether a level says that nothing was said, such as "unknown"."""
+    return _alike(level) in _UNSAID
 
 
 def _word(level: Any) -> str:
@@ -345,7 +353,7 @@ def consent_answers(
     if positive:
         coded, _ = counted(column, name, "consent", positive, where, keep_case=keep_case)
         if not holds(column, positive) and not all(map(says_yes, positive)):
-            known = [level for level in levels if not (says_yes(level) or says_no(level))]
+            known = [v for v in levels if not (says_yes(v) or says_no(v) or says_nothing(v))]
             if known:
                 raise TableError(
                     f"{_first(column, known[:1], where)}: {spelled} never holds "
@@ -357,7 +365,7 @@ def consent_answers(
         no, turned = [level for level in levels if level not in yes], ""
     else:
         odd = [level for level in levels if not (says_yes(level) or says_no(level))]
-        unsaid = [level for level in odd if _alike(level) in _UNSAID]
+        unsaid = [level for level in odd if says_nothing(level)]
         strange = [level for level in odd if level not in unsaid]
         if strange:
             raise TableError(

@@ -214,8 +214,8 @@ def _as_utf8(
     """Return a text file's bytes in UTF-8, a note on what they were, and what was found."""
     _refuse_others(raw, name)
     wide = _wide(raw)
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
     if declared is None and wide is None:
-        raw = raw.removeprefix(b"\xef\xbb\xbf")
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError as problem:

@@ -436,6 +436,23 @@ def test_an_encoding_may_be_declared(folder):
     assert "line 1: byte 0xe3 is not ascii; say how" in refused(text.encode("cp1251"), wrong)
 
 
+def test_a_draft_of_consent_and_of_broken_letters_loads(folder):
+    for text, permits in (
+        ("email_opt_out\nyes\nn/a\n", ("no",)),
+        ("consent\nyes\npending\n", ("yes",)),
+        ("consent\nyes\nunknown\n", ()),
+    ):
+        _, roles, table = drafted(text)
+        (column,) = roles.of("consent")
+        assert roles.positives(column) == permits
+        assert len(table) == 2
+    assert drafted("consent\nno\npending\n")[1].of("feature") == ["consent"]
+    broken = b"\xef\xbb\xbfid,city\n1,Z\xfcrich\n2,Ulm\n"
+    _, roles, table = drafted(broken)
+    assert list(table) == ["id", "city"]
+    assert table["city"].tolist() == ["Zürich", "Ulm"]
+
+
 def test_dates_in_the_order_that_is_declared(folder):
     roles = {"id": "identifier", "sent": "time"}
     text = "id,sent\n1,03.04.2025\n2,05.06.2025\n"
