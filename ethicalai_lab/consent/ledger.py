@@ -13,11 +13,12 @@ GDPR Arts 7(1), 7(3), 17 and 21; ISO/IEC TS 27560 (records and receipts of conse
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.consent import _index
+from ethicalai_lab.consent._layers import Events, Layers
 from ethicalai_lab.consent.errors import LedgerError
 from ethicalai_lab.consent.events import ACTIONS, SOURCES, Batch, check, microseconds
 from ethicalai_lab.consent.events import persons as _persons
@@ -159,7 +161,7 @@ class ConsentLedger:
     survives a killed process. One handle at a time has a ledger open; the system frees it
     when the process ends, however it ends. Threads may share the handle: they take turns.
     Questions are answered from a sorted index in memory, which
-    is built when it is first needed and dropped whenever something is recorded.
+    is built when it is first needed; after a change only the people touched are sorted anew.
 
     Examples
     --------
@@ -201,8 +203,8 @@ class ConsentLedger:
         self._clock = now
         if now is not None and not callable(now):
             microseconds([now], "now")
-        self._indexes: dict[int | None, _index.Index] = {}
-        self._events: dict[str, NDArray[Any]] | None = None
+        self._indexes: dict[int | None, Layers] = {}
+        self._events: Events | None = None
         self._suppressed: dict[str, set[bytes]] | None = None
         self._store = Store(path)
 
@@ -272,11 +274,11 @@ class ConsentLedger:
         if not len(batch):
             return Acknowledgement(0, None, None)
         self._respect_suppression(batch)
-        first, ran_back = self._store.add(batch, self.purposes.names, now)
+        with self._changing():
+            first, ran_back = self._store.add(batch, self.purposes.names, now)
         if self._events is not None:
-            new = _columns(batch)
-            self._events = {k: np.concatenate([v, new[k]]) for k, v in self._events.items()}
-        self._indexes.clear()
+            self._events.add(_columns(batch))
+        self._touch(batch.person)
         return Acknowledgement(len(batch), first, first + len(batch) - 1, ran_back)
 
     @_in_turn
@@ -319,8 +321,9 @@ class ConsentLedger:
                 "since": pa.array(since, pa.timestamp("us")),
             }
         )
-        self._store.register(incoming, now)
-        self._indexes.clear()
+        with self._changing():
+            self._store.register(incoming, now)
+        self._touch(person)
         return int(person.size)
 
     @_in_turn
@@ -383,10 +386,13 @@ class ConsentLedger:
         if not self._store.knows(number):
             return Erasure(False, 0, (), "The ledger holds nothing on this person.")
         denied = self._standing_refusals(number, moment)
-        try:
+        with self._changing():
             count = self._store.erase(number, denied, moment)
-        finally:
-            self._forget_cache()
+        one = np.array([number])
+        if self._events is not None:
+            self._events.drop(one)
+        self._touch(one)
+        self._suppressed = None
         kept = (
             "A keyed hash of the number, so that the refusal is respected on a new import "
             "(suppression list), and events that can no longer be tied to anyone."
@@ -397,7 +403,7 @@ class ConsentLedger:
 
     def _standing_refusals(self, person: int, moment: int) -> list[str]:
         """Return the purposes a person has said no to, also before an earlier erasure."""
-        index = self._index()
+        index = self._index().of(person)
         code = index.locate(np.array([person]))
         token = self._store.token(person)
         denied = []
@@ -475,13 +481,17 @@ class ConsentLedger:
         16 or the age of consent, whichever is later.
         """
         person = _persons(people, "people")
-        index = self._index(None if regime is None else _code(regime, REGIMES, "regime"))
+        layers = self._index(None if regime is None else _code(regime, REGIMES, "regime"))
         code = self._purpose_codes(purpose, person.size)
         moment = self._moments(at, person.size)
-        answer = index.permitted(person, code, moment)
         suppressed = self._suppressions()
-        if suppressed:
-            self._suppress(answer, person, code, index, suppressed, moment)
+        answer = np.empty(person.size, dtype=bool)
+        for index, which in layers.split(person):
+            asked = (person[which], _part(code, which), _part(moment, which))
+            part = index.permitted(*asked)
+            if suppressed:
+                self._suppress(part, *asked, index, suppressed)
+            answer[which] = part
         return answer
 
     def _suppress(
@@ -489,9 +499,9 @@ class ConsentLedger:
         answer: NDArray[np.bool_],
         person: NDArray[np.int64],
         code: Any,
+        moment: Any,
         index: _index.Index,
         suppressed: dict[str, set[bytes]],
-        moment: Any,
     ) -> None:
         purposes = code if isinstance(code, np.ndarray) else np.full(person.size, code)
         yes = np.flatnonzero(answer)
@@ -529,7 +539,8 @@ class ConsentLedger:
 
         number = _persons(np.array([person]), "person")
         moment = self.now() if at is None else int(microseconds([at], "at")[0])
-        index = self._index(None if regime is None else _code(regime, REGIMES, "regime"))
+        layers = self._index(None if regime is None else _code(regime, REGIMES, "regime"))
+        index = layers.of(int(number[0]))
         code = index.locate(number)
         home = REGIMES[index.law(code, moment)[0]]
         when = np.datetime64(moment, "us")
@@ -602,19 +613,26 @@ class ConsentLedger:
         import pandas as pd
 
         person = _persons(people, "people")
-        index = self._index()
+        layers = self._index()
         action = np.full(person.size, None, dtype=object)
         time = np.full(person.size, np.datetime64("NaT", "us"))
         code = self._purpose_codes(purpose, person.size)
         moment = self._moments(at, person.size)
-        if index.time.size and person.size:
-            names = np.array(ACTIONS, dtype=object)
+        wanted = [_code(word, ACTIONS, "actions") for word in actions]
+        names = np.array(ACTIONS, dtype=object)
+        for index, part in layers.split(person):
+            if not (index.time.size and person.size):
+                continue
             said = self._loaded()["action"][index.row]
-            wanted = np.isin(said, [_code(word, ACTIONS, "actions") for word in actions])
-            entry, found = index.last_such(index.locate(person), code, moment, wanted)
-            which = np.flatnonzero(found)
-            action[which] = names[said[entry[which]]]
-            time[which] = index.time[entry[which]].view("M8[us]")
+            entry, found = index.last_such(
+                index.locate(person[part]),
+                _part(code, part),
+                _part(moment, part),
+                np.isin(said, wanted),
+            )
+            which = np.arange(person.size)[part][found]
+            action[which] = names[said[entry[found]]]
+            time[which] = index.time[entry[found]].view("M8[us]")
         return pd.DataFrame({"person": person, "action": action, "time": time})
 
     def _purpose_codes(self, purpose: Any, size: int) -> Any:
@@ -647,12 +665,21 @@ class ConsentLedger:
             raise LedgerError(f"at has {moment.size} times and people {size}; one each, or one.")
         return moment
 
-    def _forget_cache(self) -> None:
-        self._indexes.clear()
-        self._events = None
-        self._suppressed = None
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Read all anew after a change that failed: part of it may be kept."""
+        try:
+            yield
+        except BaseException:
+            self._indexes.clear()
+            self._events = self._suppressed = None
+            raise
 
-    def _loaded(self) -> dict[str, NDArray[Any]]:
+    def _touch(self, people: NDArray[np.int64]) -> None:
+        for layers in self._indexes.values():
+            layers.touch(people)
+
+    def _loaded(self) -> Events:
         """Return the events of everyone who is still known, as arrays."""
         if self._events is None:
             rows = self._store.arrow(
@@ -665,12 +692,18 @@ class ConsentLedger:
                 "source": SOURCES,
                 "regime": REGIMES,
             }
-            self._events = {
-                "person": rows["person"].to_numpy().astype(np.int64),
-                "time": rows["time"].to_numpy().astype(np.int64),
-                "notice": np.asarray(rows["notice_version"].to_pylist(), dtype=object),
-                **{name: self._decode(rows[name], names, name) for name, names in words.items()},
-            }
+            notice = rows["notice_version"].combine_chunks().dictionary_encode()
+            notices = np.array([*notice.dictionary.to_pylist(), ""], dtype=object)
+            self._events = Events(
+                {
+                    "person": rows["person"].to_numpy().astype(np.int64),
+                    "time": rows["time"].to_numpy().astype(np.int64),
+                    "notice": notices[notice.indices.to_numpy(zero_copy_only=False)],
+                    **{
+                        name: self._decode(rows[name], names, name) for name, names in words.items()
+                    },
+                }
+            )
         return self._events
 
     def _decode(self, column: Any, names: tuple[str, ...], what: str) -> NDArray[np.int8]:
@@ -687,21 +720,35 @@ class ConsentLedger:
         codes = coded.indices.to_numpy(zero_copy_only=False)
         return np.array([*table, 0], dtype=np.int8)[codes]
 
-    def _index(self, override: int | None = None) -> _index.Index:
+    def _index(self, override: int | None = None) -> Layers:
+        self._store.check_place()
         if override not in self._indexes:
-            self._indexes[override] = _index.build(
-                self._loaded(),
-                self._known(),
-                self.purposes,
-                default_regime=self._default,
-                override=override,
-            )
+            self._indexes[override] = Layers(functools.partial(self._sorted, override))
         return self._indexes[override]
 
-    def _known(self) -> _index.Register:
-        rows = self._store.arrow(
-            "SELECT person, regime, birth_date, epoch_us(since) AS since FROM registered"
+    def _sorted(self, override: int | None, people: NDArray[np.int64] | None) -> _index.Index:
+        events = self._loaded()
+        rows = events.rows(people)
+        index = _index.build(
+            events.take(rows),
+            self._known(people),
+            self.purposes,
+            default_regime=self._default,
+            override=override,
         )
+        return replace(index, row=rows[index.row])
+
+    def _known(self, people: NDArray[np.int64] | None) -> _index.Register:
+        import pyarrow as pa
+
+        query = "SELECT person, regime, birth_date, epoch_us(since) AS since FROM registered"
+        if people is None:
+            rows = self._store.arrow(query)
+        else:
+            rows = self._store.arrow(
+                f"{query} WHERE person IN (SELECT person FROM wanted)",
+                wanted=pa.table({"person": pa.array(people)}),
+            )
         born = rows["birth_date"].combine_chunks().to_numpy(zero_copy_only=False)
         return _index.register(
             rows["person"].to_numpy().astype(np.int64),
@@ -948,6 +995,11 @@ def _past(people: Any, column: str, now: int) -> NDArray[Any]:
         if (dates[there] > np.datetime64(now, "us")).any():
             raise LedgerError(f"{column} lies in the future; a date of the past is accepted.")
     return dates
+
+
+def _part(values: Any, which: Any) -> Any:
+    """Return what belongs to some questions; one value belongs to all."""
+    return values[which] if isinstance(values, np.ndarray) else values
 
 
 def _columns(batch: Batch) -> dict[str, NDArray[Any]]:
