@@ -115,7 +115,7 @@ def table(rng, folder, messy):
     text = rng.choice(("\n", "\n", "\r\n", "\r")).join(lines) + rng.choice(("\n", ""))
     raw = text.encode(rng.choice(("utf-8",) * 6 + ("utf-8-sig", "utf-16", "cp1252")), "replace")
     if kind == "gz":
-        raw = gzip.compress(raw)[: rng.choice((None, -9))]
+        raw = gzip.compress(raw, mtime=0)[: rng.choice((None, -9))]
     (folder / "t.csv").write_bytes(raw)
     return "t.csv", columns
 
