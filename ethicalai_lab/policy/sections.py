@@ -403,7 +403,8 @@ class Consent(Section):
         ["analytics", "direct_marketing", "personalization", "third_party_sharing"],
     )
     honour_gpc: bool | None = _decision(
-        "Whether a browser's Global Privacy Control counts as an opt-out.", False
+        "Whether a browser's Global Privacy Control counts as an opt-out of sale and sharing.",
+        False,
     )
     reask_months: int | None = _whole(
         "How long a refusal rests before the question comes again; 0 asks at every visit.",
