@@ -221,7 +221,11 @@ def test_the_html_is_one_table_and_escapes_what_it_quotes(small_world):
         ({"people": [1]}, "people must be a table"),
         ({"messages": pd.DataFrame({"text": ["a", 3]})}, "messages: texts, row 1"),
         (
-            {"messages": pd.DataFrame({"text": ["a"], "customer_id": [None], "time": ["2026"]})},
+            {
+                "messages": pd.DataFrame(
+                    {"text": ["a"], "customer_id": [None], "time": ["2026-01-12"]}
+                )
+            },
             "messages: customers, row 0",
         ),
         (
