@@ -77,7 +77,7 @@ STUDIES = {
         -0.006,
         "points added",
         "Chandrashekar et al. 2023: 1,920 people, preregistered",
-        "no effect of the default (60.5 beside 61.1 %), a large one of the wording",
+        "no effect of the default (60.5 and 61.1 %), a large one of the wording",
     ),
     "no refusal on the first page": (
         0.225,
@@ -303,7 +303,7 @@ def studies() -> pd.DataFrame:
 
     return pd.DataFrame(
         [(name, *figures) for name, figures in STUDIES.items()],
-        columns=["banner", "figure", "unit", "source", "caution"],
+        columns=["asked by", "figure", "unit", "source", "caution"],
     )
 
 

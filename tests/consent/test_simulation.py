@@ -34,7 +34,7 @@ def test_opt_in_rates_meet_what_is_assumed(people, banner):
 
 
 def test_what_was_found_and_what_is_assumed_are_told_apart():
-    found = simulation.studies().set_index("banner")["figure"]
+    found = simulation.studies().set_index("asked by")["figure"]
     # an empty box is no pair of buttons, and 96 % left an empty box empty
     assert found["empty box: notify me"] == 0.48
     assert found["ticked box: notify me"] == 0.74
