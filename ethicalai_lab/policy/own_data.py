@@ -461,7 +461,7 @@ def _released(ground: _Table, values: Mapping[str, Any], may: Bools) -> dict[str
             sensitive=_SECRET if secrets else None,
         )
         try:
-            made = tool.fit_transform(before)
+            made = tool.fit_transform(before).set_axis(tool.kept_)  # to judge it
         except PrivacyError as error:
             return {"why": f"needs a release; none was made: {error}"}
         if not len(made):

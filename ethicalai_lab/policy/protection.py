@@ -701,7 +701,8 @@ def _anonymized(
         quasi_identifiers=names,
         sensitive=_SECRET,
     )
-    made = tool.fit_transform(table)
+    made = tool.fit_transform(table).set_axis(tool.kept_)  # to judge it
+    made[_SECRET] = made[_SECRET].cat.set_categories(list(_BANDS))
     # columns that are not generalised lose only the rows that were left out
     missing = 1.0 - len(made) / len(table)
     lost = [tool.loss_.by_column.get(name, missing) for name in _DETAIL]

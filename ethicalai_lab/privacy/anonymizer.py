@@ -22,7 +22,7 @@ from ethicalai_lab.privacy.errors import (
 from ethicalai_lab.privacy.hierarchies import Hierarchy
 from ethicalai_lab.privacy.labels import moments, parse_label
 from ethicalai_lab.privacy.lattice import cheapest_node
-from ethicalai_lab.privacy.loss import summarize
+from ethicalai_lab.privacy.loss import information_loss, summarize
 from ethicalai_lab.privacy.measures import _dense, _distance_of, _ordered_distances, anonymity
 from ethicalai_lab.privacy.mondrian import mondrian
 
@@ -51,7 +51,7 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
     method : {'mondrian', 'full_domain'}
         Cut the table into boxes, each with ranges of its own (keeps more detail), or
         find the one level a column that loses least (same ranges everywhere). The latter
-        is exact: no combination of levels that holds has a lower NCP.
+        is exact: no combination of levels that holds for the rows kept has a lower NCP.
     quasi_identifiers : sequence of column names, optional
         Default: all columns but the sensitive and the dropped ones.
     sensitive : column name, optional
@@ -62,13 +62,17 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     release_ : pandas.DataFrame
-        What ``fit_transform`` returned; columns of labels are categories.
+        What ``fit_transform`` returned; columns of labels are categories, and rows are
+        numbered anew.
+    kept_ : pandas.Index
+        Whose rows they are, in the release's order: for judging the release in house,
+        ``release.set_axis(tool.kept_)``, and for nobody else.
     anonymity_ : Anonymity
         The release, measured.
     loss_ : InformationLoss
         NCP, discernibility, average class size, suppressed rows.
     suppressed_ : pandas.Index
-        Rows left out.
+        Rows left out. The release is the one that their table without them gets.
     levels_ : dict
         Full-domain: the level of each column.
     kinds_ : dict
@@ -80,7 +84,9 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
     -----
     The release satisfies k, l and t as measured by :func:`anonymity` on the release, or
     no release is made and :class:`AnonymityError` says why. That is a statement about
-    these tests, not about every attack: see :mod:`ethicalai_lab.privacy.attacks`.
+    these tests, not about every attack: see :mod:`ethicalai_lab.privacy.attacks`. Rows keep
+    the table's order; shuffle a table whose order says who is who. What stays in house is
+    the fitted tool: it knows the rows that were left out.
 
     References
     ----------
@@ -151,6 +157,39 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
         check_columns(X, names, "quasi_identifiers")
         if self.sensitive is not None:
             check_columns(X, [self.sensitive], "sensitive")
+        columns, outside = self._relabel(X)
+        room = self.suppression if self.method == "full_domain" else 0.0
+        if outside.any() and outside.mean() > room:
+            rows = X.index[outside]
+            raise AnonymityError(
+                f"{len(rows)} rows hold values that no label learned by fit covers: "
+                f"{_some(rows)}; fit on a table that includes them.",
+                rows,
+            )
+        release = self._assemble(X, columns, ~outside)
+        bad = self._failing_rows(release)
+        left_out = outside.copy()
+        left_out[~outside] = bad
+        if bad.any() and not bad.all() and left_out.mean() <= room:
+            release = self._assemble(X, columns, ~left_out)
+            bad = self._failing_rows(release)
+        if bad.any():
+            rows = X.index[~outside if len(bad) == (~outside).sum() else ~left_out][bad]
+            raise AnonymityError(
+                f"{len(rows)} rows would be in classes that miss {self._wanted()}: "
+                f"{_some(rows)}; transform them together with more rows, or fit anew.",
+                rows,
+            )
+        return release
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Columns of the release."""
+        check_is_fitted(self)
+        return np.asarray(self.release_.columns, dtype=object)
+
+    # ---- work ------------------------------------------------------------------------
+    def _relabel(self, X: pd.DataFrame) -> tuple[dict, np.ndarray]:
+        """Label another table as fit would; also which rows no label covers."""
         columns, outside = {}, np.zeros(len(X), bool)
         codes = []
         for axis in self._axes:
@@ -176,33 +215,8 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
                 columns[axis.name] = pd.Categorical.from_codes(
                     axis.tree[level][code], axis.texts[level]
                 )
-        if outside.any():
-            rows = X.index[outside]
-            raise AnonymityError(
-                f"{len(rows)} rows hold values that no label learned by fit covers: "
-                f"{_some(rows)}; fit on a table that includes them.",
-                rows,
-            )
-        release = self._assemble(X, columns)
-        bad = self._failing_rows(release)
-        if bad.any() and self.method == "full_domain" and bad.mean() <= self.suppression:
-            release = release[~bad]
-            bad = self._failing_rows(release) if len(release) else np.ones(1, bool)
-        if bad.any():
-            rows = release.index[bad]
-            raise AnonymityError(
-                f"{len(rows)} rows would be in classes that miss {self._wanted()}: "
-                f"{_some(rows)}; transform them together with more rows, or fit anew.",
-                rows,
-            )
-        return release
+        return columns, outside
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Columns of the release."""
-        check_is_fitted(self)
-        return np.asarray(self.release_.columns, dtype=object)
-
-    # ---- work ------------------------------------------------------------------------
     def _wanted(self) -> str:
         parts = [f"k = {self.k}"]
         parts += [f"l = {self.l}"] if self.l is not None else []
@@ -276,21 +290,30 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
                 f"of rows can hold {self.l}. All rows are concerned; an l up to {m} is possible.",
                 table.index,
             )
+        kept = np.ones(n, bool)
         if self.method == "mondrian":
-            columns, kept = self._fit_mondrian(table, names, value, m, used)
+            columns = self._fit_mondrian(table, names, value, m, used)
         else:
-            columns, kept = self._fit_lattice(table, names, value, m, used)
+            columns, found = self._fit_lattice(table, names, value, m, used, self.suppression)
+            nodes = self.nodes_, self.evaluated_
+            if not found.all():
+                # once more on what stays: no label, level or hierarchy may come from the others
+                kept = found
+                columns, _ = self._fit_lattice(
+                    table[kept], names, None if value is None else value[kept], m, used, 0.0
+                )
+                self.nodes_, self.evaluated_ = nodes
         self.kinds_ = {axis.name: axis.kind for axis in self._axes}
-        if kept is None:
-            self.suppressed_ = table.index[:0]
-            self.release_ = self._assemble(table, columns)
-        else:
-            self.suppressed_ = table.index[~kept]
-            self.release_ = self._assemble(table[kept], {c: v[kept] for c, v in columns.items()})
+        self.suppressed_, self.kept_ = table.index[~kept], table.index[kept]
+        stays = table if kept.all() else table[kept]
+        self.release_ = self._assemble(stays, columns)
         self.anonymity_ = anonymity(self.release_, names, self.sensitive)
         self.n_features_in_ = table.shape[1]
         self.feature_names_in_ = np.asarray(table.columns, dtype=object)
-        self.loss_ = summarize(self._by_column, self.anonymity_.sizes, len(self.release_), n)
+        if kept.all():
+            self.loss_ = summarize(self._by_column, self.anonymity_.sizes, n, n)
+        else:  # against all that was there, which the second search no longer saw
+            self.loss_ = information_loss(table, self.release_, names, self.hierarchies)
         self._prove()
         return self
 
@@ -362,7 +385,7 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
 
     def _fit_mondrian(
         self, table: pd.DataFrame, names: list, value: np.ndarray | None, m: int, used: str
-    ) -> tuple[dict, None]:
+    ) -> dict:
         hierarchies = self.hierarchies or {}
         self._axes = [Axis(table[c], hierarchies.get(c)) for c in names]
         allowed = None
@@ -387,11 +410,18 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
             self._by_column[axis.name] = float(loss @ weight)
             columns[axis.name] = pd.Categorical.from_codes(which[owner], texts)
         self.levels_, self.nodes_, self.evaluated_ = {}, 0, 0
-        return columns, None
+        return columns
 
     def _fit_lattice(
-        self, table: pd.DataFrame, names: list, value: np.ndarray | None, m: int, used: str
-    ) -> tuple[dict, np.ndarray | None]:
+        self,
+        table: pd.DataFrame,
+        names: list,
+        value: np.ndarray | None,
+        m: int,
+        used: str,
+        suppression: float,
+    ) -> tuple[dict, np.ndarray]:
+        """Find the levels that lose least; the labels of all rows, and which rows stay."""
         hierarchies = self.hierarchies or {}
         self._axes = [
             Axis(table[c], hierarchies.get(c) or Hierarchy.suitable(table[c])) for c in names
@@ -421,37 +451,56 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
             value[example] if use else None,
             m,
             self._violations(m, used, None),
-            float(self.suppression),
+            float(suppression),
             # with rows left out the table that t compares with moves from node to node
-            monotone=self.t is None or self.suppression == 0,
+            monotone=self.t is None or suppression == 0,
         )
         if result is None:  # the top node joins all rows, and n >= k, m >= l were checked
             raise AnonymityError(f"no generalization satisfies {self._wanted()}.", table.index)
         self.levels_ = dict(zip(names, result.node, strict=True))
         self.nodes_, self.evaluated_ = result.nodes, result.evaluated
-        kept = None if result.kept.all() else result.kept[cell]
         columns, self._by_column = {}, {}
         for axis, level in zip(self._axes, result.node, strict=True):
             columns[axis.name] = pd.Categorical.from_codes(
                 axis.tree[level][axis.codes], axis.texts[level]
             )
-            loss = axis.losses[level][axis.codes]
-            self._by_column[axis.name] = float((loss if kept is None else loss[kept]).mean())
-        return columns, kept
+            self._by_column[axis.name] = float(axis.losses[level][axis.codes].mean())
+        return columns, result.kept[cell]
 
-    def _assemble(self, table: pd.DataFrame, columns: dict) -> pd.DataFrame:
+    def _assemble(
+        self, table: pd.DataFrame, columns: dict, rows: np.ndarray | None = None
+    ) -> pd.DataFrame:
+        """Put a release together from nothing but the values of the rows in it.
+
+        Of what a table has besides them nothing goes along: index, ``attrs``, the axis's name,
+        categories that no row has, and memory that a slice of a larger table shares with it.
+        """
+        at = np.arange(len(table)) if rows is None else np.flatnonzero(rows)
         out = {
-            c: pd.Series(columns[c], index=table.index) if c in columns else table[c]
+            c: _only_there(columns[c] if c in columns else table[c].array, at)
             for c in table.columns
             if c not in self._dropped
         }
-        return pd.DataFrame(out, index=table.index)
+        return pd.DataFrame(out, index=pd.RangeIndex(len(at)))
 
     def _failing_rows(self, release: pd.DataFrame) -> np.ndarray:
         keys, _ = pack_codes([column_codes(release[c]) for c in self._axes_names], len(release))
         owner = pd.factorize(keys)[0].astype(np.int64)
         value, m, used = self._sensitive_codes(release)
         return self._violations(m, used, None)(owner, None, value)[owner]
+
+
+def _only_there(values: Any, at: np.ndarray) -> pd.Series:
+    """Copy some values, without the categories that none of them has."""
+    values = values.take(at)
+    if isinstance(values, pd.Categorical):
+        used = np.unique(values.codes[values.codes >= 0])
+        codes = np.where(values.codes < 0, -1, np.searchsorted(used, values.codes))
+        values = pd.Categorical.from_codes(
+            codes, values.categories.take(used), ordered=values.ordered
+        )
+    # of objects the type is said, or pandas 3 guesses text
+    return pd.Series(values, dtype=values.dtype)
 
 
 def _some(rows: pd.Index) -> str:

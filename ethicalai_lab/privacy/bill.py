@@ -338,7 +338,7 @@ def frontier(
         note(("raw", np.nan), raw, raw, found(sample), 0.0)
         for k in ks:
             tool = KAnonymizer(k, hierarchies=hierarchies, method=method, quasi_identifiers=names)
-            release = tool.fit_transform(sample)
+            release = tool.fit_transform(sample).set_axis(sample.index)  # to judge it
             value = worth(_learn_and_choose(release, target, kinds, arms, prices))
             note(("k", float(k)), value, raw, found(release), tool.loss_.ncp)
         # counts without noise: what the coarser rule costs before any privacy

@@ -56,7 +56,8 @@ def test_the_forgotten_column_undoes_nearly_everything(world, file):
     facts = lesson._p2_facts(world)
     assert facts["before"] == 0
     assert facts["alone"] > 0.85
-    safe = lesson._tools(world)["k = 5"].release_
+    tool = lesson._tools(world)["k = 5"]
+    safe = tool.release_.set_axis(tool.kept_)
     risks = {
         "singled out": attacks.singling_out(safe, lesson.KNOWN4).risk,
         "linked": attacks.linkability(safe, file, lesson.KNOWN4, n_attacks=1000).risk,

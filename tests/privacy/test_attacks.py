@@ -38,7 +38,8 @@ def truth(world):
 
 @pytest.fixture(scope="module")
 def release(raw):
-    return KAnonymizer(10, quasi_identifiers=ON, sensitive="occupation").fit_transform(raw)
+    tool = KAnonymizer(10, quasi_identifiers=ON, sensitive="occupation")
+    return tool.fit_transform(raw).set_axis(raw.index)  # nobody is left out
 
 
 # ---- linkage -------------------------------------------------------------------------------

@@ -575,7 +575,7 @@ coarser = {
     "spent": Hierarchy.intervals([50, 100, 200, 1000]),
 }
 settings = dict(quasi_identifiers=known4, hierarchies=coarser, sensitive="money")
-safe = KAnonymizer(k=5, **settings).fit_transform(file)
+safe = KAnonymizer(k=5, **settings).fit_transform(file).set_axis(file.index)
 groups = safe.groupby(known4, observed=True)["money"]
 group = groups.agg(people="size", secrets="nunique", secret="first").reset_index()
 told = group[(group["secrets"] == 1) & (group["secret"] == "under strain")]
