@@ -194,8 +194,9 @@ _ALL = (
                 "epsilon": 1.0,
                 "epsilon_days": 365,
             },
-            "noise before anything leaves, as in Apple's Learning with Privacy at Scale (2017), "
-            "which is not about ads and adds it on the device; no law sets an epsilon; " + _OURS,
+            "a shared table is made coarser and carries no noise; the counts that are published "
+            "do, added in the house, not on the device as in Apple's Learning with Privacy at "
+            "Scale (2017), which is not about ads; no law sets an epsilon; " + _OURS,
         ),
         consent=(
             {"default": "opt_in", "banner": "neutral", "regime": "strictest_for_all"}
