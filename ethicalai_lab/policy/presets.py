@@ -156,7 +156,7 @@ _ALL = (
     ),
     _preset(
         "privacy_first",
-        "Few columns, kept for a short time; releases are coarse and noisy.",
+        "Few columns, kept for a short time; shared tables are coarse, published counts noisy.",
         personalization=(
             {"targeting": "uplift", "share": 0.3, "wording": "generic", "contact_cap": 1},
             "uplift can reduce contacts; " + _OURS,
