@@ -208,7 +208,8 @@ def _collected(
         # a row without a date may be of any age
         kept = kept & ~(days > settings["data.retention_days"])
         left = days[kept & np.isfinite(days)]
-        oldest = float(left.max(initial=0.0))
+        if left.size or not kept.any():
+            oldest = float(left.max(initial=0.0))
     parts, names, source = [], [], []
     for number, column in enumerate(columns):
         values = ground.table[[column]]
@@ -809,12 +810,15 @@ class _Bill:
         if asked:
             note += f"; the answers to {', '.join(asked)} are not in this table"
         self.put("privacy.columns_in_use", Exact(len(columns)), note)
+        dated = self.ground.dates is not None
         touchy = [name for name in columns if self.collection.roles[name] != "feature"]
         touchy += [name for name in columns if name in INFERRED and name not in touchy]
         self.put("privacy.sensitive_columns", Exact(len(touchy)), f"roles of the table: {note}")
         self.put(
             "privacy.oldest_record",
-            Needs("needs a column with the role time")
+            Needs(
+                "needs " + ("a date in the rows kept" if dated else "a column with the role time")
+            )
             if self.oldest is None
             else Exact(self.oldest),
             "the oldest row kept, counted back from the latest in the table",
@@ -962,6 +966,9 @@ class _Bill:
                 self.put(f"consent.{key}", Needs(_NOTHING_ASKED), "the table")
             return
         shown = f"answers in {', '.join(columns)}, taken with the policy's default"
+        count = int(self.silent[PURPOSES.index("direct_marketing")].sum())
+        if count:
+            shown += f" (opt_out: {count:,} who say nothing count as yes)"
         practice = self.permission.practice
         marketing = practice[PURPOSES.index("direct_marketing")]
         self.put("consent.reachable", Ratio(marketing), shown)
@@ -1118,6 +1125,7 @@ def evaluate_table(
     readings = read_all(estimates, resampling_weights(ground.n, n_boot, seed), shares=shares)
     about = _about(ground, n_boot) | _by_lot(bill) | _ranked(bill)
     read = [*how_read(table), *(ground.dates.said if ground.dates is not None else ())]
+    read += [*_too_old(bill), *_silence(bill)]
     if read:
         about["how_read"] = read
     return Scorecard(tuple(_measures(bill, readings, n_boot)), policy, about)
@@ -1136,6 +1144,40 @@ def _one_row_each(table: pd.DataFrame, roles: Roles) -> None:
             f'column "{roles.cluster}" (cluster) repeats, and intervals here are those of '
             "independent rows; keep one row of each, or leave `cluster` out."
         )
+
+
+def _too_old(bill: _Bill) -> list[str]:
+    """Say how many rows the policy no longer keeps, since they are dated too far back."""
+    dates, most = bill.ground.dates, bill.values["data.retention_days"]
+    count = 0 if dates is None else int((dates.days > most).sum())
+    if dates is None or not count:
+        return []
+    rows = f"{count:,} of {bill.ground.n:,} rows are" if count > 1 else "1 row is"
+    return [
+        f'column "{bill.ground.roles.of("time")[0]}": {rows} from more than {most:,} days before '
+        f"{dates.now:%Y-%m-%d}; not kept, by this policy's data.retention_days."
+    ]
+
+
+def _silence(bill: _Bill) -> list[str]:
+    """Say whom the policy takes to have agreed, or not, since they say nothing."""
+    ground, told = bill.ground, []
+    default = bill.values["consent.default"]
+    for column in ground.roles.of("consent"):
+        answers, _ = consent_answers(ground.table[column], column, ground.roles)
+        count = int(np.isnan(answers).sum())
+        if not count:
+            continue
+        people = f"{count:,} of {ground.n:,} people say" if count > 1 else "1 person says"
+        taken = "a yes" if default == "opt_out" else "a no"
+        told.append(
+            f'column "{column}" (consent): {people} nothing; under this policy\'s consent.default '
+            f"({default}) silence counts as {taken}."
+        )
+    reached = int(bill.silent[PURPOSES.index("direct_marketing")].sum())
+    if reached:
+        told.append(f"consent.reachable counts {reached:,} who say nothing among the reachable.")
+    return told
 
 
 def _ranked(bill: _Bill) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The bill of a policy on a table of one's own: measured on the table, or not at all."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from ethicalai_lab.policy import Policy, PolicyError
 from ethicalai_lab.policy.evaluation import evaluate, evaluation_graph
 from ethicalai_lab.policy.own_data import evaluate_table
+from ethicalai_lab.policy.own_dates import plausible
 from ethicalai_lab.world import Roles, load_table
 from ethicalai_lab.world.tables import TableError, check_table
 
@@ -406,7 +409,7 @@ def _on_days(days, extra=()):
 
 
 def _odd(card):
-    return [said for said in card.how_read if "all others" in said]
+    return [said for said in card.how_read if re.search(r"\bdates? (lies?|are|is) ", said)]
 
 
 @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
@@ -426,7 +429,7 @@ def test_one_odd_date_is_named_and_moves_no_day(zone):
     held = "privacy.values_kept"
     assert card[held].value == pytest.approx(usual[held].value, rel=0.01)
     (said,) = _odd(card)
-    assert said.startswith('column "sent": 1 date lies far after all others (2052-0')
+    assert said.startswith('column "sent": 1 date lies after today (2052-0')
     assert "2025-10-2" in said
     assert said in card.to_html().replace("&quot;", '"')
     assert "2052" in card.to_markdown()
@@ -438,10 +441,72 @@ def test_dates_far_before_all_others_are_named_and_old_ones_in_a_row_are_not():
     (said,) = _odd(found)
     assert "1 date lies far before all others (1900-01-01, " in said
     assert "row 401" in said
-    spread = evaluate_table(uplift(), _on_days(np.arange(400) * 20), n_boot=0)
+    spread = evaluate_table(uplift(), _on_days(np.arange(400) * -20), n_boot=0)
     assert not _odd(spread)
-    two_years = evaluate_table(uplift(), _on_days([*days, *(days + 900)]), n_boot=0)
+    two_years = evaluate_table(uplift(), _on_days([*days, *(days - 900)]), n_boot=0)
     assert not _odd(two_years), "a season a year is no odd date"
+
+
+@pytest.mark.parametrize(
+    ("extra", "count", "said"),
+    [
+        ("2052-03-01", 5, "5 dates lie after today (first 2052-03-01, row 396); taken as unknown"),
+        ("2052-03-01", 300, "300 dates lie after today (first 2052-03-01, row 101)"),
+        ("9999-12-31", 200, "200 dates are in the year 9999, which stands for no date (first 9999"),
+        ("1970-01-01", 40, "40 dates lie far before all others (first 1970-01-01, row 361)"),
+    ],
+)
+def test_no_share_of_impossible_dates_moves_the_last_day(extra, count, said):
+    days = np.arange(400 - count) % 298
+    policy = uplift().decide("data", retention_days=730)
+    card = evaluate_table(policy, _on_days(days, [extra] * count), n_boot=0)
+    assert card["privacy.oldest_record"].value == days.max()
+    assert any(said in sentence for sentence in _odd(card)), card.how_read
+
+
+def test_dates_that_all_lie_after_today_are_a_simulated_table():
+    day = pd.Timestamp("2025-06-01")
+    dates = pd.Series(pd.date_range("2031-01-01", periods=50))
+    found = plausible(dates, "sent", today=day)
+    assert found.now == dates.max()
+    assert (
+        "50 dates lie after today, as all do (first 2031-01-01, row 1); taken as they"
+        in (found.said[0])
+    )
+    # a zone is not the future
+    assert not plausible(pd.Series([day + pd.Timedelta(hours=12)]), "sent", today=day).said
+
+
+def test_without_one_date_there_is_no_oldest_record():
+    table = _on_days([], ["9999-12-31"] * 400)
+    needs = evaluate_table(uplift(), table, n_boot=0)["privacy.oldest_record"].needs
+    assert needs == "needs a date in the rows kept"
+
+
+def test_what_retention_leaves_out_is_said():
+    days = np.where(np.arange(400) < 5, 0, np.arange(400) % 200 - 3650)
+    policy = uplift().decide("data", retention_days=730)
+    card = evaluate_table(policy, _on_days(days), n_boot=0)
+    assert any(
+        "395 of 400 rows are from more than 730 days before 2025-01-01; not kept" in said
+        for said in card.how_read
+    )
+
+
+@pytest.mark.parametrize(("default", "taken"), [("opt_out", "a yes"), ("opt_in", "a no")])
+def test_what_silence_counts_as_is_said_beside_the_figure(default, taken):
+    agreed = ["yes"] * 300 + [None] * 100
+    table = checked(people(400, agreed=agreed))
+    policy = Policy().decide("consent", default=default)
+    card = evaluate_table(policy, table, n_boot=0)
+    said = " ".join(card.how_read)
+    assert "100 of 400 people say nothing; under this policy's" in said
+    assert f"({default}) silence counts as {taken}." in said
+    reachable = card["consent.reachable"]
+    assert reachable.value == (1.0 if default == "opt_out" else 0.75)
+    counted = "100 who say nothing count as yes" in reachable.evidence
+    assert counted == (default == "opt_out")
+    assert "100 of 400 people say nothing" in card.to_markdown()
 
 
 def test_what_people_are_ranked_by_is_said_where_it_is_not_the_objective(table):
