@@ -208,7 +208,7 @@ def test_conda_and_binder_install_the_lock(repo, environment):
 def test_ci_calls_the_command_that_the_readme_names(repo, readme):
     assert "python lab.py test" in readme
     run = (repo / ".ci" / "run").read_text(encoding="utf-8")
-    assert re.search(r"^exec python3 lab\.py test\b", run, re.M)
+    assert re.search(r"^step .* python3 lab\.py test$", run, re.M)
     assert subprocess.run(["bash", "-n", str(repo / ".ci" / "run")]).returncode == 0
 
 
