@@ -25,6 +25,7 @@ from ethicalai_lab.fairness._coding import FairnessInputError, column
 Floats = NDArray[np.float64]
 
 _AT_ONCE = 20_000_000  # numbers held at a time while drawing
+_ROUNDING = 1e-31  # of a cluster's part of a variance
 _DENSE = 5_000_000  # patterns are told apart in a table of up to this many numbers
 
 
@@ -103,7 +104,9 @@ class Clusters:
             clusters = np.asarray((size > 0).T @ self.times, dtype=float).ravel()
             spread = np.asarray(rest.multiply(rest).T @ self.times).ravel() / total**2
             found = rate * (1 - rate) / spread
-        found = np.where(np.isfinite(found) & (spread > 1e-300), found, clusters)
+        # less is rounding: a single row that differs leaves 1 / total ** 4
+        varies = spread > _ROUNDING * self.n
+        found = np.where(np.isfinite(found) & varies, found, clusters)
         # rows of one cluster may differ more than chance has it; no rate counts for more than them
         return np.where(total > 0, np.minimum(found, total), 0.0)
 

@@ -72,7 +72,7 @@ _ZERO_DIVISION = (
     "false_negative_rate",
     "precision_score",
 )
-_FAMILIES: dict[str, tuple[str, ...]] = {
+FAMILIES: dict[str, tuple[str, ...]] = {
     "demographic_parity": ("selection_rate",),
     "equalized_odds": ("true_positive_rate", "false_positive_rate"),
     "equal_opportunity": ("true_positive_rate",),
@@ -533,7 +533,7 @@ class _Table:
     @property
     def families(self) -> dict[str, tuple[str, ...]]:
         known = self.metrics
-        return {k: v for k, v in _FAMILIES.items() if all(m in known for m in v)}
+        return {k: v for k, v in FAMILIES.items() if all(m in known for m in v)}
 
     def disparities(
         self, by_group: dict[str, NDArray[np.float64]], overall: dict[str, NDArray[np.float64]]

@@ -18,6 +18,7 @@ import pandas as pd
 
 from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.core.reading import reading_html, reading_text
+from ethicalai_lab.fairness._alike import unvaried
 from ethicalai_lab.fairness._coding import FairnessInputError, binary
 from ethicalai_lab.fairness.auditing import FOUR_FIFTHS_NOTE, Audit, audit
 from ethicalai_lab.world.column_types import measured
@@ -213,33 +214,38 @@ def cli_audit(
     chosen = _choose(table, roles, threshold)
     reading = how_read(table)
     audits: dict[str, Audit] = {}
-    groups = chosen["groups"]
+    groups, notes = chosen["groups"], chosen["notes"]
     blocks = {name: groups[[name]] for name in groups}
     if groups.shape[1] > 1:
         blocks[" and ".join(groups.columns)] = groups
     several = len(chosen["decisions"]) > 1
     for decision, y_pred in chosen["decisions"].items():
         for heading, columns in blocks.items():
-            audits[f"{heading}, decision {decision}" if several else heading] = audit(
-                chosen["y_true"],
-                y_pred,
-                sensitive_features=columns,
-                score=chosen["score"],
-                clusters=chosen["clusters"],
-                n_boot=n_boot,
-                seed=seed,
+            found, said = unvaried(
+                audit(
+                    chosen["y_true"],
+                    y_pred,
+                    sensitive_features=columns,
+                    score=chosen["score"],
+                    clusters=chosen["clusters"],
+                    n_boot=n_boot,
+                    seed=seed,
+                ),
+                "cluster" if chosen["clusters"] is None else str(chosen["clusters"].name),
             )
+            audits[f"{heading}, decision {decision}" if several else heading] = found
+            notes += [sentence for sentence in said if sentence not in notes]
     if html is not None:
-        report(audits, html, notes=chosen["notes"], reading=reading)
+        report(audits, html, notes=notes, reading=reading)
     if json:
         payload = {
             "how_read": list(reading),
-            "notes": chosen["notes"],
+            "notes": notes,
             "audits": {heading: audit_dict(result) for heading, result in audits.items()},
         }
         return dumps(payload, indent=2, ensure_ascii=False, allow_nan=False)
     lines = [reading_text(reading), ""] if reading else []
-    lines += chosen["notes"]
+    lines += notes
     for heading, result in audits.items():
         lines += ["", f"By {heading}: {_size(result)}, {len(result.by_group):,} groups"]
         lines += _rates(result)
@@ -377,7 +383,7 @@ def _who_is_the_same(
     if name not in table:
         raise FairnessInputError(f"cluster {name!r} is not a column of the table.")
     count = table[name].nunique()
-    if count < len(table):
+    if 1 < count < len(table):
         notes.append(
             f"{count:,} different values of {name} in {len(table):,} rows: intervals are those "
             f"of {count:,}, since rows of one {name} are not independent."
@@ -476,7 +482,9 @@ def _units(result: Audit) -> str:
 
 def _size(result: Audit) -> str:
     rows = f"{result.n_rows:,} rows"
-    return rows if result.n_clusters is None else f"{rows} of {result.n_clusters:,} clusters"
+    if result.n_clusters is None:
+        return rows
+    return f"{rows} of {result.n_clusters:,} cluster{'s' if result.n_clusters > 1 else ''}"
 
 
 _SHOWN = 40  # groups in the text; JSON and the page have them all
@@ -515,16 +523,17 @@ def _sentences(result: Audit) -> list[str]:
     chance = result.chance
     for at, row in chance.iterrows():
         found = result.disparities.loc[at]
-        text = (
-            f"{_name(at)}: {_number(row['value'])} "
-            f"[{_number(found['low'])}, {_number(found['high'])}]"
-        )
+        text = f"{_name(at)}: {_number(row['value'])}"
+        if result.n_clusters != 1:
+            text += f" [{_number(found['low'])}, {_number(found['high'])}]"
         if not math.isnan(row["by_chance"]):
             side = "down to" if "_ratio" in _name(at) else "up to"
             text += f", by chance alone {side} {_number(row['by_chance'])}"
         lines.append(text)
     below = result.four_fifths.index[result.four_fifths["below"]]
-    if result.four_fifths["ratio_to_highest"].isna().all():
+    if (result.by_group["selection_rate"].fillna(0.0) == 0).all():
+        lines.append("Nobody is selected, so no rate can be held to four fifths of the highest.")
+    elif result.four_fifths["ratio_to_highest"].isna().all():
         lines.append(
             f"No group has {result.small} {_units(result)}, so none is held to four fifths."
         )

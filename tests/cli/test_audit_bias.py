@@ -197,3 +197,81 @@ def test_the_page_can_be_read_by_whom_other_files_can(capsys, table, tmp_path):
     plain.write_text("", encoding="utf-8")
     main(capsys, "audit-bias", data, "--roles", roles, "--html", page)
     assert page.stat().st_mode == plain.stat().st_mode
+
+
+def audited(capsys, tmp_path, rows, roles="columns: {g: protected, d: decision}\n", head="g,d"):
+    (tmp_path / "t.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "r.yaml").write_text(roles, encoding="utf-8")
+    given = ("audit-bias", tmp_path / "t.csv", "--roles", tmp_path / "r.yaml")
+    code, text, _ = main(capsys, *given)
+    assert code == 0
+    found = json.loads(main(capsys, *given, "--json")[1])
+    return text, found["audits"]["g"], found["notes"]
+
+
+@pytest.mark.parametrize("size", [5, 30])
+def test_people_all_treated_alike_still_leave_a_doubt(capsys, tmp_path, size):
+    from ethicalai_lab.stats import newcombe_bounds, wilson_bounds
+
+    text, found, notes = audited(capsys, tmp_path, ["a,1"] * size + ["b,1"] * size)
+    low = round(float(wilson_bounds(size, size)[0]), 12)
+    assert [row["selection_rate"] for row in found["by_group_low"]] == [low, low]
+    assert f"1.000 ({low:.3f} to 1.000)" in text
+    gaps = {row["disparity"]: row for row in found["disparities"]}
+    most = float(newcombe_bounds(size, size, size, size)[1])
+    gap = gaps["demographic_parity_difference"]
+    assert (gap["low"], gap["high"]) == (0.0, pytest.approx(most))
+    # with everybody no such bound is known
+    assert gaps["demographic_parity_difference_to_overall"]["low"] is None
+    assert any("Wilson" in note for note in notes)
+    for row in found["four_fifths"]["by_group"]:
+        assert row["low"] == (low if size == 30 else None)
+
+
+def test_a_gap_rests_on_no_two_people_without_saying_so(capsys, tmp_path):
+    _, found, _ = audited(capsys, tmp_path, ["a,1"] * 2 + ["b,1", "b,0"] * 500)
+    gap = found["disparities"][0]
+    assert gap["value"] == 0.5
+    assert gap["low"] < 0.01
+    none, all_of = audited(capsys, tmp_path, ["a,0"] * 40 + ["b,1"] * 40)[1]["disparities"][:2]
+    assert none["low"] < none["value"] == 1.0
+    assert all_of["value"] == 0.0 < all_of["high"]
+
+
+def test_nobody_selected_has_no_ratio(capsys, tmp_path):
+    text, found, _ = audited(capsys, tmp_path, ["a,0"] * 40 + ["b,0"] * 40)
+    assert "demographic_parity_ratio: undefined [undefined, undefined]" in text
+    assert "Nobody is selected" in text
+    assert "No group has 30 rows" not in text
+    assert found["by_group_high"][0]["selection_rate"] == pytest.approx(0.0876, abs=1e-4)
+
+
+def test_one_person_has_no_interval(capsys, tmp_path):
+    roles = "columns: {id: feature, g: protected, d: decision}\ncluster: id\n"
+    rows = [f"7,{'ab'[i % 2]},{int(i % 3 == 0)}" for i in range(400)]
+    text, found, notes = audited(capsys, tmp_path, rows, roles, "id,g,d")
+    assert found["by_group_low"][0]["selection_rate"] is None
+    assert found["disparities"][0]["low"] is None
+    assert any(note.startswith("All rows are of one id: ") for note in notes)
+    assert "0.335 (" not in text
+    assert "0.000 [" not in text
+    rows = [f"{7 if i < 200 else i},{'ab'[i // 200]},{int(i % 3 == 0)}" for i in range(400)]
+    text, found, notes = audited(capsys, tmp_path, rows, roles, "id,g,d")
+    low = [row["selection_rate"] for row in found["by_group_low"]]
+    assert low[0] is None
+    assert low[1] is not None
+    assert any("A group of one id has no interval" in note for note in notes)
+    # one person is one, whatever rounding leaves of 0.335
+    assert found["disparities"][0]["high"] > 0.5
+
+
+def test_where_rates_vary_nothing_is_replaced(capsys, tmp_path):
+    from ethicalai_lab.fairness import audit
+
+    rows = [("ab"[i % 2], int(i % 7 < 3)) for i in range(400)]
+    _, found, notes = audited(capsys, tmp_path, [f"{g},{d}" for g, d in rows])
+    group, decided = zip(*rows, strict=True)
+    usual = audit(None, decided, sensitive_features={"g": list(group)}).to_dict()
+    assert found["disparities"] == usual["disparities"]
+    assert found["by_group_low"] == usual["by_group_low"]
+    assert not any("Wilson" in note for note in notes)
