@@ -32,6 +32,9 @@ __all__ = [
 
 _COMPLETE = ("identifier", "treatment", "outcome", "score")  # roles that may not have gaps
 _LOOKED_AT = 1000  # rows in which a date is looked for to say how it was read
+_BEYOND = 50  # times the others, from which an outcome is asked after
+_TOTALS = 3  # rows at most that may be totals: the whole, or one an arm
+_ENOUGH = 10  # outcomes to compare with
 _GROUPS = ("treatment", "protected", "sensitive")  # whose levels are compared
 
 
@@ -428,11 +431,41 @@ class _Checked:
                     f'{self.where(row)}: column "{shown(column)}" (outcome) {said}; a number up '
                     f"to {LARGEST:g} is accepted."
                 )
+            self._beyond(column, size)
             self.frame[column] = values
             return
         if positive and not self._serves_a_decision(column):
             raise self._no_positive(column, "outcome")
         raise self._no_number(column, values)
+
+    def _beyond(self, column: str, size: np.ndarray) -> None:
+        """Say which outcomes lie far beyond all others, or are their sum: it may be a total."""
+        order = size.argsort(kind="stable")
+        ranked = size[order]
+        found = next(
+            (
+                few
+                for few in range(1, min(_TOTALS, ranked.size - _ENOUGH) + 1)
+                if 0 < ranked[-few - 1] * _BEYOND < ranked[-few]
+            ),
+            0,
+        )
+        if found:
+            rows = order[-found:]
+            text = f"all others at most {ranked[-found - 1]:g}"
+        elif ranked.size > _ENOUGH and (ranked[:-1] > 0).sum() >= _ENOUGH:
+            rest = ranked[:-1].sum()
+            if abs(rest - ranked[-1]) > 1e-9 * rest:
+                return
+            rows, text = order[-1:], "the sum of all others"
+        else:
+            return
+        row = int(rows.min())
+        more = f" and {rows.size - 1} more like it" if rows.size > 1 else ""
+        self.notes.append(
+            f'column "{shown(column)}" (outcome): {self.place(row)} holds '
+            f"{self.frame[column].iloc[row]:g}{more}, {text}: a total? It is counted as a person."
+        )
 
     def _no_number(self, column: str, values: pd.Series) -> TableError:
         row, value = first_odd(values.tolist())

@@ -695,3 +695,40 @@ def test_ten_thousand_columns_are_drafted(folder):
     roles = load_roles(write(suggest_roles("t.csv"), "roles.yaml"))
     assert len(roles.columns) == 10_000
     assert roles.outcome == "visit"
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        (["0,1500"], "line 402 holds 1500, all others at most 5: a total?"),
+        (["0,750", "1,760"], "line 402 holds 750 and 1 more like it, all others at most 5: a"),
+        (["0,800"], "line 402 holds 800, all others at most 4: a total?"),
+        (["0,-1500"], "line 402 holds -1500, all others at most 5: a total?"),
+        (["0,240"], None),
+        (["0,5"], None),
+    ],
+)
+def test_an_outcome_far_beyond_all_others_is_named_and_kept(folder, last, told):
+    # 0 to 4 add up to 800 in 400 rows
+    levels = 5 if last == ["0,800"] else 6
+    rows = [f"{i % 2},{i % levels}" for i in range(400)]
+    table = load("\n".join(["t,y", *rows, *last, ""]), Roles({"t": "treatment", "y": "outcome"}))
+    assert len(table) == 400 + len(last)
+    assert table["y"].iloc[-1] == float(last[-1].split(",")[1])
+    said = [sentence for sentence in how_read(table) if "a total?" in sentence]
+    assert bool(said) == (told is not None), said
+    if told:
+        assert f'column "y" (outcome): {told}' in said[0]
+
+
+def test_a_sum_of_all_others_is_named_however_few_they_are(folder):
+    rows = [f"{i % 2},{i + 1}" for i in range(12)]
+    table = load("\n".join(["t,y", *rows, "0,78", ""]), Roles({"t": "treatment", "y": "outcome"}))
+    (said,) = how_read(table)
+    assert "line 14 holds 78, the sum of all others: a total?" in said
+
+
+def test_one_buyer_among_many_is_no_total(folder):
+    rows = [f"{i % 2},{1500 if i == 7 else 0}" for i in range(400)]
+    table = load("\n".join(["t,y", *rows, ""]), Roles({"t": "treatment", "y": "outcome"}))
+    assert not how_read(table)
