@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -73,6 +74,14 @@ def opened(tmp_path):
                 process.kill()
 
 
+def policy_lab():
+    """Return a command that no other test, run at the same time, can take the port from."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    start = [sys.executable, "-m", "ethicalai_lab", "policy-lab"]
+    return [*start, "--customers", "300", "--port", port]
+
+
 def wait_for(what):
     end = time.monotonic() + GUARD
     while time.monotonic() < end:
@@ -124,7 +133,7 @@ def watched(seen):
 
 def test_the_policy_labs_token_is_on_no_command_line(opened, tmp_path):
     seen, environment = opened
-    command = [sys.executable, "-m", "ethicalai_lab", "policy-lab", "--customers", "300"]
+    command = policy_lab()
     process = start(command, environment, tmp_path)
     try:
         (mode, folder_mode, told, page), lines = watched(seen)
@@ -176,7 +185,7 @@ def test_what_runs_is_for_its_owner_and_not_hidden_from_browsers(lab, tmp_path):
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_killed_policy_lab_leaves_no_server_behind(opened, tmp_path, name):
     seen, environment = opened
-    command = [sys.executable, "-m", "ethicalai_lab", "policy-lab", "--customers", "300"]
+    command = policy_lab()
     process = start(command, environment, tmp_path)
     try:
         page = watched(seen)[0][3]

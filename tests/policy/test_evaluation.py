@@ -446,7 +446,9 @@ def test_every_stage_is_broken_once():
     assert {name for name, *_ in BROKEN} == set(evaluation_graph().stages)
 
 
-@pytest.mark.parametrize(("name", "spoil", "worse", "may_move"), BROKEN, ids=lambda x: str(x)[:12])
+@pytest.mark.parametrize(
+    ("name", "spoil", "worse", "may_move"), BROKEN, ids=[case[0] for case in BROKEN]
+)
 def test_a_broken_stage_moves_the_right_measures_and_only_those(
     world, lab, name, spoil, worse, may_move
 ):
