@@ -325,9 +325,11 @@ class _Reader:
         hour, minute, second = (int(found[key] or 0) for key in ("h", "min", "s"))
         if half := found["half"]:
             hour = hour % 12 + 12 * (half.lower() == "p") if 1 <= hour <= 12 else 99
+        # 24:00 is the day's end; from Python 3.14 on fromisoformat reads it, too
+        ends = hour == 24 and not (minute or second or (found["f"] or "").strip("0"))
         zone = (found["zone"] or "").replace(":", "").ljust(7, "0")
         ahead = int(zone[1:3]) * 3600 + int(zone[3:5]) * 60 + int(zone[5:])
-        if hour > 23 or minute > 59 or second > 59 or ahead >= 86_400:
+        if (hour > 23 and not ends) or minute > 59 or second > 59 or ahead >= 86_400:
             self.refuse(row, text, ", which no clock shows")
         seconds = hour * 3600 + minute * 60 + second + (ahead if zone[0] == "-" else -ahead)
         return seconds * 1_000_000 + int((found["f"] or "").ljust(6, "0")[:6])
