@@ -16,25 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ethicalai_lab.consent.errors import LedgerError
+from ethicalai_lab.core.files import lock_handle
 
 __all__ = ["Head", "HeadFile", "os_trouble"]
 
 _SLOT = 256
 # Windows locks bytes against reading too: lock one that holds nothing
 _LOCKED_BYTE = 1 << 20
-
-if os.name == "nt":
-    import msvcrt
-
-    def _lock(handle: int) -> None:
-        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class Head(NamedTuple):
@@ -97,13 +85,16 @@ class HeadFile:
         while True:
             handle = os.open(self.path, flags, 0o666)
             try:
-                _lock(handle)
-            except OSError:
+                lock_handle(handle, _LOCKED_BYTE)
+            except BlockingIOError:
                 os.close(handle)
                 raise LedgerError(
                     f"{self._ledger} is open already, here or in another process; a ledger has "
                     "one writer at a time. Close the other first."
                 ) from None
+            except OSError:  # a file system without locks
+                os.close(handle)
+                raise
             # who held the lock before may have removed the file while we opened it
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle), os.stat(self.path)):

@@ -22,6 +22,7 @@ __all__ = [
     "Staged",
     "clear_leftovers",
     "leftovers",
+    "lock_handle",
     "lock_of",
     "locked",
     "replace_file",
@@ -30,19 +31,42 @@ __all__ = [
 
 if os.name == "nt":
     import msvcrt
-
-    def _lock(handle: int) -> None:
-        os.lseek(handle, 0, os.SEEK_SET)
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            raise BlockingIOError("another program holds the lock") from None
-
 else:
     import fcntl
 
-    def _lock(handle: int) -> None:
+
+def lock_handle(handle: int, place: int = 0) -> None:
+    """Lock an open file for as long as it is open, and wait for nobody.
+
+    Parameters
+    ----------
+    handle : int
+        A file's descriptor.
+    place : int, default 0
+        The byte that Windows locks, against reading too; elsewhere it is the whole file.
+
+    Raises
+    ------
+    BlockingIOError
+        If somebody else holds the lock.
+    OSError
+        If the file system knows no locks.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ethicalai_lab.core.files import lock_handle
+    >>> with tempfile.TemporaryFile() as one:
+    ...     lock_handle(one.fileno())
+    """
+    if os.name != "nt":
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    os.lseek(handle, place, os.SEEK_SET)
+    try:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    except PermissionError:
+        raise BlockingIOError("another program holds the lock") from None
 
 
 def _is_at(handle: int, path: Path) -> bool:
@@ -94,7 +118,7 @@ class FileLock:
         while True:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                _lock(handle)
+                lock_handle(handle)
                 if _is_at(handle, self.path):  # else its holder removed it meanwhile
                     self._handle: int | None = handle
                     return
@@ -219,7 +243,7 @@ class Staged:
             if os.name == "nt":  # an open file cannot be removed there: no lock is needed
                 return
             with contextlib.suppress(OSError):  # a file system without locks
-                _lock(self._handle)
+                lock_handle(self._handle)
             if _is_at(self._handle, self.path):
                 return
             # somebody took it for a leftover between the two calls
@@ -300,7 +324,7 @@ def clear_leftovers(path: str | Path) -> None:
                 continue
             handle = os.open(part, os.O_RDONLY)
             try:
-                _lock(handle)
+                lock_handle(handle)
                 part.unlink()
             finally:
                 os.close(handle)

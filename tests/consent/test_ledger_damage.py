@@ -1,5 +1,6 @@
 """What is lost, changed, in use or out of order is said, each by its own sentence."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -393,3 +394,12 @@ def test_an_erasure_keeps_the_chain_whole(kept):
         after = ledger.verify(head)
         assert after.whole
         assert after.head == head
+
+
+def test_a_file_system_without_locks_is_not_called_open_already(tmp_path, monkeypatch):
+    def refuse(handle, place):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("ethicalai_lab.consent.head.lock_handle", refuse)
+    with pytest.raises(LedgerError, match=r"refuses the file \(No locks available\)\.$"):
+        ConsentLedger(tmp_path / "l.duckdb")
