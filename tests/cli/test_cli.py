@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -94,18 +93,30 @@ def test_uplift_as_a_process_gives_the_same_json_each_time(repo, mails):
     assert json.loads(first.stdout)["n_rows"] == 400
 
 
+MAKING = """
+import sys
+from ethicalai_lab import cli, world
+make = world.make_world
+def told(*args, **options):
+    print("making", flush=True)
+    return make(*args, **options)
+world.make_world = told
+sys.exit(cli.main(["world", "w", "--customers", "1000000"]))
+"""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 def test_an_interrupted_world_ends_with_130_and_leaves_nothing(repo, tmp_path):
     env = {**os.environ, "PYTHONPATH": str(repo)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "ethicalai_lab", "world", "w", "--customers", "1000000"],
+        [sys.executable, "-c", MAKING],
         cwd=tmp_path,
         env=env,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    time.sleep(2)
+    assert process.stdout.readline() == "making\n"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 130
