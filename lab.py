@@ -130,7 +130,14 @@ def alone():
             import msvcrt
 
             def take(wait):
-                msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+                while True:
+                    try:
+                        how = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK
+                        return msvcrt.locking(handle.fileno(), how, 1)
+                    except OSError:  # even LK_LOCK gives up, after ten seconds
+                        if not wait:
+                            raise
+
         else:
             import fcntl
 

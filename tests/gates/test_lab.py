@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 import zipfile
 
 import pytest
@@ -500,6 +501,22 @@ def test_a_failing_step_fails_the_whole_run_but_stops_none(lab, monkeypatch):
     assert "--nbval" in ran[-1]
     assert [command[3:5] for command in ran[2:]] == [["-n", "auto"]] * 2
     assert not any("lax" in word for command in ran for word in command)
+
+
+def test_windows_waits_for_a_long_set_up(lab, monkeypatch, tmp_path):
+    tries = []
+
+    def locking(handle, how, count):  # gives up four times
+        tries.append(how)
+        if len(tries) < 5:
+            raise OSError(36, "Resource deadlock avoided")
+
+    fake = types.SimpleNamespace(LK_LOCK=1, LK_NBLCK=2, locking=locking)
+    monkeypatch.setitem(sys.modules, "msvcrt", fake)
+    monkeypatch.setattr(lab, "ROOT", tmp_path)
+    monkeypatch.setattr(lab, "os", types.SimpleNamespace(name="nt", set_inheritable=lambda *_: 0))
+    with lab.alone():
+        assert tries == [2, 1, 1, 1, 1]
 
 
 def test_says_how_far_it_is(lab, monkeypatch, capsys):
