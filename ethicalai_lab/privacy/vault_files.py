@@ -152,7 +152,7 @@ class VaultFiles:
     ----------
     root : dict or None
         The last change that was decided: its number ``change``, the digests ``data``,
-        ``keys`` and ``people``; None if ``vault.root`` does not stand the test.
+        ``keys`` and ``people``; None if ``vault.root`` is missing or was altered.
 
     Raises
     ------
