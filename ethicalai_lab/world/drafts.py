@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["suggest_roles"]
 
 _UNTREATED = re.compile(
-    r"(?i)(?:no|none|control|untreated|holdout|kontroll\w*|0|false|a)(?:[^a-z]|$)"
+    r"(?i)(?:no|not|none|nothing|control|untreated|holdout|placebo|kontroll\w*|ohne|kein\w*|nicht|"
+    r"sans|sin|without|0|false)(?:[^a-z]|$)"
 )
+_FIRST_ARM = re.compile(r"(?i)a(?:[^a-z]|$)")  # only where no arm says that nothing was done
 _WIDE = 200  # columns from which only the first rows of features are looked at
 _LOOKED_AT = 1000
 _AROUND = {
@@ -215,7 +217,8 @@ class _Draft:
     def _control(self) -> list[str]:
         for name in self.having("treatment"):
             known = levels.levels_of(self.column(name))
-            control = next((level for level in known if _UNTREATED.match(str(level))), known[0])
+            found = (v for p in (_UNTREATED, _FIRST_ARM) for v in known if p.match(str(v)))
+            control = next(found, known[0])
             return [
                 f"# the untreated level of {_comment(name)}; there are: {levels.listed(known)}",
                 f"control: {scalar(control)}",
@@ -264,7 +267,8 @@ class _Draft:
             return []
         if role == "decision" and {str(level).casefold() for level in known} <= {"true", "false"}:
             return []
-        return yes or [known[-1]]
+        # where every level says no, a load asks which counts
+        return yes or [level for level in known if not levels.negates(level)][-1:]
 
     def _cluster(self) -> list[str]:
         pattern = _patterns()["cluster"]

@@ -25,6 +25,7 @@ __all__ = [
     "is_refusal",
     "levels_of",
     "listed",
+    "negates",
     "no_doubles",
     "one_case",
     "says_no",
@@ -60,6 +61,11 @@ _REFUSAL = re.compile(
     r"(?:^|_)no_(?:mail|email|e_mail|sms|call|calls|contact|marketing|phone|track)|"
     r"suppress|object(?:ed|ion)|oppos|refus|withdr[ae]w|revok|black_?list|block_?list|blocked|"
     r"robinson|widerspr|widerruf|abgemeldet|abbestell|werbesperre|desabonn|desinscri|baja(?:_|$)"
+)
+_NEGATION = re.compile(
+    r"^(?:not?|non|nicht|kein\w*|ohne|sans|sin|without|never|nie)_|"
+    r"^(?:reject|refus|den(?:y|ied)|declin|fail|lost|churn|cancel|dropped|exclu|ineligib|unsuccess|"
+    r"abgelehnt|ablehn|verloren|gekuendigt|gekundigt|rechaz|perdu)"
 )
 _AGREEMENT = re.compile(r"opt(?:ed)?_?in(?:_|$)")
 
@@ -103,6 +109,17 @@ def says_yes(level: Any) -> bool:
 def says_no(level: Any) -> bool:
     """Tell whether a level is a word for no."""
     return _word(level) in _NO
+
+
+def negates(level: Any) -> bool:
+    """Tell whether a level says that something did not happen or was not given.
+
+    Examples
+    --------
+    >>> negates("rejected"), negates("not converted"), negates("approved")
+    (True, True, False)
+    """
+    return says_no(level) or bool(_NEGATION.search(words_of(str(level))))
 
 
 def says_nothing(level: Any) -> bool:

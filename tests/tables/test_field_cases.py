@@ -732,3 +732,27 @@ def test_one_buyer_among_many_is_no_total(folder):
     rows = [f"{i % 2},{1500 if i == 7 else 0}" for i in range(400)]
     table = load("\n".join(["t,y", *rows, ""]), Roles({"t": "treatment", "y": "outcome"}))
     assert not how_read(table)
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other", "counts"),
+    [
+        ("decision", "approved", "rejected", "approved"),
+        ("decision", "accept", "reject", "accept"),
+        ("decision", "not granted", "bewilligt", "bewilligt"),
+        ("converted", "converted", "not converted", "converted"),
+        ("achete", "achete", "non achete", "achete"),
+        ("visit", "won", "lost", "won"),
+    ],
+)
+def test_a_draft_counts_no_level_that_says_no(folder, column, one, other, counts):
+    _, roles, table = drafted(f"id,{column}\n1,{one}\n2,{other}\n3,{one}\n")
+    assert roles.positives(column) == (counts,)
+    assert table[column].tolist() == ([1, 0, 1] if counts == one else [0, 1, 0])
+
+
+@pytest.mark.parametrize("untreated", ["ohne Mail", "kein Kontakt", "sans", "placebo", "no_mail"])
+def test_a_draft_takes_the_arm_without_as_control(folder, untreated):
+    _, roles, _ = drafted(f"id,arm,visit\n1,A_mail,0\n2,{untreated},1\n3,A_mail,0\n")
+    assert roles.control == untreated
+    assert drafted("id,arm,visit\n1,B,0\n2,A,1\n3,B,0\n")[1].control == "A"
