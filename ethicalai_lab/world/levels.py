@@ -22,6 +22,7 @@ __all__ = [
     "control_level",
     "counted",
     "holds",
+    "is_agreement",
     "is_refusal",
     "levels_of",
     "listed",
@@ -67,6 +68,15 @@ _NEGATION = re.compile(
     r"^(?:reject|refus|den(?:y|ied)|declin|fail|lost|churn|cancel|dropped|exclu|ineligib|unsuccess|"
     r"abgelehnt|ablehn|verloren|gekuendigt|gekundigt|rechaz|perdu)"
 )
+_AFFIRMED = re.compile(
+    r"opt(?:ed)?_?in(?:_|$)|(?:^|_)(?:consent(?:ed|s|ement|imiento)?|accepts?|accepted|agree[sd]?|"
+    r"permi(?:ssion|ts?|tted)|allow(?:s|ed)?|ok|subscribed|subscriber|newsletter|notify(?:_me)?|"
+    r"einwilligung|werbeeinwilligung|werbeerlaubnis|erlaubt|zustimmung|acepta)(?:_|$)"
+)
+_TURNS = re.compile(
+    r"(?:^|_)(?:no|non|not|without|missing|expired|ohne|kein\w*|nicht|fehlt|sans|sin|ne|pas|never|"
+    r"lapsed|invalid|lost|stop|exclu\w*|abgelaufen|expire|requ?ired|needed|pending)(?:_|$)"
+)
 _AGREEMENT = re.compile(r"opt(?:ed)?_?in(?:_|$)")
 
 
@@ -99,6 +109,24 @@ def is_refusal(name: str) -> bool:
     (True, True, False)
     """
     return bool(_REFUSAL.search(words_of(name)))
+
+
+def is_agreement(name: str) -> bool:
+    """Tell whether a yes in a column of this name plainly permits: ``email_opt_in``.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+
+    Examples
+    --------
+    >>> is_agreement("email_opt_in"), is_agreement("consent_missing"), is_agreement("bloctel")
+    (True, False, False)
+    """
+    words = words_of(name)
+    turned = is_refusal(name) or _TURNS.search(words)
+    return bool(_AFFIRMED.search(words)) and not turned
 
 
 def says_yes(level: Any) -> bool:
@@ -382,6 +410,7 @@ def consent_answers(
         no, turned = [level for level in levels if level not in yes], ""
     else:
         odd = [level for level in levels if not (says_yes(level) or says_no(level))]
+        yes_or_no = [level for level in levels if level not in odd]
         unsaid = [level for level in odd if says_nothing(level)]
         strange = [level for level in odd if level not in unsaid]
         if strange:
@@ -396,6 +425,12 @@ def consent_answers(
                 f"{_first(column, levels, where)}: {spelled}: its name speaks of agreeing and of "
                 "refusing; say which values permit, such as "
                 f"`positive: {{{scalar(name, flow=True)}: {scalar(levels[0], flow=True)}}}`."
+            )
+        if not (refusal or is_agreement(name) or all(map(_outright, yes_or_no))):
+            raise TableError(
+                f"{_first(column, yes_or_no, where)}: {spelled}: its name does not tell whether "
+                "yes permits or refuses; say which value permits, with `positive`; there "
+                f"are: {listed(levels)}."
             )
         turned = ", as the column's name says that people refuse" if refusal else ""
         yes = [v for v in levels if v not in odd and says_yes(v) != (refusal and not _outright(v))]

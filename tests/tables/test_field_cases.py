@@ -756,3 +756,20 @@ def test_a_draft_takes_the_arm_without_as_control(folder, untreated):
     _, roles, _ = drafted(f"id,arm,visit\n1,A_mail,0\n2,{untreated},1\n3,A_mail,0\n")
     assert roles.control == untreated
     assert drafted("id,arm,visit\n1,B,0\n2,A,1\n3,B,0\n")[1].control == "A"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("nomail", "without_consent", "not_consented", "consent_missing", "consent_expired"),
+        *("non_consentement", "ohne_einwilligung", "einwilligung_fehlt", "Kontaktsperre"),
+        *("Werbeverbot", "sperrvermerk", "nicht_anschreiben", "bloctel", "ne_pas_contacter"),
+        *("stop_sms", "excluded_from_marketing", "tps_registered"),
+    ],
+)
+def test_a_consent_whose_name_is_not_plain_is_asked_for(folder, name):
+    said = refused(f"{name}\nyes\nno\n", Roles({name: "consent"}))
+    assert said.startswith(f't.csv, line 2: column "{name}" (consent): its name does not tell')
+    assert said.endswith("with `positive`; there are: no, yes.")
+    table = load(f"{name}\nyes\nno\n", Roles({name: "consent"}, positive={name: "no"}))
+    assert how_read(table) == (f'column "{name}" (consent): no permits; yes does not.',)
