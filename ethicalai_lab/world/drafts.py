@@ -164,6 +164,8 @@ class _Draft:
         yes, no, odd = self._answers(name)
         permits = no if levels.is_refusal(name) else yes
         said = (yes or no) and (permits or not odd)
+        # a lone mark, such as x, under a name that refuses: loading asks what it means
+        said = said or (levels.is_refusal(name) and len(known) == 1)
         return "consent" if said and len(known) <= 20 else None
 
     def _answers(self, name: str) -> tuple[list[Any], list[Any], list[Any]]:

@@ -397,8 +397,14 @@ def consent_answers(
     positive, keep_case = roles.positives(name), roles.format.get("case") == "keep"
     if positive:
         coded, _ = counted(column, name, "consent", positive, where, keep_case=keep_case)
-        if not holds(column, positive) and not all(map(says_yes, positive)):
-            known = [v for v in levels if not (says_yes(v) or says_no(v) or says_nothing(v))]
+        if not holds(column, positive):
+            # nobody may have said the word; but what means the same, or anything at all, is asked
+            meant = {(says_yes(word), says_no(word)) for word in positive}
+            known = [
+                v
+                for v in levels
+                if not says_nothing(v) and (says_yes(v), says_no(v)) in {*meant, (False, False)}
+            ]
             if known:
                 raise TableError(
                     f"{_first(column, known[:1], where)}: {spelled} never holds "
@@ -413,13 +419,19 @@ def consent_answers(
         yes_or_no = [level for level in levels if level not in odd]
         unsaid = [level for level in odd if says_nothing(level)]
         strange = [level for level in odd if level not in unsaid]
+        refusal = is_refusal(name)
         if strange:
+            # a mark beside a name that refuses is the refusal: never propose it as what permits
+            answer = (
+                "write yes in its place if it means that the person refuses"
+                if refusal
+                else "or say which values permit, such as "
+                f"`positive: {{{scalar(name, flow=True)}: {scalar(strange[0], flow=True)}}}`"
+            )
             raise TableError(
                 f'{_first(column, strange, where)}: {spelled} holds "{shown(strange[0])}"; yes, no, '
-                "true, false, 1, 0 or nothing is accepted; or say which values permit, such as "
-                f"`positive: {{{scalar(name, flow=True)}: {scalar(strange[0], flow=True)}}}`."
+                f"true, false, 1, 0 or nothing is accepted; {answer}."
             )
-        refusal = is_refusal(name)
         if refusal and _AGREEMENT.search(words_of(name)):
             raise TableError(
                 f"{_first(column, levels, where)}: {spelled}: its name speaks of agreeing and of "

@@ -773,3 +773,24 @@ def test_a_consent_whose_name_is_not_plain_is_asked_for(folder, name):
     assert said.endswith("with `positive`; there are: no, yes.")
     table = load(f"{name}\nyes\nno\n", Roles({name: "consent"}, positive={name: "no"}))
     assert how_read(table) == (f'column "{name}" (consent): no permits; yes does not.',)
+
+
+@pytest.mark.parametrize(
+    ("levels", "positive"), [(("yes", "no"), "No"), ((1, 0), False), (("y", "n"), "yes")]
+)
+def test_a_word_that_permits_but_never_stands_there_is_asked_for(folder, levels, positive):
+    yes, no = levels
+    name = "email_opt_in" if positive == "yes" else "email_opt_out"
+    said = refused(f"{name}\n{yes}\n{no}\n", Roles({name: "consent"}, positive={name: positive}))
+    assert f'never holds "{positive}"' in said
+    # nobody said yes: then nobody agreed, and there is nothing to ask
+    table = load("opt_in\nno\nno\n", Roles({"opt_in": "consent"}, positive={"opt_in": "yes"}))
+    assert how_read(table) == ('column "opt_in" (consent): no does not.',)
+
+
+def test_a_lone_mark_of_refusal_is_asked_about_and_never_proposed_as_a_yes(folder):
+    content = "id,email_opt_out\n1,x\n2,\n3,\n4,x\n"
+    assert "  email_opt_out: consent" in suggest_roles(write(content))
+    said = refused(content, Roles({"id": "identifier", "email_opt_out": "consent"}))
+    assert said.endswith("write yes in its place if it means that the person refuses.")
+    assert "positive" not in said
