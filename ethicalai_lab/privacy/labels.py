@@ -225,7 +225,7 @@ def _date_ends(text: str) -> tuple[pd.Timestamp, pd.Timestamp, bool] | None:
             return pd.Timestamp(f"{year}-01-01"), pd.Timestamp(f"{year}-12-31"), True
         if day is None:
             start = np.datetime64(text, "M")
-            last = (start + 1).astype("datetime64[D]") - 1
+            last = (start + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
             return pd.Timestamp(start.astype("datetime64[s]")), pd.Timestamp(last), True
         return pd.Timestamp(text), pd.Timestamp(text), time is None
     except ValueError:
