@@ -220,7 +220,9 @@ def test_objects_of_many_kinds_in_one_column():
     assert days(pd.Series(given, dtype=object)) == ["2025-01-01"] * 5
 
 
-@pytest.mark.parametrize("gap", [None, float("nan"), pd.NaT, pd.NA, "", "  ", np.datetime64("NaT")])
+@pytest.mark.parametrize(
+    "gap", [None, float("nan"), pd.NaT, pd.NA, "", "  ", np.datetime64("NaT", "us")]
+)
 def test_gaps_are_refused_or_nat(gap):
     assert "row 1" in refused(["2025-01-01", gap])
     assert days(["31.03.2025", gap, "03.04.2025"], missing=True) == [
