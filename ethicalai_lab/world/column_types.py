@@ -27,6 +27,7 @@ _NUMBER = r"^\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*$"
 _LEADING_ZERO = r"^\s*[-+]?0[0-9]"
 _BOOL = r"^(?:true|false|True|False|TRUE|FALSE)$"
 _GROUPED = r"^\s*[-+]?[0-9]{1,3}\.[0-9]{3}\s*$"
+_THOUSANDS = r"^\s*[-+]?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
 _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")
 _YEARS = (1000, 9999)
 
@@ -127,6 +128,8 @@ def type_columns(
     for column in columns:
         if _is_number(roles, column) and not drafting:
             _no_giants(columns[column], column, _roles(roles, column), place, name)
+    if plain and not decimals and "decimal" not in roles.format:
+        made.notes += _undecided(table, plain)
     import pyarrow as pa
 
     made.table = pa.table(columns)
@@ -388,6 +391,26 @@ def _points(
             columns[column] = again.column
             made.notes.append(again.note)
     return said
+
+
+def _undecided(table: pa.Table, plain: list[str]) -> list[str]:
+    """Tell of numbers such as 1.234, where no number of the file shows that a point is decimal."""
+    import pyarrow.compute as pc
+
+    notes = []
+    for column in plain:
+        cells = _with_gaps(table.column(column))
+        for part in (cells.slice(0, 1000), cells):  # mostly the first rows decide already
+            dotted = part.filter(pc.fill_null(pc.match_substring(part, "."), False))
+            if pc.all(pc.match_substring_regex(dotted, _THOUSANDS)).as_py() is False:
+                return []
+        if len(dotted):
+            text = dotted[0].as_py().strip()
+            notes.append(
+                f'column "{shown(column)}": "{shown(text)}" is read as {float(text):.15g}; if it '
+                f'means {text.replace(".", "")}, write `format: {{decimal: ","}}`.'
+            )
+    return notes
 
 
 def _no_giants(

@@ -794,3 +794,19 @@ def test_a_lone_mark_of_refusal_is_asked_about_and_never_proposed_as_a_yes(folde
     said = refused(content, Roles({"id": "identifier", "email_opt_out": "consent"}))
     assert said.endswith("write yes in its place if it means that the person refuses.")
     assert "positive" not in said
+
+
+def test_a_point_that_may_part_thousands_is_told(folder):
+    roles = Roles({"id": "identifier", "revenue": "outcome"})
+    read = load("id;revenue\n1;1.234\n2;999\n", roles)
+    assert read["revenue"].tolist() == [1.234, 999]
+    told = 'column "revenue": "1.234" is read as 1.234; if it means 1234, write '
+    assert how_read(read) == (told + '`format: {decimal: ","}`.',)
+    for decimal, value in ((",", 1234), (".", 1.234)):
+        declared = Roles(dict(roles.columns), format={"decimal": decimal})
+        read = load("id;revenue\n1;1.234\n2;999\n", declared)
+        assert read["revenue"].tolist() == [value, 999]
+        assert not any("if it means" in said for said in how_read(read))
+    # one number that can only be decimal tells for all
+    for other in ("0.125", "2.5", "0.5"):
+        assert how_read(load(f"id;revenue\n1;1.234\n2;{other}\n", roles)) == ()
