@@ -92,8 +92,14 @@ def open_table(
         If there is no such file, or it is no table.
     """
     name, sheet = str(path), format.get("sheet")
-    if sheet is None and "#" in name and not _exists(name):
-        name, _, sheet = name.rpartition("#")
+    if "#" in name and not _exists(name):
+        name, _, asked = name.rpartition("#")
+        if sheet not in (None, asked):
+            raise TableError(
+                f"{name}: the sheet {shown(asked)} is asked for, but the roles name {shown(sheet)}; "
+                "name one."
+            )
+        sheet = asked
     raw = _read(name)
     if raw[:2] == b"\x1f\x8b":
         raw = _unpacked(raw, name)

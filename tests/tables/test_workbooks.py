@@ -59,7 +59,10 @@ def test_several_sheets_are_a_question_that_two_ways_answer(tmp_path, capsys):
     roles = tmp_path / "roles.yaml"
     roles.write_text(draft)
     assert dict(load_roles(roles).format) == {"sheet": "Spring"}
-    assert len(load_table(path, roles)) == 3
+    for named_too in (path, f"{path}#Spring"):
+        assert len(load_table(named_too, roles)) == 3
+    said = refused(f"{path}#Notes", roles)
+    assert said == (f"{path}: the sheet Notes is asked for, but the roles name Spring; name one.")
     assert main(["uplift", str(path), "--roles", str(roles), "--json"]) == 0
     assert main(["roles", str(path)]) == 2
     assert "name one, as in" in capsys.readouterr().err
