@@ -204,8 +204,8 @@ def cli_audit(
     >>> from ethicalai_lab.fairness import cli_audit
     >>> table = pd.DataFrame({"sex": ["f", "m"] * 50, "sent": [1, 1, 0, 1] * 25})
     >>> text = cli_audit(table, {"columns": {"sex": "protected", "sent": "decision"}})
-    >>> print(text.splitlines()[7])
-    demographic_parity_difference: 0.500 [0.357, 0.649], by chance alone up to 0.180
+    >>> print(text.splitlines()[8])
+    demographic_parity_difference: 0.500 [0.349, 0.634], by chance alone up to 0.180
     """
     from json import dumps
 
