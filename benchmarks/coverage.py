@@ -46,7 +46,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,8 +67,8 @@ _COMMON = ("recency", "history", "sports", "fashion", "newbie", "channel")
 _GROUPS = ["gender", "ethnic_group", "age", "disability"]
 _FALSE_CLAIMS, _UNSEEN_GAP = "transparency.false_claims", "fairness.unseen_gap"
 _RECORD = (
-    *("world", "kind", "policy", "measure", "direction"),
-    *("value", "low", "high", "truth", "counted", "reading"),
+    *("world", "kind", "policy", "measure"),
+    *("value", "low", "high", "truth", "counted", "difference", "reading"),
 )
 
 
@@ -88,7 +88,7 @@ class Pair:
         The measure for which they do not differ; every one where empty.
     """
 
-    copy: Any
+    copy: Callable[[World, int], World]
     first: Policy
     second: Policy
     only: str = ""
@@ -209,14 +209,15 @@ def _records(
     seed: int, kind: str, name: str, cards: tuple[Scorecard, Scorecard], only: str = ""
 ) -> Iterator[tuple[Any, ...]]:
     table = compare_scorecards(*cards).table
-    readings = dict(zip(table["dimension"] + "." + table["measure"], table["reading"], strict=True))
+    table = table.set_index(table["dimension"] + "." + table["measure"])
     for measure in cards[0].measures:
         if measure.value is None or only not in ("", measure.key):
             continue
         yield (
-            *(seed, kind, name, measure.key, measure.direction),
+            *(seed, kind, name, measure.key),
             *(measure.value, measure.low, measure.high, measure.truth),
-            *(measure.exact and measure.truth is None, readings[measure.key]),
+            *(measure.exact and measure.truth is None,),
+            *table.loc[measure.key, ["difference", "reading"]],
         )
 
 
@@ -240,14 +241,13 @@ def summarize(records: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
     every.loc[every["truth"].isna(), "error"] = np.nan
     every["width"] = every["high"] - every["low"]
     every["withheld"] = (~has_interval).astype(float).where(~every["counted"])
-    verdict = every["reading"].isin(["better", "worse"]).astype(float)
-    every["verdict"] = verdict.where((every["direction"] != "none") & (every["reading"] != ""))
     by_policy = every.groupby(["measure", "kind", "policy"], sort=False)
-    # what a pair leaves alone says nothing about verdicts
-    untouched = by_policy["reading"].transform(lambda said: said.isin(["same", ""]).all())
-    every.loc[untouched, "verdict"] = np.nan
     every["standard"] = every["error"] / by_policy["error"].transform("std")
-    every = every[(every["kind"] == "preset") | every["verdict"].notna()]
+    # what a pair leaves alone says nothing about verdicts
+    touched = every["difference"].fillna(0).ne(0).groupby(by_policy.ngroup()).transform("any")
+    verdict = every["reading"].isin(["better", "worse"]).astype(float)
+    every["verdict"] = verdict.where(touched & (every["reading"] != ""))
+    every = every[(every["kind"] == "preset") | touched]
     rows = [_row(key, part) for key, part in every.groupby(["measure", "kind", "policy"])]
     rows += [_row((*key, "all"), part) for key, part in every.groupby(["measure", "kind"])]
     order = ["measure", "kind", "policy"]
