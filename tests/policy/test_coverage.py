@@ -158,6 +158,8 @@ def test_what_fails_is_told_from_what_does_not():
     assert set(found["fails"]) == {"covers too little", "verdicts by chance"}
     found = bench.failures(bench.summarize(_made_up(1.0, 0.0)))
     assert set(found["fails"]) == {"covers too much"}
+    copied = [(*record[:4], record[7], *record[5:]) for record in _made_up(1.0, 0.0)]
+    assert set(bench.failures(bench.summarize(copied))["fails"]) == {"is its own truth"}
     assert not len(bench.failures(bench.summarize(_made_up(0.95, 0.05))))
 
 
