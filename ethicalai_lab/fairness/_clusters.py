@@ -1,13 +1,13 @@
 """Rows that belong together: one person on many dates, one household, one shop.
 
-They are drawn together, and a rate is as sure as its clusters make it, not its rows.
+A rate is as sure as its clusters make it, not its rows.
 
 References
 ----------
 Kish, L. (1965). Survey Sampling, section 5.4 (the design effect). Wiley.
 
-Field, C. A. and Welsh, A. H. (2007). Bootstrapping clustered data. Journal of the Royal
-Statistical Society B 69, 369-390.
+Dean, N. and Pagano, M. (2015). Evaluating confidence interval methods for binomial
+proportions in clustered surveys. Journal of Survey Statistics and Methodology 3, 484-503.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ethicalai_lab.fairness._coding import FairnessInputError, column
 
 Floats = NDArray[np.float64]
 
-_AT_ONCE = 20_000_000  # numbers held at a time while drawing
+_NORMAL = 1.959964  # 97.5 % quantile, which Student's is compared with
 _ROUNDING = 1e-31  # of a cluster's part of a variance
 _DENSE = 5_000_000  # patterns are told apart in a table of up to this many numbers
 
@@ -72,45 +72,65 @@ class Clusters:
             sums = sparse.csr_matrix(patterns)
         return cls(n, times, sums, scores)
 
-    def draw(self, n_boot: int, rng: np.random.Generator) -> tuple[Floats, Floats | None]:
-        """Return replicates of the cells' sums, and of their scores: clusters drawn again."""
-        step = max(1, _AT_ONCE // self.times.size)
-        sums, scores = [], []
-        for start in range(0, n_boot, step):
-            size = min(step, n_boot - start)
-            drawn = rng.multinomial(self.n, self.times / self.n, size=size)
-            sums.append((self.sums.T @ drawn.T).T)
-            if self.scores is not None:
-                scores.append((self.scores.T @ drawn.T).T)
-        return np.concatenate(sums), np.concatenate(scores) if scores else None
-
     def sizes(self) -> NDArray[np.int64]:
         """Return how many clusters have rows in each group of four cells."""
         held = self._by_group(self.sums, (0, 1, 2, 3)) > 0
         return np.asarray(held.T @ self.times).ravel().astype(np.int64)
 
-    def effective(self, top: tuple[int, ...], bottom: tuple[int, ...]) -> Floats:
+    def effective(self, top: tuple[int, ...], bottom: tuple[int, ...], pool: Any = None) -> Floats:
         """Return the number of independent rows that would leave a rate as unsure as it is.
 
-        By the linearised variance of a ratio of two sums over clusters; where a rate is 0 or
-        1 in every cluster, the number of clusters.
+        By the linearised variance of a ratio of two sums over clusters, less what Student's
+        law asks where they are few. It is at least what would be left if all rows of a cluster
+        were alike, unless the variance itself says less. Of a single cluster nothing is known: 0.
+        ``pool`` (groups x pools) adds groups up.
         """
-        hits, size = self._by_group(self.sums, top), self._by_group(self.sums, bottom)
-        total = np.asarray(size.T @ self.times, dtype=float).ravel()
+        from scipy.special import stdtrit
+
+        size = self._by_group(self.sums, bottom, pool)
+        total = self._total(size)
+        if self.n == 1:
+            return np.zeros(total.size)
+        rate, spread, clusters = self._ratio(self._by_group(self.sums, top, pool), size)
         with np.errstate(divide="ignore", invalid="ignore"):
-            rate = np.asarray(hits.T @ self.times, dtype=float).ravel() / total
-            known = np.where(np.isfinite(rate), rate, 0.0)
-            rest = hits - size @ sparse.diags(known)
-            clusters = np.asarray((size > 0).T @ self.times, dtype=float).ravel()
-            spread = np.asarray(rest.multiply(rest).T @ self.times).ravel() / total**2
+            alike = total**2 / self._total(size.multiply(size))
             found = rate * (1 - rate) / spread
+        few = (_NORMAL / stdtrit(np.maximum(clusters - 1, 1), 0.975)) ** 2
+        found = np.where(found > alike, np.maximum(alike, found * few), found)
         # less is rounding: a single row that differs leaves 1 / total ** 4
         varies = spread > _ROUNDING * self.n
-        found = np.where(np.isfinite(found) & varies, found, clusters)
+        found = np.where(np.isfinite(found) & varies, found, alike)
         # rows of one cluster may differ more than chance has it; no rate counts for more than them
         return np.where(total > 0, np.minimum(found, total), 0.0)
 
+    def mean_error(self, less_positives: bool, pool: Any = None) -> tuple[Floats, Floats]:
+        """Return the clusters behind each group's mean score, and its standard error.
+
+        ``less_positives`` is for the mean of score minus outcome.
+        """
+        everywhere = (0, 1, 2, 3)
+        scores = self._by_group(self.scores, everywhere, pool)
+        if less_positives:
+            scores = scores - self._by_group(self.sums, (2, 3), pool)
+        _, spread, n = self._ratio(scores, self._by_group(self.sums, everywhere, pool))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return n, np.sqrt(spread * n / (n - 1))
+
+    def _ratio(self, top: Any, bottom: Any) -> tuple[Floats, Floats, Floats]:
+        """Return ratios of sums over clusters, their linearised variance, and the clusters."""
+        total = self._total(bottom)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self._total(top) / total
+            known = np.where(np.isfinite(ratio), ratio, 0.0)
+            rest = top - bottom @ sparse.diags(known)
+            spread = self._total(rest.multiply(rest)) / total**2
+        return ratio, spread, self._total(bottom > 0)
+
+    def _total(self, table: Any) -> Floats:
+        return np.asarray(table.T @ self.times, dtype=float).ravel()
+
     @staticmethod
-    def _by_group(cells: Any, positions: tuple[int, ...]) -> Any:
+    def _by_group(cells: Any, positions: tuple[int, ...], pool: Any = None) -> Any:
         parts = [cells[:, position::4] for position in positions]
-        return sum(parts[1:], parts[0]).tocsr()
+        by_group = sum(parts[1:], parts[0]).tocsr()
+        return by_group if pool is None else by_group @ pool

@@ -285,9 +285,7 @@ def inferred_attribute_gap(
     y_pred: Any,
     probability: Any,
     *,
-    n_boot: int = 1000,
     confidence: float = 0.95,
-    seed: int = 0,
 ) -> dict[str, Interval]:
     """Estimate a selection gap from the chance of belonging to a group, two ways.
 
@@ -297,12 +295,8 @@ def inferred_attribute_gap(
         Decisions.
     probability : array-like of shape (n_rows,)
         Each person's chance of belonging to the group, in [0, 1], from a proxy model.
-    n_boot : int, default 1000
-        Bootstrap replicates.
     confidence : float, default 0.95
         Of the intervals, for sampling error only.
-    seed : int, default 0
-        Source of every draw.
 
     Returns
     -------
@@ -333,31 +327,35 @@ def inferred_attribute_gap(
     (1.0, 0.7)
     """
     from ethicalai_lab.fairness._coding import numbers
-    from ethicalai_lab.stats import percentile_interval
 
     predicted = binary(y_pred, "y_pred")
     p = numbers(probability, "probability", predicted.size)
     if np.any((p < 0) | (p > 1)):
         row = int(np.argmax((p < 0) | (p > 1)))
         raise FairnessInputError(f"probability is {p[row]:g} in row {row}; it must lie in [0, 1].")
-    # People alike in decision and probability are one cell of the bootstrap.
-    cells, counts = np.unique(np.stack([predicted, p]), axis=1, return_counts=True)
-    y, q = cells
-    rng = np.random.default_rng(seed)
-    draws = [counts[None, :].astype(float)]
-    for start in range(0, n_boot, 200):
-        draws.append(
-            rng.multinomial(counts.sum(), counts / counts.sum(), min(200, n_boot - start)).astype(
-                float
-            )
-        )
+    return {
+        name: _weighted_gap(predicted, member, confidence)
+        for name, member in (("threshold", (p > 0.5).astype(float)), ("weighted", p))
+    }
 
-    def gap(member: np.ndarray, k: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return k @ (member * y) / (k @ member) - k @ ((1 - member) * y) / (k @ (1 - member))
 
-    result = {}
-    for name, member in (("threshold", (q > 0.5).astype(float)), ("weighted", q)):
-        values = np.concatenate([gap(member, k) for k in draws])
-        result[name] = percentile_interval(float(values[0]), values[1:], confidence)
-    return result
+def _weighted_gap(y: np.ndarray, member: np.ndarray, confidence: float) -> Interval:
+    """Return members' less others' rate; who may be either counts in both."""
+    from ethicalai_lab.fairness._bounds import Estimate, difference_reach
+    from ethicalai_lab.fairness._counted import effective_rows
+
+    weight = np.stack([member, 1 - member])
+    total = weight.sum(axis=1)
+    if not total.all():
+        return Interval(np.nan, np.nan, np.nan, confidence)
+    rate = weight @ y / total
+    sums = np.stack([weight @ (1 - y), weight @ y], axis=1)
+    squares = np.stack([weight**2 @ (1 - y), weight**2 @ y], axis=1)
+    low, high = Estimate(rate, effective_rows(sums, squares, (1,), (0, 1))).bounds(confidence)
+    pull = weight * (y - rate[:, None])  # of each person on each rate
+    spread = np.linalg.norm(pull, axis=1).prod()
+    together = pull[0] @ pull[1] / spread if spread > 0 else 0.0
+    (down, least), (up, most) = rate - low, high - rate
+    below, above = difference_reach((down, up), (least, most), together)
+    value = float(rate[0] - rate[1])
+    return Interval(value, max(-1.0, value - below), min(1.0, value + above), confidence)

@@ -37,6 +37,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ethicalai_lab.fairness._bounds import difference_reach
 from ethicalai_lab.fairness._coding import (
     FairnessInputError,
     binary,
@@ -46,7 +47,7 @@ from ethicalai_lab.fairness._coding import (
     numbers,
 )
 from ethicalai_lab.fairness.auditing import audit
-from ethicalai_lab.stats import mean_interval
+from ethicalai_lab.stats import mean_interval, wilson_bounds
 
 __all__ = [
     "CorrelationRemoval",
@@ -813,7 +814,6 @@ def compare_mitigations(
     constraint: str = "demographic_parity",
     tolerance: float = 0.02,
     test_size: float = 0.5,
-    n_boot: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> MitigationComparison:
@@ -844,8 +844,10 @@ def compare_mitigations(
         For the default methods.
     test_size : float, default 0.5
         Share of rows held out, in (0, 1); drawn within group and outcome.
-    n_boot, confidence, seed
-        As in :func:`ethicalai_lab.fairness.audit`.
+    confidence : float, default 0.95
+        Of the bounds.
+    seed : int, default 0
+        Source of the held-out rows and of what the default methods draw.
 
     Returns
     -------
@@ -865,7 +867,7 @@ def compare_mitigations(
     >>> x = rng.normal(size=2000) + (group == "a")
     >>> y = (rng.random(2000) < 1 / (1 + np.exp(1 - x))).astype(int)
     >>> result = compare_mitigations(
-    ...     x[:, None], y, sensitive_features=group, n_boot=100,
+    ...     x[:, None], y, sensitive_features=group,
     ...     methods={"plain": Unmitigated(), "thresholds": ProfitThresholds()},
     ... )
     >>> bool(result.table.loc["thresholds", "gap"] < result.table.loc["plain", "gap"])
@@ -900,9 +902,7 @@ def compare_mitigations(
             outcome[test],
             chosen,
             sensitive_features=group[test],
-            n_boot=n_boot,
             confidence=confidence,
-            seed=seed,
         )
         gap = result.disparities.loc[f"{constraint}_difference"]
         worth = chosen * (response[test] * value - cost) * 1000
@@ -950,7 +950,8 @@ def _who_pays(decisions, group, labels, outcome, margin, confidence):
             if not inside.any():
                 continue
             a, b, m = after[inside], before[inside], margin[inside]
-            change = mean_interval((a - b).astype(float), confidence)
+            gained, lost = int(np.sum(a > b)), int(np.sum(a < b))
+            change_low, change_high = _change_bounds(gained, lost, a.size, confidence)
             money = mean_interval((a - b) * m * 1000, confidence)
             responds = outcome[inside] == 1
             rows.append(
@@ -960,11 +961,11 @@ def _who_pays(decisions, group, labels, outcome, margin, confidence):
                     "people": int(inside.sum()),
                     "selected_before": float(b.mean()),
                     "selected_after": float(a.mean()),
-                    "gained": int(np.sum(a > b)),
-                    "lost": int(np.sum(a < b)),
-                    "change": change.value,
-                    "change_low": change.low,
-                    "change_high": change.high,
+                    "gained": gained,
+                    "lost": lost,
+                    "change": (gained - lost) / a.size,
+                    "change_low": change_low,
+                    "change_high": change_high,
                     "responders_gained": int(np.sum((a > b) & responds)),
                     "responders_lost": int(np.sum((a < b) & responds)),
                     "value_change": money.value,
@@ -978,6 +979,18 @@ def _who_pays(decisions, group, labels, outcome, margin, confidence):
         "value_change", "value_change_low", "value_change_high",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).set_index(["method", "group"])
+
+
+def _change_bounds(gained: int, lost: int, n: int, confidence: float) -> tuple[float, float]:
+    """Return bounds of the share that gained less the share that lost, of the same people."""
+    value = np.array([gained, lost]) / n
+    low, high = wilson_bounds([gained, lost], n, confidence)
+    down, up = value - low, high - value
+    odds = value / np.maximum(1 - value, 0.5 / n)
+    together = -np.sqrt(odds.prod())  # who gains does not lose
+    below, above = difference_reach((down[0], up[0]), (down[1], up[1]), together)
+    change = value[0] - value[1]
+    return float(max(-1.0, change - below)), float(min(1.0, change + above))
 
 
 def _default_methods(estimator, threshold, constraint, tolerance, seed):

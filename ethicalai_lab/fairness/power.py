@@ -251,7 +251,7 @@ def detectable(
     --------
     >>> from ethicalai_lab.fairness import audit, detectable
     >>> group = ["a"] * 900 + ["b"] * 100
-    >>> result = audit(None, [1, 0] * 500, sensitive_features=group, n_boot=0)
+    >>> result = audit(None, [1, 0] * 500, sensitive_features=group)
     >>> detectable(result, gap=0.1)[["smallest_gap", "power"]].round(2).loc["b"].tolist()
     [0.15, 0.47]
     """

@@ -18,7 +18,6 @@ import pandas as pd
 
 from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.core.reading import reading_html, reading_text
-from ethicalai_lab.fairness._alike import unvaried
 from ethicalai_lab.fairness._coding import FairnessInputError, binary
 from ethicalai_lab.fairness.auditing import FOUR_FIFTHS_NOTE, Audit, audit
 from ethicalai_lab.world.column_types import measured
@@ -54,7 +53,6 @@ def audit_dict(result: Audit) -> dict[str, Any]:
         "sensitive_features": list(result.sensitive_names),
         "control_features": list(result.control_names),
         "weighted": result.weighted,
-        "n_boot": result.n_boot,
         "confidence": result.confidence,
         "seed": result.seed,
         "overall": _records(result.overall),
@@ -62,7 +60,6 @@ def audit_dict(result: Audit) -> dict[str, Any]:
         "by_group_low": _records(result.by_group_low),
         "by_group_high": _records(result.by_group_high),
         "disparities": _records(result.disparities),
-        "simultaneous": _records(result.simultaneous),
         "chance": _records(result.chance),
         "four_fifths": {
             "note": FOUR_FIFTHS_NOTE,
@@ -153,7 +150,6 @@ def cli_audit(
     seed: int = 0,
     *,
     threshold: float | None = None,
-    n_boot: int = 1000,
 ) -> str:
     """Audit one's own table, and return the text to print.
 
@@ -170,12 +166,10 @@ def cli_audit(
     json : bool, default False
         Whether to return JSON rather than plain text.
     seed : int, default 0
-        Source of every draw.
+        Source of every draw: of the gaps to expect by chance.
     threshold : float, optional
         The score from which a person counts as selected, where there is no decision column.
         Default: 0.5, for scores within [0, 1].
-    n_boot : int, default 1000
-        Bootstrap replicates.
 
     Returns
     -------
@@ -204,7 +198,7 @@ def cli_audit(
     >>> from ethicalai_lab.fairness import cli_audit
     >>> table = pd.DataFrame({"sex": ["f", "m"] * 50, "sent": [1, 1, 0, 1] * 25})
     >>> text = cli_audit(table, {"columns": {"sex": "protected", "sent": "decision"}})
-    >>> print(text.splitlines()[8])
+    >>> print(text.splitlines()[7])
     demographic_parity_difference: 0.500 [0.349, 0.634], by chance alone up to 0.180
     """
     from json import dumps
@@ -221,19 +215,16 @@ def cli_audit(
     several = len(chosen["decisions"]) > 1
     for decision, y_pred in chosen["decisions"].items():
         for heading, columns in blocks.items():
-            found, said = unvaried(
-                audit(
-                    chosen["y_true"],
-                    y_pred,
-                    sensitive_features=columns,
-                    score=chosen["score"],
-                    clusters=chosen["clusters"],
-                    n_boot=n_boot,
-                    seed=seed,
-                ),
-                "cluster" if chosen["clusters"] is None else str(chosen["clusters"].name),
+            found = audit(
+                chosen["y_true"],
+                y_pred,
+                sensitive_features=columns,
+                score=chosen["score"],
+                clusters=chosen["clusters"],
+                seed=seed,
             )
             audits[f"{heading}, decision {decision}" if several else heading] = found
+            said = _withheld(found, chosen["clusters"])
             notes += [sentence for sentence in said if sentence not in notes]
     if html is not None:
         report(audits, html, notes=notes, reading=reading)
@@ -476,6 +467,20 @@ def _some(groups: Any, at_most: int = 8) -> str:
     return "; ".join(names[:at_most]) + more
 
 
+def _withheld(result: Audit, clusters: pd.Series | None) -> list[str]:
+    """Say which intervals are not given, for want of people who could differ."""
+    if result.n_clusters is None or clusters is None:
+        return []
+    if result.n_clusters == 1:
+        return [
+            f"All rows are of one {clusters.name}: how far chance reaches cannot be known, so no "
+            "interval is given."
+        ]
+    if (result.by_group_low["selection_rate"].isna() & result.by_group["count"].notna()).any():
+        return [f"A group of one {clusters.name} has no interval: nothing can vary within it."]
+    return []
+
+
 def _units(result: Audit) -> str:
     return "rows" if result.n_clusters is None else "clusters"
 
@@ -559,22 +564,20 @@ def _body(result: Audit, level: int) -> str:
     percent = f"{result.confidence * 100:g} %"
     parts = [
         f"<p>{_size(result)}, {len(result.by_group):,} groups"
-        f"{', weighted' if result.weighted else ''}. Intervals: {percent}, bootstrap with "
-        f"{result.n_boot:,} replicates (seed {result.seed}).</p>",
+        f"{', weighted' if result.weighted else ''}. Intervals: {percent}, Wilson's for rates; "
+        "those of gaps allow for every pair of groups.</p>",
         f"<{h}>Gaps</{h}>",
     ]
     rows = []
     for at, row in result.chance.iterrows():
         family = (at[-1] if isinstance(at, tuple) else at).rsplit("_", 1)[0]
         bounds = result.disparities.loc[at]
-        wide = result.simultaneous.loc[at]
         rows.append(
             (
                 _name(at),
                 _MEANING.get(family, ""),
                 _number(row["value"]),
                 f"{_number(bounds['low'])} to {_number(bounds['high'])}",
-                f"{_number(wide['low'])} to {_number(wide['high'])}",
                 _number(row["by_chance"]),
                 _number(row["p_value"]),
             )
@@ -584,7 +587,6 @@ def _body(result: Audit, level: int) -> str:
         "of",
         "value",
         f"{percent} interval",
-        "bounds for all groups at once",
         "by chance alone",
         "p-value",
     )

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ethicalai_lab.fairness._coding import FairnessInputError, binary, combine, factor, features
-from ethicalai_lab.fairness.auditing import _RATES
+from ethicalai_lab.fairness._counted import RATES
 from ethicalai_lab.fairness.power import p_values
 from ethicalai_lab.stats import Interval, proportion_difference_interval
 
@@ -157,8 +157,8 @@ def worst_group(
     >>> result.group, result.is_confirmed
     ({'sex': 'f', 'region': 's'}, True)
     """
-    if metric not in _RATES:
-        raise FairnessInputError(f"metric {metric!r} is unknown; known: {', '.join(_RATES)}.")
+    if metric not in RATES:
+        raise FairnessInputError(f"metric {metric!r} is unknown; known: {', '.join(RATES)}.")
     for name, value in (("held_out", held_out), ("alpha", alpha), ("confidence", confidence)):
         if not 0 < value < 1:
             raise FairnessInputError(f"{name} is {value}; it must lie between 0 and 1.")
@@ -171,7 +171,7 @@ def worst_group(
     cell = predicted if y_true is None else binary(y_true, "y_true", n) * 2 + predicted
     pairs = features(sensitive_features, "sensitive_feature", n)
     coded = [factor(values, name) for name, values in pairs]
-    top, bottom = _RATES[metric]
+    top, bottom = RATES[metric]
     counted = np.isin(cell, bottom)
     hit = np.isin(cell, top)
     # Rows outside the denominator say nothing about this rate.

@@ -38,7 +38,7 @@ __all__ = [
     "select_at_strength",
 ]
 
-_RULES = ("p_value", "adjusted", "simultaneous", "four_fifths")
+_RULES = ("p_value", "adjusted", "interval", "four_fifths")
 
 
 def old_rule(world: World, *, share: float = 0.3) -> pd.DataFrame:
@@ -152,7 +152,6 @@ def audit_beside_truth(
     sensitive: str = "ethnic_group",
     share: float = 0.3,
     sample: int | None = 2_000,
-    n_boot: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -168,8 +167,10 @@ def audit_beside_truth(
         Share the old rule selects.
     sample : int or None, default 2,000
         Customers the audit sees, drawn without replacement; all with ``None``.
-    n_boot, confidence, seed
-        As in :func:`ethicalai_lab.fairness.audit`.
+    confidence : float, default 0.95
+        Of the bounds.
+    seed : int, default 0
+        Source of the sample.
 
     Returns
     -------
@@ -189,7 +190,7 @@ def audit_beside_truth(
     --------
     >>> from ethicalai_lab import make_world
     >>> from ethicalai_lab.fairness import audit_beside_truth
-    >>> table = audit_beside_truth(make_world(4000), sample=1000, n_boot=100)
+    >>> table = audit_beside_truth(make_world(4000), sample=1000)
     >>> gap = table.loc["demographic_parity_difference"]
     >>> bool(gap["without_bias"] < gap["truth"])
     True
@@ -205,15 +206,12 @@ def audit_beside_truth(
         table["visited"].to_numpy()[seen],
         table["selected"].to_numpy()[seen],
         sensitive_features=group.iloc[seen],
-        n_boot=n_boot,
         confidence=confidence,
-        seed=seed,
     ).disparities
 
     def whole(outcome: str, decision: str) -> pd.Series:
-        return audit(
-            table[outcome], table[decision], sensitive_features=group, n_boot=0
-        ).disparities["value"]
+        found = audit(table[outcome], table[decision], sensitive_features=group)
+        return found.disparities["value"]
 
     frame = estimate.copy()
     frame["truth"] = whole("truly_visited", "selected")
@@ -230,7 +228,6 @@ def interval_coverage(
     share: float = 0.3,
     sample: int = 1_000,
     repeats: int = 200,
-    n_boot: int = 400,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -243,7 +240,7 @@ def interval_coverage(
     ----------
     world : World
         A world with its truth.
-    sensitive, share, n_boot, confidence, seed
+    sensitive, share, confidence, seed
         As in :func:`audit_beside_truth`.
     sample : int, default 1,000
         Customers a sample.
@@ -254,9 +251,8 @@ def interval_coverage(
     -------
     DataFrame
         One row a between-groups disparity: ``truth`` (everybody, recorded outcomes),
-        ``coverage`` of the bootstrap interval with ``low`` and ``high`` (Wilson),
-        ``simultaneous_coverage``, and ``mean_value`` (above ``truth`` by the gap's upward
-        lean). Samples in which a gap is undefined do not count.
+        ``coverage`` with ``low`` and ``high`` (Wilson), and ``mean_value`` (above ``truth``
+        by the gap's upward lean). Samples in which a gap is undefined do not count.
 
     Raises
     ------
@@ -267,7 +263,7 @@ def interval_coverage(
     --------
     >>> from ethicalai_lab import make_world
     >>> from ethicalai_lab.fairness import interval_coverage
-    >>> table = interval_coverage(make_world(3000), sample=500, repeats=10, n_boot=50)
+    >>> table = interval_coverage(make_world(3000), sample=500, repeats=10)
     >>> bool(table["coverage"].between(0, 1).all())
     True
     """
@@ -275,25 +271,18 @@ def interval_coverage(
         raise FairnessInputError("sample and repeats must be at least 1.")
     table, group = _with_group(world, sensitive, share)
     y, p = table["visited"].to_numpy(), table["selected"].to_numpy()
-    truth = audit(y, p, sensitive_features=group, n_boot=0).disparities["value"]
+    truth = audit(y, p, sensitive_features=group).disparities["value"]
     names = [name for name in truth.index if not name.endswith("_to_overall")]
-    held, wide, values = [], [], []
+    held, values = [], []
     rng = np.random.default_rng(seed)
-    for i in range(repeats):
+    for _ in range(repeats):
         rows = rng.integers(0, len(table), sample)
-        result = audit(
-            y[rows],
-            p[rows],
-            sensitive_features=group.iloc[rows],
-            n_boot=n_boot,
-            confidence=confidence,
-            seed=seed + i,
-        )
-        for frame, into in ((result.disparities, held), (result.simultaneous, wide)):
-            low, high = frame["low"].reindex(names), frame["high"].reindex(names)
-            inside = (low <= truth[names]) & (truth[names] <= high)
-            into.append(inside.astype(float).where(low.notna()))
-        values.append(result.disparities["value"].reindex(names))
+        found = audit(
+            y[rows], p[rows], sensitive_features=group.iloc[rows], confidence=confidence
+        ).disparities.reindex(names)
+        inside = (found["low"] <= truth[names]) & (truth[names] <= found["high"])
+        held.append(inside.astype(float).where(found["low"].notna()))
+        values.append(found["value"])
     hits = pd.DataFrame(held)
     known = hits.notna().sum()
     low, high = wilson_bounds(hits.sum(), known)
@@ -303,7 +292,6 @@ def interval_coverage(
             "coverage": hits.mean(),
             "low": low,
             "high": high,
-            "simultaneous_coverage": pd.DataFrame(wide).mean(),
             "mean_value": pd.DataFrame(values).mean(),
         }
     )
@@ -355,7 +343,7 @@ def detection_rates(
     DataFrame
         One row a strength and rule. ``label_bias``, ``rule`` ("p_value": the gap is larger
         than chance makes; "adjusted": some group differs, Benjamini-Hochberg;
-        "simultaneous": conservative bounds exclude 0; "four_fifths"), ``found`` with
+        "interval": the gap's interval excludes 0; "four_fifths"), ``found`` with
         ``found_low`` and ``found_high``, ``false_alarm`` with ``false_low`` and
         ``false_high`` (Wilson), ``true_gap`` (by all the strength's customers together).
 
@@ -407,7 +395,7 @@ def detection_rates(
                 for rule, alarm in _alarms(y, p, g, metric, gap, alpha, i).items():
                     counts[rule] += alarm
         pooled = pd.concat(everyone)
-        true_gap = audit(pooled["y"], pooled["p"], sensitive_features=pooled["g"], n_boot=0)
+        true_gap = audit(pooled["y"], pooled["p"], sensitive_features=pooled["g"])
         rows += _rates_by_rule(
             "label_bias",
             strength,
@@ -469,7 +457,7 @@ def alarm_rates(
     >>> from ethicalai_lab import make_world
     >>> from ethicalai_lab.fairness import alarm_rates
     >>> table = alarm_rates(make_world(2000), [2.0], sample=1500, repeats=4)
-    >>> table.set_index("rule").loc["simultaneous", "found"].item()
+    >>> table.set_index("rule").loc["interval", "found"].item()
     1.0
     """
     if repeats < 1 or sample < 1:
@@ -482,7 +470,7 @@ def alarm_rates(
     results = []
     for s, strength in enumerate(strengths):
         chosen = select_at_strength(table, strength, share=share)
-        truth = audit(None, chosen, sensitive_features=labels, n_boot=0).disparities
+        truth = audit(None, chosen, sensitive_features=labels).disparities
         found, false = dict.fromkeys(_RULES, 0), dict.fromkeys(_RULES, 0)
         for i in range(repeats):
             rng = np.random.default_rng([seed, s, i])
@@ -539,12 +527,12 @@ def _alarms(
     alpha: float,
     seed: int,
 ) -> dict[str, bool]:
-    result = audit(y, p, sensitive_features=group, n_boot=0, confidence=1 - alpha, seed=seed)
+    result = audit(y, p, sensitive_features=group, confidence=1 - alpha, seed=seed)
     ratio = result.disparities.loc[gap.replace("_difference", "_ratio"), "value"]
     return {
         "p_value": bool(result.chance.loc[gap, "p_value"] <= alpha),
         "adjusted": bool(compare_groups(result, metric, alpha=alpha)["flagged"].any()),
-        "simultaneous": bool(result.simultaneous.loc[gap, "low"] > 0),
+        "interval": bool(result.disparities.loc[gap, "low"] > 0),
         "four_fifths": bool(ratio < 0.8 - 1e-12),
     }
 

@@ -695,14 +695,14 @@ def own_audit(
         looks += list(itertools.combinations(columns, 2))
     response = ground.campaign["visit"].to_numpy(np.int64)
     everybody = np.ones(ground.n, dtype=bool)
-    best: tuple[float, float | None, float | None] | None = None
+    best: tuple[float, float, float] | None = None
     over_all, small = [], []
     for names in looks:
-        found, few = _gap(ground, names, metric, repair.selected, response, seen, least, 200)
+        found, few = _gap(ground, names, metric, repair.selected, response, seen, least)
         small += few
         if found is not None and (best is None or found[0] > best[0]):
             best = found
-        whole, _ = _gap(ground, names, metric, repair.selected, response, everybody, least, 0)
+        whole, _ = _gap(ground, names, metric, repair.selected, response, everybody, least)
         over_all += [] if whole is None else [whole[0]]
     if best is None:
         return nothing
@@ -731,8 +731,7 @@ def _gap(
     response: NDArray[np.int64],
     seen: Bools,
     least: int,
-    n_boot: int,
-) -> tuple[tuple[float, float | None, float | None] | None, list[str]]:
+) -> tuple[tuple[float, float, float] | None, list[str]]:
     """Return the gap and its bounds, and the groups that are too small to tell."""
     from ethicalai_lab.fairness import audit
 
@@ -747,18 +746,13 @@ def _gap(
         truth,
         selected[rows].astype(np.int64),
         sensitive_features=codes[rows],
-        n_boot=n_boot,
-        seed=ground.seed,
     )
     value, low, high = found.disparities.loc[metric, ["value", "low", "high"]].astype(float)
     if not np.isfinite(value):
         return None, small
     if metric.endswith("ratio"):
         value, low, high = 1 - value, 1 - high, 1 - low
-    # a rate that most resamples leave undefined has a value, but no bounds
-    if not np.isfinite([low, high]).all():
-        return (value, None, None), small
-    return (value, min(low, value), max(high, value)), small
+    return (value, low, high), small
 
 
 # ------------------------------------------------------------------------------- gauges

@@ -71,11 +71,11 @@ def bias_audit(
                 rng.choice(others, asked - of_rare, replace=asked > others.size),
             ]
         )
-        found = audit(None, chosen[rows], sensitive_features=labels[rows], n_boot=0)
-        gap = found.simultaneous.loc["demographic_parity_difference"]
+        found = audit(None, chosen[rows], sensitive_features=labels[rows])
+        gap = found.disparities.loc["demographic_parity_difference"]
         ratio = found.four_fifths["ratio_to_highest"].min()
         smallest = detectable(found).loc[rare, "smallest_gap"]
-        table = found.interval("selection_rate", "wilson")
+        table = found.interval("selection_rate")
         table["truth"] = truth.reindex(table.index)
         sizes = found.by_group["count"].astype(int)
         table.index = [f"group {name}, {sizes[name]:,} asked" for name in table.index]

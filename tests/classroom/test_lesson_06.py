@@ -64,10 +64,9 @@ def test_c_and_d_are_left_out_far_more(people, change):
 def test_the_audit_of_a_thousand_sees_who_is_selected_but_hardly_who_would_come(world):
     found = lesson._found(world)
     assert set(found.four_fifths.index[found.four_fifths["below"]]) == {"C", "D"}
-    width = found.simultaneous["high"] - found.simultaneous["low"]
-    assert found.simultaneous.loc[DP, "low"] > 0
+    width = found.disparities["high"] - found.disparities["low"]
+    assert found.disparities.loc[DP, "low"] > 0
     assert width[EO] > 1.5 * width[DP]
-    assert found.disparities.loc[DP, "low"] > found.simultaneous.loc[DP, "low"]
 
 
 def test_the_smaller_the_group_the_larger_the_gap_that_stays_unseen(world):
@@ -99,7 +98,7 @@ def test_the_search_of_everybody_finds_older_women(people):
 
 def test_the_correction_for_many_tests_leaves_fewer(world):
     asked = lesson._asked(world)
-    crossed = audit(None, asked["selected"], sensitive_features=asked[lesson.CROSSED], n_boot=0)
+    crossed = audit(None, asked["selected"], sensitive_features=asked[lesson.CROSSED])
     tests = compare_groups(crossed)
     assert tests["flagged"].sum() < (tests["p_value"] < 0.05).sum()
 
@@ -114,7 +113,7 @@ def test_deleting_the_column_leaves_a_gap_that_name_and_quarter_carry(world, peo
     assert list(proxies.columns.index[:2]) == ["surname", "postcode"]
     assert proxies.balanced_accuracy.low > 2 * proxies.chance
     gap = dropping_effect(
-        table, "ethnic_group", "selected", also_drop=["surname", "postcode", "region"], n_boot=0
+        table, "ethnic_group", "selected", also_drop=["surname", "postcode", "region"]
     )
     assert gap.loc["without it", "gap"] > 1.4 * gap.loc["without it", "by_chance"]
     assert gap["gap"].is_monotonic_decreasing
@@ -131,14 +130,14 @@ def test_the_four_fifths_rule_rings_most_nights(world):
     alarms = alarm_rates(world, [0.0, 0.5, 1.0], repeats=60).set_index("rule")
     assert alarms.loc["four_fifths", "found"].min() > 0.85
     assert alarms.loc["four_fifths", "false_alarm"].min() > 0.45
-    for name in ("simultaneous", "adjusted"):
+    for name in ("interval", "adjusted"):
         assert (alarms.loc[name, "false_low"] <= 0.05).all()
         assert alarms.loc[name, "found"].iloc[0] < 0.5 < 0.9 < alarms.loc[name, "found"].iloc[-1]
     assert lesson._p3_outcome(world) == "c"
 
 
 def test_a_part_of_the_gap_is_there_without_prejudice(world):
-    row = audit_beside_truth(world, sample=1_000, n_boot=0).loc[DP]
+    row = audit_beside_truth(world, sample=1_000).loc[DP]
     assert 0.03 < row["without_bias"] < row["truth"] - 0.05
 
 

@@ -58,7 +58,7 @@ def data(n=3_000, seed=0):
 
 
 def gap(y, chosen, group, name="demographic_parity_difference"):
-    return audit(y, chosen, sensitive_features=group, n_boot=0).disparities.loc[name, "value"]
+    return audit(y, chosen, sensitive_features=group).disparities.loc[name, "value"]
 
 
 # ------------------------------------------------------------------- common face
@@ -227,7 +227,6 @@ def test_comparison_is_measured_on_held_out_rows_and_adds_up():
         methods=methods,
         value=4.0,
         cost=2.0,
-        n_boot=100,
     )
     assert len(result.decisions) == 2_000
     # under their own labels, so that more can be asked of the same people
@@ -270,7 +269,7 @@ def test_the_value_interval_covers_what_a_large_sample_earns():
         y = (rng.random(400) < 1 / (1 + np.exp(-x))).astype(int)
         group = rng.choice(["a", "b"], 400)
         table = compare_mitigations(
-            x[:, None], y, sensitive_features=group, methods={"m": Fixed()}, n_boot=0, seed=seed
+            x[:, None], y, sensitive_features=group, methods={"m": Fixed()}, seed=seed
         ).table
         hits += table.loc["m", "value_low"] <= truth <= table.loc["m", "value_high"]
     assert hits >= 87
@@ -285,7 +284,6 @@ def test_default_methods_all_run_and_benefit_replaces_the_outcome():
         sensitive_features=X["group"],
         benefit=benefit,
         constraint="equal_opportunity",
-        n_boot=20,
     )
     assert len(result.table) == 8
     # everyone selected is worth 0.6 - 0.5
@@ -305,7 +303,7 @@ def test_default_methods_all_run_and_benefit_replaces_the_outcome():
 )
 def test_chouldechovas_identity_holds_on_any_counts(rows):
     y, p, group = (np.array(x) for x in zip(*rows, strict=True))
-    table = impossibility_table(audit(y, p, sensitive_features=group, n_boot=0))
+    table = impossibility_table(audit(y, p, sensitive_features=group))
     known = table.dropna()
     np.testing.assert_allclose(known["implied"], known["false_positive_rate"], atol=1e-12)
 
@@ -382,7 +380,7 @@ def test_a_calibrated_score_cannot_be_balanced_where_base_rates_differ():
         (lambda X, y: implied_false_positive_rate(1.0, 0.5, 0.5), "base_rate"),
         (lambda X, y: calibration_and_balance(y, 2.0 * y, X["group"]), "score"),
         (
-            lambda X, y: impossibility_table(audit(None, y, sensitive_features=y, n_boot=0)),
+            lambda X, y: impossibility_table(audit(None, y, sensitive_features=y)),
             "outcomes",
         ),
     ],

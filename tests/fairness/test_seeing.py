@@ -78,7 +78,7 @@ def test_smallest_gap_is_where_power_reaches_its_goal(rate, n_1, n_0, direction)
 def test_detectable_names_the_group_that_cannot_be_seen():
     group = np.repeat(["large", "small"], [5_000, 20])
     decision = np.arange(5_020) % 10 == 0
-    table = detectable(audit(None, decision, sensitive_features=group, n_boot=0), gap=0.05)
+    table = detectable(audit(None, decision, sensitive_features=group), gap=0.05)
     assert math.isnan(table.loc["small", "smallest_gap"])
     assert table.loc["small", "power"] < 0.3
     assert table.loc["small", "n"] == 20
@@ -92,7 +92,7 @@ def test_each_comparison_equals_the_plain_two_by_two_table():
     rng = np.random.default_rng(1)
     group = rng.choice(list("abc"), 900, p=[0.6, 0.38, 0.02])
     decision = rng.random(900) < np.where(group == "a", 0.3, 0.45)
-    table = compare_groups(audit(None, decision, sensitive_features=group, n_boot=0))
+    table = compare_groups(audit(None, decision, sensitive_features=group))
     for name, row in table.iterrows():
         inside = group == name
         cross = [
@@ -114,7 +114,7 @@ def test_adjusting_holds_false_alarms_where_many_groups_are_alike():
     for seed in range(runs):
         rng = np.random.default_rng(seed)
         group, decision = rng.integers(0, 20, 4_000), rng.random(4_000) < 0.3
-        table = compare_groups(audit(None, decision, sensitive_features=group, n_boot=0))
+        table = compare_groups(audit(None, decision, sensitive_features=group))
         raw += (table["p_value"] <= 0.05).any()
         adjusted += table["flagged"].any()
     assert raw / runs > 0.4  # 1 - 0.95 ** 20 = 0.64, were they independent
@@ -131,7 +131,6 @@ def test_comparisons_stay_within_the_control_level():
         decision,
         sensitive_features=pd.Series(group, name="g"),
         control_features=pd.Series(control, name="c"),
-        n_boot=0,
     )
     table = compare_groups(result)
     assert table.loc[("x", "a"), "rate_of_others"] == result.by_group.loc[("x", "b")].selection_rate
@@ -280,7 +279,7 @@ def test_probabilities_give_the_gap_when_right_and_independent_within():
     # the decision depends on the proxy only, so the weighted estimate is unbiased
     decision = rng.random(n) < 0.5 - 0.3 * chance
     true_gap = decision[member].mean() - decision[~member].mean()
-    gaps = inferred_attribute_gap(decision, np.round(chance, 2), n_boot=200)
+    gaps = inferred_attribute_gap(decision, np.round(chance, 2))
     assert true_gap in gaps["weighted"]
     assert abs(gaps["threshold"].value) > 1.5 * abs(true_gap)  # exaggerates, as published
 
@@ -319,8 +318,8 @@ def test_reweighting_corrects_a_rate_that_a_skewed_sample_gets_wrong():
     sex = rng.choice(["f", "m"], 20_000, p=[0.8, 0.2])
     decision = rng.random(20_000) < np.where(sex == "f", 0.2, 0.6)
     weights = population_weights(pd.DataFrame({"sex": sex}), {"sex": {"f": 0.5, "m": 0.5}}).weights
-    plain = audit(None, decision, sensitive_features=sex, n_boot=0)
-    weighted = audit(None, decision, sensitive_features=sex, sample_weight=weights, n_boot=200)
+    plain = audit(None, decision, sensitive_features=sex)
+    weighted = audit(None, decision, sensitive_features=sex, sample_weight=weights)
     assert plain.overall["selection_rate"] == pytest.approx(0.28, abs=0.02)
     assert weighted.overall_low["selection_rate"] <= 0.4 <= weighted.overall_high["selection_rate"]
 
@@ -397,13 +396,9 @@ READERS = {
         steering([1, 0, 1, 1] * 5, range(20), control=group, bands=2, n_boot=20)[1]
     ),
     "representation": lambda group: representation(group, {"a": 0.5, "b": 0.5}),
-    "audit": lambda group: (
-        audit(None, [1, 0, 1, 0] * 5, sensitive_features=group, n_boot=0).by_group
-    ),
+    "audit": lambda group: audit(None, [1, 0, 1, 0] * 5, sensitive_features=group).by_group,
     "audit of two": lambda group: (
-        audit(
-            None, [1, 0, 1, 0] * 5, sensitive_features={"g": group, "h": ["x"] * 20}, n_boot=0
-        ).by_group
+        audit(None, [1, 0, 1, 0] * 5, sensitive_features={"g": group, "h": ["x"] * 20}).by_group
     ),
     "calibration_and_balance": lambda group: calibration_and_balance(
         [1, 0] * 10, [0.5, 0.4] * 10, group

@@ -156,7 +156,7 @@ def _p3_facts(world: Any) -> dict[str, float]:
     from ethicalai_lab.fairness import alarm_rates
 
     rates = alarm_rates(world, [1.0], sample=ASKED, repeats=80).set_index("rule")["false_alarm"]
-    return {"four_fifths": rates["four_fifths"], "simultaneous": rates["simultaneous"]}
+    return {"four_fifths": rates["four_fifths"], "interval": rates["interval"]}
 
 
 def _p3_outcome(world: Any) -> str:
@@ -179,7 +179,7 @@ P3 = Prediction(
     outcome=_p3_outcome,
     says=(
         "In {four_fifths:.0%} of the audits. An interval that allows for chance raised the alarm "
-        "in {simultaneous:.0%}."
+        "in {interval:.0%}."
     ),
     facts=_p3_facts,
 )
@@ -321,7 +321,7 @@ def _q3_facts(world: Any) -> dict[str, float]:
     from ethicalai_lab.fairness import audit
 
     asked = _asked(world)
-    crossed = audit(None, asked["selected"], sensitive_features=asked[CROSSED], n_boot=0)
+    crossed = audit(None, asked["selected"], sensitive_features=asked[CROSSED])
     groups = int(crossed.by_group["count"].notna().sum())
     return {
         "groups": groups,
@@ -377,7 +377,7 @@ Q3 = Exercise(
 def _q4_facts(world: Any) -> dict[str, float]:
     from ethicalai_lab.fairness import audit_beside_truth
 
-    row = audit_beside_truth(world, sample=ASKED, n_boot=0).loc[GAP["demographic_parity"]]
+    row = audit_beside_truth(world, sample=ASKED).loc[GAP["demographic_parity"]]
     truth, without, value = (float(row[name]) for name in ("truth", "without_bias", "value"))
     return {
         "truth": truth,
@@ -433,7 +433,7 @@ Q4 = Exercise(
 
 @per_world
 def _q5_facts(world: Any) -> dict[str, Any]:
-    found = _found(world).simultaneous
+    found = _found(world).disparities
     return {
         "low": {name: float(found.loc[gap, "low"]) for name, gap in GAP.items()},
         "high": {name: float(found.loc[gap, "high"]) for name, gap in GAP.items()},
@@ -464,7 +464,7 @@ Q5 = Exercise(
     id="q5",
     prompt=(
         "Your judgement. Which harm do you audit for, by which metric, and which gap do you "
-        "tolerate? Give the two bounds of your metric's difference from `found.simultaneous`, and "
+        "tolerate? Give the two bounds of your metric's difference from `found.disparities`, and "
         "say what this audit lets you conclude: the true gap is `above` your tolerance, `below` "
         "it, or you `cannot tell`."
     ),
@@ -487,7 +487,7 @@ Q5 = Exercise(
             lambda f: _judged(
                 f, low=f.low["equal_opportunity"], high=f.high["equal_opportunity"] + 0.01
             ),
-            "These are not the bounds of the metric you chose. They stand in `found.simultaneous`, "
+            "These are not the bounds of the metric you chose. They stand in `found.disparities`, "
             "in the row of your metric that ends in `_difference`.",
             when=lambda a, f: (
                 abs(a["low"] - f.low[a["metric"]]) > 0.002
@@ -531,11 +531,11 @@ Q5 = Exercise(
     hints=[
         "Allocation harm: somebody does not get the offer. Quality-of-service harm: the rule works "
         "less well for some.",
-        "`found.simultaneous.loc['demographic_parity_difference']` has the two bounds.",
+        "`found.disparities.loc['demographic_parity_difference']` has the two bounds.",
         "Above: even the lower bound exceeds the tolerance. Below: even the upper bound does not.",
     ],
     solution=(
-        'row = found.simultaneous.loc["demographic_parity_difference"]\n'
+        'row = found.disparities.loc["demographic_parity_difference"]\n'
         "tolerance = 0.05\n"
         "answer = {\n"
         '    "harm": "allocation",\n'
@@ -628,7 +628,6 @@ found = audit(asked["visited"], asked["selected"], sensitive_features=asked["eth
 seen = detectable(found, gap=0.1)
 crossed = audit(
     None, asked["selected"], sensitive_features=asked[["ethnic_group", "gender", "age_band"]],
-    n_boot=0,
 )
 beside = audit_beside_truth(world, sample=1_000)
 """,

@@ -56,7 +56,6 @@ def _compare(world: Any, methods: dict[str, Any], features: list[str]) -> Any:
         methods=methods,
         value=WORTH,
         cost=COST,
-        n_boot=0,
     )
 
 
@@ -391,7 +390,6 @@ def _q4_facts(world: Any) -> dict[str, float]:
             _shop(world)["visited"][people],
             found.decisions["profit thresholds"],
             sensitive_features=found.group,
-            n_boot=0,
         )
     )
     first, second = table.loc[FIRST], table.loc[SECOND]
@@ -686,14 +684,14 @@ features = [*history, *person, "old_score"]
 def compare(methods, features):
     return compare_mitigations(
         shop[features], shop["visited"], sensitive_features=shop["group"], methods=methods,
-        value=10.0, cost=3.0, n_boot=0,
+        value=10.0, cost=3.0,
     )
 
 
 def gap_of(found):
     return pd.DataFrame({
-        name: audit(None, chosen, sensitive_features=found.group, n_boot=0)
-        .simultaneous.loc["demographic_parity_difference"]
+        name: audit(None, chosen, sensitive_features=found.group)
+        .disparities.loc["demographic_parity_difference"]
         for name, chosen in found.decisions.items()
     }).T
 
@@ -713,7 +711,7 @@ comparison = compare(
 repaired = gap_of(comparison)
 on_paper = impossibility_table(audit(
     shop["visited"][comparison.decisions.index], comparison.decisions["profit thresholds"],
-    sensitive_features=comparison.group, n_boot=0,
+    sensitive_features=comparison.group,
 ))
 """,
     decides="fairness.mitigation",
