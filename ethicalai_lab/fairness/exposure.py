@@ -34,7 +34,6 @@ from ethicalai_lab.stats import (
     Interval,
     benjamini_hochberg,
     newcombe_bounds,
-    percentile_interval,
     welch_interval,
     wilson_bounds,
 )
@@ -372,9 +371,7 @@ def steering(
     *,
     control: Any = None,
     bands: int = 5,
-    n_boot: int = 1000,
     confidence: float = 0.95,
-    seed: int = 0,
 ) -> tuple[pd.DataFrame, dict[str, Interval]]:
     """Measure whether exposure rises with vulnerability, such as financial stress.
 
@@ -389,12 +386,8 @@ def steering(
         few levels: exposure is then also compared within its levels.
     bands : int, default 5
         Bands of about equal size, at least 2.
-    n_boot : int, default 1000
-        Bootstrap replicates for the concentration index.
     confidence : float, default 0.95
         Of the bounds.
-    seed : int, default 0
-        Source of every draw.
 
     Returns
     -------
@@ -404,7 +397,7 @@ def steering(
     measures : dict of str to Interval
         ``top_minus_bottom`` (Newcombe), ``concentration`` (the concentration index over
         the bands: 0 where exposure has nothing to do with vulnerability, above 0 where the
-        vulnerable meet it more; bootstrap) and, with ``control``, ``adjusted`` (the
+        vulnerable meet it more) and, with ``control``, ``adjusted`` (the
         Mantel-Haenszel difference of top and bottom band within the control's levels).
 
     Raises
@@ -453,11 +446,7 @@ def steering(
     )
     bounds = newcombe_bounds(h[-1], n[-1], h[0], n[0], confidence)
     difference = Interval(h[-1] / n[-1] - h[0] / n[0], *map(float, bounds), confidence)
-    rng = np.random.default_rng(seed)
-    cells = np.concatenate([h, n - h])
-    drawn = rng.multinomial(int(n.sum()), cells / n.sum(), size=n_boot) if n_boot else []
-    replicates = [_concentration(d[:k], d[:k] + d[k:]) for d in drawn]
-    concentration = percentile_interval(_concentration(h, n), replicates, confidence)
+    concentration = _concentration(h, n, confidence)
     measures = {"top_minus_bottom": difference, "concentration": concentration}
     if control is not None:
         strata = factor(column(control, "control", hit.size), "control")[0]
@@ -550,24 +539,40 @@ def _stratified_mean(
     return value, value - half, value + half, float(n1[both].sum() / n1.sum())
 
 
-def _concentration(h: np.ndarray, n: np.ndarray) -> float:
-    """Return the concentration index of grouped data: twice the covariance with the rank."""
-    total = n.sum()
-    if h.sum() == 0:
-        return math.nan
-    rank = (np.cumsum(n) - n / 2) / total
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = np.where(n > 0, h / n, 0.0)
-    mean = h.sum() / total
-    return float(2 / mean * np.sum(n / total * rate * rank) - 1)
+def _concentration(h: np.ndarray, n: np.ndarray, confidence: float) -> Interval:
+    """Return the concentration index of grouped data: twice the mean rank of the exposed, less 1.
+
+    The mean rank, as a part of the way from the lowest band's to the highest's, has Wilson's
+    interval of as many people as would leave a share as unsure; few exposed leave it unsurer.
+    """
+    from scipy.special import stdtrit
+
+    exposed = h.sum()
+    if exposed == 0:
+        return Interval(math.nan, math.nan, math.nan, confidence)
+    rank = (np.cumsum(n) - n / 2) / n.sum()
+    span = rank[-1] - rank[0]
+    mean = h @ rank / exposed
+    part = (mean - rank[0]) / span
+    spread = (h * (1 - h / n)) @ ((rank - mean) / span) ** 2 / exposed**2
+    as_many = float(exposed)
+    if spread > 1e-20:  # less is rounding: all of one band
+        few = stdtrit(1e9, 0.975) / stdtrit(max(exposed - 1, 1), 0.975)
+        as_many = part * (1 - part) / spread * few**2
+    ends = wilson_bounds(np.clip(part, 0, 1) * as_many, as_many, confidence)
+    low, high = (float(2 * (rank[0] + span * end) - 1) for end in ends)
+    value = float(2 * mean - 1)
+    return Interval(value, min(low, value), max(high, value), confidence)
 
 
 def _mantel_haenszel(
     hit: np.ndarray, top: np.ndarray, strata: np.ndarray, confidence: float
 ) -> Interval:
-    """Return the Mantel-Haenszel risk difference with Greenland and Robins' variance."""
-    from scipy.special import ndtri
+    """Return the Mantel-Haenszel risk difference; its bounds from Wilson's of each stratum.
 
+    Greenland and Robins' variance is nothing where nobody was exposed; Wilson's bounds add up
+    as errors do (MOVER), and with one stratum give Newcombe's interval.
+    """
     k = int(strata.max()) + 1
     a = np.bincount(strata[top], hit[top], k)
     n1 = np.bincount(strata[top], minlength=k).astype(float)
@@ -580,6 +585,10 @@ def _mantel_haenszel(
     n = n1 + n0
     weight = np.sum(n1 * n0 / n)
     value = float(np.sum((a * n0 - b * n1) / n) / weight)
-    variance = np.sum((a * (n1 - a) * n0**3 + b * (n0 - b) * n1**3) / (n1 * n0 * n**2)) / weight**2
-    half = float(-ndtri((1 - confidence) / 2) * math.sqrt(variance))
-    return Interval(value, value - half, value + half, confidence)
+    part = n1 * n0 / n / weight
+    (low_1, high_1), (low_0, high_0) = (
+        wilson_bounds(hits, of, confidence) for hits, of in ((a, n1), (b, n0))
+    )
+    below = np.linalg.norm(part * np.hypot(a / n1 - low_1, high_0 - b / n0))
+    above = np.linalg.norm(part * np.hypot(high_1 - a / n1, b / n0 - low_0))
+    return Interval(value, value - float(below), value + float(above), confidence)

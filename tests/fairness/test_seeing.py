@@ -393,7 +393,7 @@ READERS = {
     "over_contact": lambda group: over_contact([1, 2, 3, 4] * 5, group, cap=2),
     "left_out": lambda group: left_out([1, 0, 1, 0] * 5, [1] * 20, group),
     "steering": lambda group: pd.DataFrame(
-        steering([1, 0, 1, 1] * 5, range(20), control=group, bands=2, n_boot=20)[1]
+        steering([1, 0, 1, 1] * 5, range(20), control=group, bands=2)[1]
     ),
     "representation": lambda group: representation(group, {"a": 0.5, "b": 0.5}),
     "audit": lambda group: audit(None, [1, 0, 1, 0] * 5, sensitive_features=group).by_group,
