@@ -1688,6 +1688,7 @@ _READ = {
     "better": ("o", PALETTE[0]),
     "worse": ("s", PALETTE[1]),
     "cannot tell": ("^", PALETTE[5]),
+    "needs refits": ("v", PALETTE[5]),
     "same": ("P", MUTED),
     "": ("D", PALETTE[4]),
 }

@@ -12,6 +12,9 @@ inference. Journal of the American Statistical Association 22, 209-212.
 Newcombe, R. G. (1998). Interval estimation for the difference between independent
 proportions: comparison of eleven methods. Statistics in Medicine 17, 873-890.
 
+Kramer, C. Y. (1956). Extension of multiple range tests to group means with unequal numbers
+of replications. Biometrics 12, 307-310.
+
 Welch, B. L. (1947). The generalization of "Student's" problem when several different
 population variances are involved. Biometrika 34, 28-35.
 
@@ -26,6 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -39,6 +43,7 @@ __all__ = [
     "bootstrap_counts",
     "bootstrap_rows",
     "difference_interval",
+    "largest_difference_interval",
     "mean_interval",
     "newcombe_bounds",
     "percentile_interval",
@@ -328,6 +333,74 @@ def newcombe_bounds(
     low = difference - np.hypot(p1 - low1, high0 - p0)
     high = difference + np.hypot(high1 - p1, p0 - low0)
     return low, high
+
+
+def largest_difference_interval(
+    successes: ArrayLike, n: ArrayLike, confidence: float = 0.95
+) -> Interval:
+    """Return the largest difference between the proportions of several groups.
+
+    The largest of many differences is larger by chance than any one of them would be, so the
+    bounds hold for all pairs of groups at once. They come from Wilson's bounds of the groups,
+    so they also hold where a group is small, or nobody in it is a success.
+
+    Parameters
+    ----------
+    successes, n : array-like of int, shape (n_groups,)
+        Counts of each group; at least two groups, none of them empty.
+    confidence : float, default 0.95
+        In (0, 1).
+
+    Returns
+    -------
+    Interval
+        The value is at least 0; a low bound below 0 says that the order may be the other way
+        round.
+
+    Raises
+    ------
+    InputError
+        If a count is impossible, a group is empty or there are fewer than two groups.
+
+    References
+    ----------
+    Newcombe (1998), method 10, for each pair; Kramer (1956) for all pairs at once: the
+    studentized range in place of the normal quantile.
+
+    Examples
+    --------
+    >>> from ethicalai_lab.stats import largest_difference_interval
+    >>> largest_difference_interval([125, 0], [2500, 40]).format(3)
+    '0.050 [-0.038, 0.059]'
+    >>> largest_difference_interval([125, 0, 60], [2500, 40, 1000]).format(3)
+    '0.060 [-0.009, 0.080]'
+    """
+    s, n = _check_counts(successes, n)
+    if s.ndim != 1 or s.size < 2 or (n == 0).any():
+        raise InputError("The largest difference needs counts of two groups or more, none empty.")
+    z = _largest_of(s.size, confidence)
+    low, high = wilson_bounds(s, n, 2 * NormalDist().cdf(z) - 1)
+    p = s / n
+    one, other = np.triu_indices(s.size, 1)
+    swap = p[one] < p[other]
+    one, other = np.where(swap, other, one), np.where(swap, one, other)
+    difference = p[one] - p[other]
+    down = np.hypot(p[one] - low[one], high[other] - p[other])
+    up = np.hypot(high[one] - p[one], p[other] - low[other])
+    bounds = (float((difference - down).max()), float((difference + up).max()))
+    return Interval(float(difference.max()), *bounds, confidence)
+
+
+@lru_cache(maxsize=256)
+def _largest_of(groups: int, confidence: float) -> float:
+    """Return the normal quantile that holds for all pairs of so many groups."""
+    from scipy.stats import studentized_range
+
+    _check_confidence(confidence)
+    if groups == 2:
+        return _z(confidence)
+    # in full its last digits differ between processors
+    return round(float(studentized_range.ppf(confidence, groups, np.inf)) / math.sqrt(2), 6)
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.policy import Policy
-from ethicalai_lab.policy.scorecard import DIMENSIONS, Measure, Scorecard
+from ethicalai_lab.policy.scorecard import DIMENSIONS, FEWEST_REFITS, Measure, Scorecard
 from ethicalai_lab.policy.stages import (
     Gauge,
     Graph,
     Memory,
     read_all,
+    read_half,
     resampling_weights,
     values_of,
 )
@@ -147,18 +151,32 @@ class PolicyLab:
         self.computed = tuple(computed)
         return found
 
-    def evaluate(self, policy: Policy) -> Scorecard:
+    def evaluate(
+        self, policy: Policy, *, refit: int = 0, step: Callable[[], object] | None = None
+    ) -> Scorecard:
         """Return the policy's scorecard.
 
         Parameters
         ----------
         policy : Policy
             What is undecided counts as what usually happens, see `Policy.with_defaults`.
+        refit : int, default 0
+            Random halves of the people on which all is learned and drawn anew, for those
+            measures whose verdict depends on it; 10 or more give an interval, 40 a steady one.
+            Each costs about as much as every stage again, once a policy.
+        step : callable, optional
+            Called after each refit, to show how far it is.
 
         Returns
         -------
         Scorecard
+
+        Raises
+        ------
+        PolicyError
+            If `refit` is no whole number from 10 on, or 0.
         """
+        refit = checked_refits(refit)
         if not isinstance(policy, Policy):
             raise PolicyError(
                 f"policy is a {type(policy).__name__}; a Policy is accepted: Policy.load(path)."
@@ -176,10 +194,11 @@ class PolicyLab:
         self.measured = tuple(missing)
         with self._threads.one():
             shares = {k for k in missing if self.graph.gauges[k].unit.startswith("share")}
-            read = read_all(missing, self._weights, shares=shares)
+            read = read_all(missing, self._weights, shares=shares, seed=self.ground.seed)
         for name, reading in read.items():
             self._memory.put(f"gauge {name}", keys[name], reading)
             readings[name] = reading
+        refits = self._refits(values, refit, step)
         samples = f"{self.ground.identity}-{self.n_boot}-{self.ground.seed}"
         measures = []
         for name, each in self.graph.gauges.items():
@@ -200,9 +219,42 @@ class PolicyLab:
                     replicates=found.replicates,
                     samples=samples,
                     basis=self._basis(each, keys[name]),
+                    learned=each.learned,
+                    refits=None if found.value is None else refits.get(name),
+                    only_here=each.only_here,
+                    spread_by=found.spread_by,
                 )
             )
-        return Scorecard(tuple(measures), policy, self._about())
+        return Scorecard(tuple(measures), policy, self._about(refit))
+
+    def _refits(
+        self, values: dict[str, Any], refit: int, step: Callable[[], object] | None
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return what the learned measures are on each of so many halves of the people."""
+        learned = {name: each for name, each in self.graph.gauges.items() if each.learned}
+        needed = self.graph.behind(*(stage for each in learned.values() for stage in each.needs))
+        key = (refit, self.graph.key(needed, values))
+        known, found = self._memory.get("refits", key)
+        if not refit or known:
+            return found or {}
+        found = {name: np.full(refit, np.nan) for name in learned}
+        for number in range(refit):
+            ground = self.ground.half(number)
+            with self._threads.one():
+                results = self.graph.run(ground, values, Memory(1), wanted=needed)
+                read = read_half(
+                    {
+                        name: each.run(ground, **{n: results[n] for n in each.needs})
+                        for name, each in learned.items()
+                    },
+                    ground.n,
+                )
+            for name, value in read.items():
+                found[name][number] = value
+            if step is not None:
+                step()
+        self._memory.put("refits", key, found)
+        return found
 
     def _basis(self, each: Gauge, key: Any) -> str:
         """Name all that a measure depends on: the fields behind it and the code that ran."""
@@ -211,7 +263,7 @@ class PolicyLab:
         what = (self.ground.fingerprint, key, ran)
         return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
-    def _about(self) -> dict[str, Any]:
+    def _about(self, refit: int) -> dict[str, Any]:
         from ethicalai_lab import __version__
 
         world = self.world
@@ -220,11 +272,30 @@ class PolicyLab:
             "n": self.ground.n,
             "seed": self.ground.seed,
             "n_boot": self.n_boot,
+            **({"refits": refit} if refit else {}),
             "version": __version__,
         }
 
 
-def evaluate(policy: Policy, world: Any, *, n_boot: int = 200, seed: int = 0) -> Scorecard:
+def checked_refits(refit: Any) -> int:
+    """Return a number of refits, or say what is accepted."""
+    whole = isinstance(refit, int) and not isinstance(refit, bool)
+    if not whole or not (refit == 0 or FEWEST_REFITS <= refit <= 1_000):
+        raise PolicyError(
+            f"refit is {refit!r}; 0, or a whole number from {FEWEST_REFITS} to 1000, is accepted."
+        )
+    return refit
+
+
+def evaluate(
+    policy: Policy,
+    world: Any,
+    *,
+    n_boot: int = 200,
+    seed: int = 0,
+    refit: int = 0,
+    step: Callable[[], object] | None = None,
+) -> Scorecard:
     """Apply every section of a policy to a world, and measure the whole bill.
 
     Consent is asked and given, data is kept or not, a model is learned, people are chosen,
@@ -242,6 +313,11 @@ def evaluate(policy: Policy, world: Any, *, n_boot: int = 200, seed: int = 0) ->
         Resamples of the people, for the intervals.
     seed : int, default 0
         Of every draw.
+    refit : int, default 0
+        Random halves of the people on which all is learned and drawn anew, as in
+        `PolicyLab.evaluate`; verdicts on gaps, on rankings and on who is chosen need them.
+    step : callable, optional
+        Called after each refit, to show how far it is.
 
     Returns
     -------
@@ -274,5 +350,5 @@ def evaluate(policy: Policy, world: Any, *, n_boot: int = 200, seed: int = 0) ->
     if isinstance(world, pd.DataFrame):
         from ethicalai_lab.policy.own_data import evaluate_table
 
-        return evaluate_table(policy, world, n_boot=n_boot, seed=seed)
-    return PolicyLab(world, n_boot=n_boot, seed=seed).evaluate(policy)
+        return evaluate_table(policy, world, n_boot=n_boot, seed=seed, refit=refit, step=step)
+    return PolicyLab(world, n_boot=n_boot, seed=seed).evaluate(policy, refit=refit, step=step)

@@ -34,7 +34,9 @@ class Ground:
     world : World
         With its truth.
     seed : int, default 0
-        Of every draw that an evaluation makes.
+        Of every draw that an evaluation makes; another world is dealt other chances.
+    part : float, default 1.0
+        Share of the world's people whom it holds, where it is one of several refits.
 
     Raises
     ------
@@ -48,7 +50,7 @@ class Ground:
     200
     """
 
-    def __init__(self, world: World, *, seed: int = 0) -> None:
+    def __init__(self, world: World, *, seed: int = 0, part: float = 1.0) -> None:
         if not isinstance(world, World):
             raise PolicyError(
                 f"world is a {type(world).__name__}; a World is accepted, or a table with roles."
@@ -67,15 +69,36 @@ class Ground:
             raise PolicyError(f"seed is {seed!r}; a whole number from 0 on is accepted.")
         self.world = world
         self.seed = seed
+        self.part = part
         self.customers = world.customers.sort_values("customer_id", ignore_index=True)
         self.ids: NDArray[np.int64] = self.customers["customer_id"].to_numpy(np.int64)
         self.n = len(self.ids)
         self.as_of = world.as_of
+        number = int(self.identity, 16) if world.seed is None else world.seed
+        self.entropy: tuple[int, ...] = (seed, number)
 
     def rng(self, name: str) -> np.random.Generator:
         """Return a random stream of its own for a name, whatever else is drawn."""
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(key,)))
+        return np.random.default_rng(np.random.SeedSequence(self.entropy, spawn_key=(key,)))
+
+    def half(self, number: int) -> Ground:
+        """Return a random half of the people as a world of its own, with chances of its own.
+
+        Parameters
+        ----------
+        number : int
+            Which of the halves; the same people at every call.
+        """
+        rows, seed = self.half_rows(number)
+        return Ground(self.world.part(self.ids[rows]), seed=seed, part=self.part / 2)
+
+    def half_rows(self, number: int) -> tuple[NDArray[np.int64], int]:
+        """Return the positions of a random half of the people, in order, and a seed of its own."""
+        sequence = np.random.SeedSequence(self.entropy, spawn_key=(0x4A1F, number))
+        rng = np.random.default_rng(sequence)
+        rows = np.sort(rng.permutation(self.n)[: self.n // 2])
+        return rows, int(rng.integers(2**32))
 
     def chances(self, name: str, *shape: int) -> NDArray[np.float64]:
         """Return uniform numbers for a name, the same at every call."""

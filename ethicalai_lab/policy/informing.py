@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.stats import binom
 
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.modelling import INFERRED, OFFERS, Collection, Model, points
@@ -95,7 +96,7 @@ class Notices:
     unaccepted, unlawful : ndarray of bool, shape (n,)
         On whom data is used that is guessed or sensitive, or, in truth or by the ledger,
         against the person's will.
-    hides_unaccepted, hides_unlawful : ndarray of bool, shape (n,)
+    hides_unlawful : ndarray of bool, shape (n,)
         And the message does not say so.
     acceptable : ndarray of bool, shape (n,)
     reasons_true : float
@@ -117,7 +118,6 @@ class Notices:
     uses_data: Bools
     unaccepted: Bools
     unlawful: Bools
-    hides_unaccepted: Bools
     hides_unlawful: Bools
     acceptable: Bools
     reasons_true: float
@@ -407,7 +407,6 @@ def notices(
         uses_data=uses_data,
         unaccepted=unaccepted,
         unlawful=unlawful,
-        hides_unaccepted=hides["unaccepted"],
         hides_unlawful=hides["unlawful"],
         acceptable=~unaccepted,
         # where no reason is given, none is false
@@ -546,6 +545,8 @@ class Claims:
     ----------
     claim, false_claim : ndarray of bool, shape (n,)
         Who reads a claim, and one that does not hold.
+    product : ndarray of int, shape (n,)
+        The product that each person's message is about, or would be, by position.
     texts : tuple of str
         The distinct texts.
     evidence : DataFrame
@@ -554,6 +555,7 @@ class Claims:
 
     claim: Bools
     false_claim: Bools
+    product: NDArray[np.int64]
     texts: tuple[str, ...]
     evidence: pd.DataFrame
 
@@ -585,7 +587,8 @@ def claims(ground: Ground, settings: Settings, *, repair: Repair) -> Claims:
 
     stock, ended, product = _shelf(ground)
     people = np.flatnonzero(repair.selected)
-    which, place = np.unique(product[repair.offer[people], people], return_inverse=True)
+    product = product[repair.offer, np.arange(ground.n)]
+    which, place = np.unique(product[people], return_inverse=True)
     rule = settings["transparency.urgency_claims"]
     today = (ended - ground.as_of) <= pd.Timedelta(days=1)
     names = ground.world.products["name"].to_numpy(object)
@@ -609,14 +612,14 @@ def claims(ground: Ground, settings: Settings, *, repair: Repair) -> Claims:
     )
     claim, false_claim = np.zeros(ground.n, dtype=bool), np.zeros(ground.n, dtype=bool)
     claim[people], false_claim[people] = pressed[place.ravel()], untrue[place.ravel()]
-    return Claims(claim, false_claim, tuple(texts), evidence)
+    return Claims(claim, false_claim, product, tuple(texts), evidence)
 
 
 # ------------------------------------------------------------------------- recommending
 
 _SHOWN = 3_000  # people whose product is worked out; a fixed sample of those contacted
 _FACTORS_FROM = 2_000  # people from whom latent factors are learned
-_LATER_DAYS = 28.0  # the period in which a recommendation is judged
+_LATER_DAYS = 28.0  # the period after the decision in which a recommendation is judged
 # how much a liking pulls on what people do, and its scale, as the world's shopping has it
 _PULL = 1.6
 
@@ -633,10 +636,10 @@ class Recommending:
     product : ndarray of int, shape (n,)
         Position among the products, or -1.
     later, later_in : ndarray of float, shape (n,)
-        What people did in the last days, which was held out; and how much of it was in the
-        category shown.
+        How much people look at and buy in the weeks after the decision; and how much of it is
+        in the category shown.
     expected_in : ndarray of float, shape (n,)
-        The same from the world's truth.
+        The same without chance, from the world's truth.
     messages_read : ndarray of bool, shape (n,)
         Whose own messages were read.
     style : ndarray of str, shape (n,)
@@ -725,23 +728,18 @@ def recommending(
     personal = permission.practice[_PERSONAL]
     if kind != "none" and people.size:
         touches = _touches(ground)
-        # what is learned is older than what it is judged by
-        edge = min(_LATER_DAYS, collection.oldest_days / 2)
         held = collection.kept[touches["person"]] & (touches["days"] <= collection.oldest_days)
-        best = _offered(ground, kind, touches, held & (touches["days"] > edge), people, personal)
+        best = _offered(ground, kind, touches, held, people, personal)
         product[people] = best
         codes = ground.world.products["category"].astype(str).map(CATEGORIES.index)
-        codes = codes.to_numpy(np.int64)
         known = people[best >= 0]
-        category[known] = codes[product[known]]
-        rows = np.flatnonzero(held & (touches["days"] <= edge))
-        who = touches["person"][rows]
-        same = codes[touches["product"][rows]] == category[who]
-        shown = category >= 0
-        later = np.where(shown, np.bincount(who, minlength=n), 0.0)
-        later_in = np.where(shown, np.bincount(who, same, minlength=n), 0.0)
-        pull = _pulls(ground)[np.arange(n), np.maximum(category, 0)]
-        expected_in = later * pull
+        category[known] = codes.to_numpy(np.int64)[product[known]]
+        # days that chose the people say too much of them: they are judged by days to come
+        lately = held & (touches["days"] <= _LATER_DAYS)
+        later[known] = np.bincount(touches["person"][lately], minlength=n)[known]
+        pull = _pulls(ground)[known, category[known]]
+        later_in[known] = binom.ppf(ground.chances("later", n)[known], later[known], pull)
+        expected_in[known] = later[known] * pull
     read, style = np.zeros(n, dtype=bool), np.full(n, "generic", dtype=object)
     if settings["personalization.wording"] == "style_matched":
         writer, age, found = _styles(ground)
@@ -869,42 +867,47 @@ def can_stop_told(ground: Ground, *, notices: Notices) -> Estimate:
     "transparency",
     "lower",
     "share of contacted",
-    "explainability.urgency_claims on the campaign's texts, beside stock and end of the offer",
+    "explainability.urgency_claims on the campaign's texts, beside stock and end of the offer; the "
+    "interval is over products drawn again, whose stock and offers' ends are what is chance",
 )
 def false_claims(ground: Ground, *, claims: Claims, repair: Repair) -> Estimate:
     """Share of contacted people who read a claim of scarcity or time that does not hold."""
-    return Ratio(claims.false_claim, repair.selected)
+    if not claims.claim.any():  # no claim, no product that could belie it
+        return Ratio(claims.false_claim, repair.selected)
+    return Ratio(
+        claims.false_claim,
+        repair.selected,
+        drawn=claims.product,
+        kinds=len(ground.world.products),
+    )
 
 
 @gauge(
     "transparency",
     "lower",
     "share of contacted",
-    _TEXTS + "; use by the consent ledger, truth: by what people really accept",
+    _TEXTS + "; use by the consent ledger",
 )
 def hidden_use(ground: Ground, *, notices: Notices) -> Estimate:
     """Share of contacted people on whom guessed, sensitive or refused data is used unsaid."""
     if not notices.read.any():
         return Needs("needs at least one contacted person")
-    return Ratio(
-        notices.hides_unlawful & notices.read,
-        notices.read,
-        float(notices.hides_unaccepted[notices.read].mean()),
-    )
+    return Ratio(notices.hides_unlawful & notices.read, notices.read)
 
 
 @gauge(
     "value",
     "higher",
     "share of later views and purchases",
-    "held-out last days of up to 3,000 contacted people; truth: world.truth.interests",
+    "up to 3,000 contacted people over the four weeks after the decision, simulated from "
+    "world.truth.interests, each as active as in the four weeks before it",
 )
 def recommendation_interest(ground: Ground, *, recommending: Recommending) -> Estimate:
     """Share of what people look at and buy later that is in the category they were shown."""
     if not (recommending.category >= 0).any():
         return Needs("needs a recommender and contacted people: nobody is shown a product")
     if not recommending.later.any():
-        return Needs("needs behaviour kept of the last days, to hold recommendations against")
+        return Needs("needs people who were active of late, to hold recommendations against")
     truth = recommending.expected_in.sum() / recommending.later.sum()
     return Ratio(recommending.later_in, recommending.later, float(truth))
 

@@ -18,7 +18,6 @@ from ethicalai_lab.policy.stages import (
     Estimate,
     Exact,
     Needs,
-    Ratio,
     Settings,
     gauge,
     stage,
@@ -544,24 +543,31 @@ def values_kept(ground: Ground, *, collection: Collection) -> Estimate:
     return Exact(collection.records / ground.n)
 
 
-@gauge("value", "higher", "correlation", "model beside world.truth.uplift")
+@gauge(
+    "value",
+    "higher",
+    "correlation",
+    "model beside world.truth.uplift",
+    learned=True,
+    only_here=True,
+)
 def ranking_quality(ground: Ground, *, model: Model, targeting: Targeting) -> Estimate:
     """Spearman's correlation of the ranking with what the offered mail truly changes.
 
-    The mail's true effect on visits is the world's own; only who is ranked is a matter of chance.
+    The mail's true effect on visits is the world's own.
     """
     rows = targeting.ranked
     if rows.sum() < 30 or np.ptp(model.score[rows]) == 0:
         return Needs("needs people ranked as individuals; this policy ranks nobody")
     both = ground.uplift[[f"visit_{mail}" for mail in OFFERS]].to_numpy()
     true = both[np.arange(ground.n), model.offer]
-    return Correlation(np.round(model.score, 12), true, rows, true=True)
+    return Correlation(np.round(model.score, 12), true, rows)
 
 
 @gauge("value", "none", "share of customers", "targeting, counted")
 def share_contacted(ground: Ground, *, repair: Targeting) -> Estimate:
     """Share of customers that the campaign contacts."""
-    return Ratio(repair.selected)
+    return Exact(float(repair.selected.mean()))
 
 
 STAGES = (collection, model, targeting)

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ethicalai_lab.policy import protection, records, repair
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.policy.evaluation import evaluation_graph
+from ethicalai_lab.policy.evaluation import checked_refits, evaluation_graph
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.modelling import (
     _SMOOTHING,
@@ -51,6 +51,7 @@ from ethicalai_lab.policy.stages import (
     Reading,
     Settings,
     read_all,
+    read_half,
     resampling_weights,
     values_of,
 )
@@ -93,11 +94,13 @@ _NOTHING_ASKED = "needs a column with the role consent that says yes or no for e
 class _Table(Ground):
     """A table as the stages see a world: one row a person, no truth behind it."""
 
-    def __init__(self, table: pd.DataFrame, roles: Roles, seed: int) -> None:
+    def __init__(self, table: pd.DataFrame, roles: Roles, seed: int, part: float = 1.0) -> None:
         # no world is read: the parts that the stages use are given below
         self.table = table.reset_index(drop=True)
         self.roles = roles
         self.seed = seed
+        self.part = part
+        self.entropy = (seed,)
         self.n = len(table)
         self.ids = np.arange(1, self.n + 1, dtype=np.int64)
         times = roles.of("time")
@@ -140,6 +143,11 @@ class _Table(Ground):
             name = "age_band" if name == self.age_column else name
             found[name] = (codes.astype(np.int64), tuple(words))
         return found
+
+    def half(self, number: int) -> _Table:
+        """Return a random half of the rows, as a table of its own."""
+        rows, seed = self.half_rows(number)
+        return _Table(self.table.iloc[rows], self.roles, seed, self.part / 2)
 
     @cached_property
     def identity(self) -> str:
@@ -673,7 +681,7 @@ class _Bill:
     def measure(self) -> None:
         self._value()
         self._privacy()
-        self._fairness()
+        self.measure_fairness()
         self._consent()
         self._duty()
 
@@ -691,7 +699,7 @@ class _Bill:
         else:
             self.put(
                 "value.share_contacted",
-                Ratio(self.repair.selected),
+                Exact(float(self.repair.selected.mean())),
                 f"the policy's targeting on the table's {self.ground.n:,} people, {self._who}",
             )
         roles = self.ground.roles
@@ -892,7 +900,7 @@ class _Bill:
 
     # -- fairness
 
-    def _fairness(self) -> None:
+    def measure_fairness(self) -> None:
         ground = self.ground
         known = {
             f"fairness.selection_gap_{name}"
@@ -954,7 +962,7 @@ class _Bill:
         self.put(
             "fairness.unseen_gap",
             repair.unseen_gap.run(ground, repair=self.repair, own_audit=seen),
-            f"selection rates by {', '.join(ground.groups)} and their pairs, groups of 100 or more",
+            f"{repair.unseen_gap.evidence}; here {', '.join(ground.groups)}",
         )
 
     # -- consent and duty
@@ -1039,7 +1047,13 @@ def _slug(name: str) -> str:
 
 
 def evaluate_table(
-    policy: Policy, table: pd.DataFrame, *, n_boot: int = 200, seed: int = 0
+    policy: Policy,
+    table: pd.DataFrame,
+    *,
+    n_boot: int = 200,
+    seed: int = 0,
+    refit: int = 0,
+    step: Callable[[], object] | None = None,
 ) -> Scorecard:
     """Measure the bill of a policy on a team's own table, as far as the table can tell.
 
@@ -1054,6 +1068,8 @@ def evaluate_table(
         Resamples of the people, for the intervals; 0 gives none.
     seed : int, default 0
         Of every draw.
+    refit, step
+        As in `evaluate`.
 
     Returns
     -------
@@ -1109,6 +1125,7 @@ def evaluate_table(
         if not whole or number < 0 or (most is not None and number > most):
             reach = "from 0 on" if most is None else f"from 0 to {most}"
             raise PolicyError(f"{name} is {number!r}; a whole number {reach} is accepted.")
+    refit = checked_refits(refit)
     roles = roles_of(table)
     for name in roles.columns:
         if name not in table.columns:
@@ -1123,12 +1140,37 @@ def evaluate_table(
     gauges = evaluation_graph().gauges
     shares = {k for k in estimates if k in gauges and gauges[k].unit.startswith("share")}
     readings = read_all(estimates, resampling_weights(ground.n, n_boot, seed), shares=shares)
-    about = _about(ground, n_boot) | _by_lot(bill) | _ranked(bill)
+    refits = _refits(bill, refit, step)
+    about = _about(ground, n_boot) | ({"refits": refit} if refit else {})
+    about |= _by_lot(bill) | _ranked(bill)
     read = [*how_read(table), *(ground.dates.said if ground.dates is not None else ())]
     read += [*_too_old(bill), *_silence(bill)]
     if read:
         about["how_read"] = read
-    return Scorecard(tuple(_measures(bill, readings, n_boot)), policy, about)
+    return Scorecard(tuple(_measures(bill, readings, refits, n_boot)), policy, about)
+
+
+def _is_learned(key: str) -> bool:
+    each = evaluation_graph().gauges.get(key)
+    # of one's own columns: gaps in who is selected, as those of the world's columns
+    return key.startswith("fairness.") if each is None else each.learned
+
+
+def _refits(
+    bill: _Bill, refit: int, step: Callable[[], object] | None
+) -> dict[str, NDArray[np.float64]]:
+    """Return what the learned measures are on each of so many halves of the people."""
+    learned = [key for key in bill.found if _is_learned(key)]
+    found = {key: np.full(refit, np.nan) for key in learned}
+    for number in range(refit):
+        half = _Bill(bill.ground.half(number), bill.policy)
+        half.measure_fairness()
+        there = {key: half.found[key].estimate for key in learned if key in half.found}
+        for key, value in read_half(there, half.ground.n).items():
+            found[key][number] = value
+        if step is not None:
+            step()
+    return found if refit else {}
 
 
 def _one_row_each(table: pd.DataFrame, roles: Roles) -> None:
@@ -1224,7 +1266,12 @@ def _by_lot(bill: _Bill) -> dict[str, str]:
     }
 
 
-def _measures(bill: _Bill, readings: Mapping[str, Reading], n_boot: int) -> list[Measure]:
+def _measures(
+    bill: _Bill,
+    readings: Mapping[str, Reading],
+    refits: Mapping[str, NDArray[np.float64]],
+    n_boot: int,
+) -> list[Measure]:
     samples = f"{bill.ground.identity}-{n_boot}-{bill.ground.seed}"
     out = []
 
@@ -1254,6 +1301,9 @@ def _measures(bill: _Bill, readings: Mapping[str, Reading], n_boot: int) -> list
                 needs=reading.needs,
                 replicates=reading.replicates,
                 samples=samples,
+                learned=_is_learned(key),
+                refits=None if reading.value is None else refits.get(key),
+                spread_by=reading.spread_by,
             )
         )
 

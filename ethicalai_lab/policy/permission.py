@@ -285,16 +285,20 @@ def without_permission(ground: Ground, *, permission: Permission) -> Estimate:
     return Ratio(wrong, _used(permission))
 
 
-@gauge("consent", "lower", "share of uses", "permission beside world.truth.purposes")
+@gauge(
+    "consent",
+    "lower",
+    "share of uses",
+    "permission beside world.truth.purposes",
+    only_here=True,
+)
 def against_their_will(ground: Ground, *, permission: Permission) -> Estimate:
     """Of all uses, those the person does not truly accept.
 
     A company can only estimate it, by asking a sample in a way that costs nothing to refuse.
     """
     wrong = (permission.practice & ~ground.accepts).sum(axis=0, dtype=float)
-    used = _used(permission)
-    truth = float(wrong.sum() / used.sum()) if used.sum() else None
-    return Ratio(wrong, used, truth)
+    return Ratio(wrong, _used(permission))
 
 
 @gauge("consent", "higher", "share of customers", "permission, every customer")
@@ -303,7 +307,13 @@ def reachable(ground: Ground, *, permission: Permission) -> Estimate:
     return Ratio(permission.practice[_MARKETING])
 
 
-@gauge("consent", "lower", "share of grants", "asking beside world.truth.purposes")
+@gauge(
+    "consent",
+    "lower",
+    "share of grants",
+    "asking beside world.truth.purposes",
+    only_here=True,
+)
 def unmeant_consent(ground: Ground, *, asking: Asking) -> Estimate:
     """Of all yeses, those of people who do not truly accept the purpose."""
     unmeant = (asking.granted & ~ground.accepts).sum(axis=0, dtype=float)

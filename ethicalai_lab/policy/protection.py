@@ -1036,7 +1036,9 @@ def presence_guessed(ground: Ground, *, publication: Publication) -> Estimate:
     better than a coin. The truth is what the best possible attacker would reach.
     """
     reading = _share(ground, publication.watched, publication.right)
-    return Ratio(reading.top, reading.bottom, truth=float(publication.best.mean()))
+    # without noise the attacker is the best possible one: that is no test of the value
+    truth = None if publication.spent is None else float(publication.best.mean())
+    return Ratio(reading.top, reading.bottom, truth)
 
 
 @gauge(
@@ -1052,7 +1054,7 @@ def published_error(ground: Ground, *, publication: Publication) -> Estimate:
     draws, truth = publication.error, publication.expected_error
     value = float(draws.mean())
     if len(draws) < 2:
-        return Exact(value, truth=truth)
+        return Exact(value)  # no noise, no error: nothing to hold against a truth
     reach = _T_11 * float(draws.std(ddof=1)) / math.sqrt(len(draws))
     return Exact(value, max(0.0, value - reach), value + reach, truth)
 

@@ -24,6 +24,7 @@ from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.modelling import Collection, Model, Targeting
 from ethicalai_lab.policy.permission import Permission
 from ethicalai_lab.policy.stages import Estimate, Exact, Gap, Needs, Settings, gauge, stage
+from ethicalai_lab.stats import largest_difference_interval
 from ethicalai_lab.world.strict_yaml import did_you_mean
 
 __all__ = ["GAUGES", "STAGES", "OwnAudit", "Repair", "group_codes"]
@@ -42,6 +43,8 @@ _MANY_GROUPS = 6
 _UNIT = 0.1
 # A crossing of two columns has small cells, whose rates differ by chance alone.
 _SMALLEST_CROSSING = 100
+# how often the looks at all crossings together may find a gap that chance alone made
+_RISK = 0.05
 # more groups than this are no groups but names
 _MOST_GROUPS = 100
 
@@ -470,6 +473,14 @@ def _widest(pool: _Pool) -> Codes:
     return max(pool.columns, key=lambda codes: _parity_gap(pool, codes))
 
 
+def _rate_gap(codes: Codes, top: Bools, bottom: Bools) -> float | None:
+    below = np.bincount(codes, bottom)
+    kept = below >= 30
+    if kept.sum() < 2:
+        return None
+    return float(np.ptp(np.bincount(codes, top)[kept] / below[kept]))
+
+
 def _parity_gap(pool: _Pool, codes: Codes) -> float:
     """Return the largest gap in the rates that the constraint speaks of."""
     found = [pool.chosen, np.ones(pool.score.size, dtype=bool)]
@@ -763,25 +774,49 @@ def _selection_gap(ground: Ground, selected: Bools, column: str) -> Gap:
     return Gap(codes, selected, names=names)
 
 
-@gauge("fairness", "lower", "difference of shares", "selected people of all customers, by gender")
+@gauge(
+    "fairness",
+    "lower",
+    "difference of shares",
+    "selected people of all customers, by gender",
+    learned=True,
+)
 def selection_gap_gender(ground: Ground, *, repair: Repair) -> Estimate:
     """Largest difference between genders in the share of people who get a message."""
     return _selection_gap(ground, repair.selected, "gender")
 
 
-@gauge("fairness", "lower", "difference of shares", "selected people of all, by ethnic group")
+@gauge(
+    "fairness",
+    "lower",
+    "difference of shares",
+    "selected people of all, by ethnic group",
+    learned=True,
+)
 def selection_gap_ethnic_group(ground: Ground, *, repair: Repair) -> Estimate:
     """Largest difference between ethnic groups in the share of people who get a message."""
     return _selection_gap(ground, repair.selected, "ethnic_group")
 
 
-@gauge("fairness", "lower", "difference of shares", "selected people of all customers, by age band")
+@gauge(
+    "fairness",
+    "lower",
+    "difference of shares",
+    "selected people of all customers, by age band",
+    learned=True,
+)
 def selection_gap_age_band(ground: Ground, *, repair: Repair) -> Estimate:
     """Largest difference between age bands in the share of people who get a message."""
     return _selection_gap(ground, repair.selected, "age_band")
 
 
-@gauge("fairness", "lower", "difference of shares", "selected people of all, by disability")
+@gauge(
+    "fairness",
+    "lower",
+    "difference of shares",
+    "selected people of all, by disability",
+    learned=True,
+)
 def selection_gap_disability(ground: Ground, *, repair: Repair) -> Estimate:
     """Difference between people with and without a disability in the share who get a message."""
     return _selection_gap(ground, repair.selected, "disability")
@@ -791,25 +826,19 @@ def selection_gap_disability(ground: Ground, *, repair: Repair) -> Estimate:
     "fairness",
     "lower",
     "difference of shares",
-    "people with a predicted uplift of their best mail above 0; truth: the world's uplift of visits",
+    "people with a predicted uplift of their best mail above 0",
+    learned=True,
 )
 def left_out_gap(ground: Ground, *, repair: Repair, model: Model) -> Estimate:
-    """Compare ethnic groups in the share left out of those whom the best mail would help."""
-    codes, names = ground.groups["ethnic_group"]
-    helps = ground.uplift[["visit_sports_mail", "visit_fashion_mail"]].to_numpy().max(axis=1) > 0
-    truth = _rate_gap(codes, helps & ~repair.selected, helps)
+    """Compare ethnic groups in the share left out of those whom a mail would help, as predicted.
+
+    Whom a mail truly helps is another question, and so no truth stands beside it.
+    """
     if not model.uplift.any():
         return Needs("needs a prediction of what a message changes: no model learns it")
+    codes, names = ground.groups["ethnic_group"]
     good = model.uplift.max(axis=1) > 0
-    return Gap(codes, good & ~repair.selected, good, truth, names)
-
-
-def _rate_gap(codes: Codes, top: Bools, bottom: Bools, smallest: int = 30) -> float | None:
-    below = np.bincount(codes, bottom)
-    kept = below >= smallest
-    if kept.sum() < 2:
-        return None
-    return float(np.ptp(np.bincount(codes, top)[kept] / below[kept]))
+    return Gap(codes, good & ~repair.selected, good, names=names)
 
 
 @gauge(
@@ -840,28 +869,64 @@ def audit_sees(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
     "fairness",
     "lower",
     "difference of shares",
-    "selection rates by four columns and their pairs, groups of 100 or more, counted on all "
-    "customers and so without an interval",
+    "selection rates of all customers by the columns on groups and their pairs, groups of 100 or "
+    "more; a chi-square test over all looks at once says which gaps count, rates are shrunk by "
+    "their noise",
+    learned=True,
 )
 def unseen_gap(ground: Ground, *, repair: Repair, own_audit: OwnAudit) -> Estimate:
-    """How much larger the largest gap of all is than the largest that the own audit looks at."""
+    """How much larger the largest gap of all is than the largest that the own audit looks at.
+
+    A gap that chance alone could make counts as nothing: the largest of many is never zero.
+    """
     columns = tuple(ground.groups)
     looks = [(name,) for name in columns] + list(itertools.combinations(columns, 2))
-    everybody = np.ones(ground.n, dtype=bool)
-    gaps = {
-        frozenset(names): _rate_gap(
-            group_codes(ground, names)[0], repair.selected, everybody, _SMALLEST_CROSSING
-        )
-        or 0.0
-        for names in looks
-    }
-    seen = 0.0
-    if own_audit.run:
-        own = {"age_band" if name == "age" else name for name in own_audit.columns}
-        for names, gap in gaps.items():
-            if names <= own and (len(names) == 1 or own_audit.crossed):
-                seen = max(seen, gap)
-    return Exact(max(gaps.values()) - seen)
+    confidence = 1 - _RISK / len(looks)
+    every, seen = [(0.0, 0.0, 0.0)], [(0.0, 0.0, 0.0)]
+    own = {"age_band" if name == "age" else name for name in own_audit.columns}
+    for names in looks:
+        codes, _ = group_codes(ground, names)
+        people, chosen = np.bincount(codes), np.bincount(codes, repair.selected)
+        kept = people >= _SMALLEST_CROSSING * ground.part
+        if kept.sum() < 2:
+            continue
+        bounds = largest_difference_interval(chosen[kept], people[kept], confidence)
+        gap = (_beyond_chance(chosen[kept], people[kept], confidence), bounds.low, bounds.high)
+        every.append(gap)
+        if own_audit.run and own >= set(names) and (len(names) == 1 or own_audit.crossed):
+            seen.append(gap)
+    (value, low, high), (value_seen, low_seen, high_seen) = map(_largest_of_each, (every, seen))
+    # nothing seen is certain; what is looked at is known only up to its bounds
+    value = value - value_seen
+    return Exact(value, min(value, max(0.0, low - high_seen)), max(value, high - low_seen))
+
+
+def _largest_of_each(gaps: list[tuple[float, float, float]]) -> tuple[float, float, float]:
+    value, low, high = (max(column) for column in zip(*gaps, strict=True))
+    return value, low, high
+
+
+def _beyond_chance(chosen: NDArray[Any], people: NDArray[Any], confidence: float) -> float:
+    """Return the gap of the groups' rates, each shrunk by its noise; 0 where chance could make it.
+
+    References
+    ----------
+    DerSimonian and Laird (1986). Meta-analysis in clinical trials. Controlled Clinical Trials 7
+    (the spread between groups, beyond noise).
+    """
+    from scipy.stats import chi2
+
+    overall = chosen.sum() / people.sum()
+    noise = overall * (1 - overall) / people
+    if not noise.any():
+        return 0.0
+    rates, weight = chosen / people, 1 / noise
+    q = float(weight @ (rates - overall) ** 2)
+    free = people.size - 1
+    if q <= chi2.ppf(confidence, free):
+        return 0.0
+    between = (q - free) / float(weight.sum() - (weight**2).sum() / weight.sum())
+    return float(np.ptp(overall + (rates - overall) * between / (between + noise)))
 
 
 @gauge("duty", "higher", "audits a year", "own_audit, its calendar and its reader")

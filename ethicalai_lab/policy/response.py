@@ -308,24 +308,34 @@ def messages_sent(ground: Ground, *, response: Response) -> Estimate:
     return Ratio(response.added["contacts"], truth=float(response.expected["contacts"].mean()))
 
 
-@gauge("value", "lower", "share of contacted", "repair beside world.truth.uplift")
+@gauge(
+    "value",
+    "lower",
+    "share of contacted",
+    "repair beside world.truth.uplift",
+    learned=True,
+    only_here=True,
+)
 def contacted_in_vain(ground: Ground, *, repair: Targeting) -> Estimate:
     """Share of the contacted whom their message makes less likely to visit, or no likelier."""
     both = ground.uplift[["visit_sports_mail", "visit_fashion_mail"]].to_numpy()
     vain = (both[np.arange(ground.n), repair.offer] <= 0) & repair.selected
-    total = repair.selected.sum()
-    truth = float(vain.sum() / total) if total else None
-    return Ratio(vain, repair.selected, truth)
+    return Ratio(vain, repair.selected)
 
 
-@gauge("transparency", "higher", "points of trust from 0 to 1", "explainability.trust_after")
+@gauge(
+    "transparency",
+    "higher",
+    "points of trust from 0 to 1",
+    "explainability.trust_after on world.truth.people",
+    only_here=True,
+)
 def trust_change(ground: Ground, *, trust: Trust) -> Estimate:
     """Mean change of customers' trust by the way they were asked and written to.
 
     It rests on the assumptions of the consent simulation and of TrustAssumptions.
     """
-    change = trust.after - trust.start
-    return Ratio(change, truth=float(change.mean()))
+    return Ratio(trust.after - trust.start)
 
 
 STAGES = (trust, response)

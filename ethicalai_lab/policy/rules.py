@@ -31,7 +31,16 @@ from ethicalai_lab.world.strict_yaml import (
 if TYPE_CHECKING:
     from ethicalai_lab.policy.scorecard import Measure, Scorecard
 
-__all__ = ["DIMENSIONS", "INTERVAL_TOLERANCE", "TOLERANCE", "Limit", "Miss", "Rule", "Rules"]
+__all__ = [
+    "DIMENSIONS",
+    "ENOUGH",
+    "INTERVAL_TOLERANCE",
+    "TOLERANCE",
+    "Limit",
+    "Miss",
+    "Rule",
+    "Rules",
+]
 
 #: What a policy is measured on, in the order of the scorecard.
 DIMENSIONS = ("value", "privacy", "fairness", "consent", "transparency", "duty")
@@ -45,6 +54,8 @@ _SAYS = {"max": "at most", "min": "at least"}
 TOLERANCE = 1e-9
 #: The same for the ends of an interval and its replicates, in which one person may change sides.
 INTERVAL_TOLERANCE = 1e-3
+#: An interval whose spread is made by fewer people than this is not to be relied upon.
+ENOUGH = 10.0
 
 
 def _number(value: float, *beside: float | None) -> str:
@@ -87,8 +98,9 @@ class Limit:
     set_by : str
         Who set it.
     certain : bool
-        Whether the whole interval must be within, rather than the value alone. A
-        measure without an interval that is counted, not estimated, is its value.
+        Whether the whole interval must be within, rather than the value alone: the one over
+        refits where they were run. A measure without an interval that is counted, not
+        estimated, is its value; one whose spread a few people make is never certain.
 
     Raises
     ------
@@ -132,9 +144,10 @@ class Limit:
 
     def straddled(self, measure: Measure) -> bool:
         """Return whether the measure's interval lies on both sides of the bound."""
-        if measure.low is None or measure.high is None:
+        low, high = measure.reach
+        if low is None or high is None:
             return False
-        return self.is_beyond(measure.low) != self.is_beyond(measure.high)
+        return self.is_beyond(low) != self.is_beyond(high)
 
     def judge(self, measure: Measure) -> Miss | None:
         """Return how the measure misses this bound, or None where it is within.
@@ -157,17 +170,17 @@ class Limit:
             "threshold": self.threshold,
             "set_by": self.set_by,
             "bound": self.bound,
-            "low": measure.low,
-            "high": measure.high,
+            "low": measure.reach[0],
+            "high": measure.reach[1],
         }
         if measure.value is None:
             text = f"{measure.key} has no number: {measure.needs}; {self.set_by} asks for {asked}."
             return Miss(**found, text=text, kind="needs")
         says = f"{measure.key} is {_number(measure.value, self.threshold)}"
         reach = ""
-        if measure.low is not None and measure.high is not None:
-            reach = f"{_number(measure.low, self.threshold)} to "
-            reach += _number(measure.high, self.threshold)
+        if found["low"] is not None and found["high"] is not None:
+            reach = f"{_number(found['low'], self.threshold)} to "
+            reach += _number(found["high"], self.threshold)
         straddles = self.straddled(measure)
         if self.is_beyond(measure.value):
             text = f"{says}; {self.set_by} asks for {asked}."
@@ -188,6 +201,12 @@ class Limit:
             text = (
                 f"{says}; {self.set_by} asks for {asked}, for certain. "
                 "It has no interval, so nothing shows that it is: cannot tell."
+            )
+            return Miss(**found, text=text, kind="uncertain")
+        if measure.spread_by is not None and measure.spread_by < ENOUGH:
+            text = (
+                f"{says}; {self.set_by} asks for {asked}, for certain. Its interval, {reach}, "
+                f"is made by about {round(measure.spread_by)} cases: cannot tell."
             )
             return Miss(**found, text=text, kind="uncertain")
         return None

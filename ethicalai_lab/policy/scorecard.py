@@ -45,6 +45,7 @@ from ethicalai_lab.policy.rules import (
     near,
 )
 from ethicalai_lab.policy.sections import SECTIONS
+from ethicalai_lab.policy.stages import widened
 from ethicalai_lab.policy.stored import FORMAT, StoredMeasure, read_stored
 from ethicalai_lab.stats import percentile_interval
 from ethicalai_lab.world.strict_yaml import Text, did_you_mean, scalar
@@ -69,15 +70,23 @@ COLUMNS = (
     "set_by",
     "needs",
     "meaning",
+    "refit_low",
+    "refit_high",
+    "only_here",
 )
 DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "none": "neither is better"}
-READINGS = ("better", "worse", "cannot tell", "same", "")
+READINGS = ("better", "worse", "cannot tell", "needs refits", "same", "")
 _NUMBERS = ("value", "low", "high", "truth")
+#: Fewer refits than this show too little of what varies.
+FEWEST_REFITS = 10
 _TEXTS = ("dimension", "measure", "meaning", "unit", "direction", "evidence")
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _NOTE = (
     "Each bar has its own scale and contains zero: thick, the interval; round, the value; cross, "
-    "the truth where this world knows it; dashed, a bound. These are results of the tests named "
+    "the truth where this world knows it; dashed, a bound. An interval is over people drawn again, "
+    "with this run's model, choice of people and noise held fixed, and the truth is that of these "
+    "people; what is learned or drawn anew varies more, and has its interval over refits where "
+    "they were run. These are results of the tests named "
     "under evidence, on the data named there. They are no verdict: what was not measured is not "
     "on the card, and a test that found nothing does not show that there is nothing."
 )
@@ -126,6 +135,16 @@ class Measure:
     limits : tuple of Limit
         The bounds, in place of `threshold`, where they do not follow the direction or
         are two.
+    learned : bool
+        Whether chance in learning and choosing moves it, beside chance in people. Then the
+        interval over people is too narrow to compare policies by.
+    refits : array-like of shape (n_refits,), optional
+        The measure on random halves of the people, each with all learned and drawn anew; nan
+        where it is undefined. They give ``refit_low`` and ``refit_high``.
+    only_here : bool
+        Whether the value itself is read from the world's truth, which no company knows.
+    spread_by : float, optional
+        How many people make most of the spread, where they are few.
     basis : str
         Names all that the value depends on. Two measures with one basis and the same
         resamples are one measurement, and their difference is nothing.
@@ -163,6 +182,10 @@ class Measure:
     samples: str = ""
     limits: tuple[Limit, ...] = ()
     basis: str = ""
+    learned: bool = False
+    refits: NDArray[np.float64] | None = field(default=None, repr=False)
+    only_here: bool = False
+    spread_by: float | None = None
 
     def __post_init__(self) -> None:
         for name in (*_TEXTS, "needs", "set_by", "samples", "basis"):
@@ -188,11 +211,12 @@ class Measure:
         for name in ("meaning", "evidence"):
             if not getattr(self, name).strip():
                 raise PolicyError(f"{self.key}: {name} is blank; say it in one sentence.")
-        for name in (*_NUMBERS, "threshold"):
+        for name in (*_NUMBERS, "threshold", "spread_by"):
             object.__setattr__(self, name, self._finite(name))
         self._check_interval()
         self._set_limits()
-        self._set_replicates()
+        for name in ("replicates", "refits"):
+            self._set_draws(name)
 
     def _finite(self, name: str) -> float | None:
         number = getattr(self, name)
@@ -252,24 +276,47 @@ class Measure:
             object.__setattr__(self, "threshold", limits[0].threshold)
             object.__setattr__(self, "set_by", limits[0].set_by)
 
-    def _set_replicates(self) -> None:
-        if self.replicates is None:
+    def _set_draws(self, name: str) -> None:
+        if getattr(self, name) is None:
             return
         try:
-            draws = np.array(self.replicates, dtype=float)
+            draws = np.array(getattr(self, name), dtype=float)
         except (TypeError, ValueError):
             draws = np.empty((0, 0))
         if draws.ndim != 1 or not draws.size or np.isinf(draws).any():
+            one = "resample" if name == "replicates" else "refit"
             raise PolicyError(
-                f"{self.key}: replicates must be a list of numbers, one a resample, not infinite."
+                f"{self.key}: {name} must be a list of numbers, one a {one}, not infinite."
             )
         draws.setflags(write=False)
-        object.__setattr__(self, "replicates", draws)
+        object.__setattr__(self, name, draws)
 
     @property
     def key(self) -> str:
         """Dimension, dot, name."""
         return f"{self.dimension}.{self.measure}"
+
+    @property
+    def refit_low(self) -> float | None:
+        """Low end of the interval over refits; None without at least ten of them."""
+        return self._over_refits[0]
+
+    @property
+    def refit_high(self) -> float | None:
+        """High end of the interval over refits."""
+        return self._over_refits[1]
+
+    @property
+    def reach(self) -> tuple[float | None, float | None]:
+        """The interval over refits where they were run, else the one over people."""
+        wide = self._over_refits
+        return (self.low, self.high) if wide[0] is None else wide
+
+    @property
+    def _over_refits(self) -> tuple[float | None, float | None]:
+        if self.value is None or self.refits is None:
+            return None, None
+        return refit_bounds(self.value, self.refits, self.low, self.high)
 
     @property
     def exact(self) -> bool:
@@ -289,8 +336,56 @@ class Measure:
             return self.needs
         return _with_interval(self.value, self.low, self.high, self.unit)
 
+    @property
+    def shown_refits(self) -> str:
+        """The interval over refits as people read it; empty where there is none."""
+        if self.refit_low is None or self.refit_high is None:
+            return ""
+        return f"with refits {_bounds(self.refit_low, self.refit_high, self.unit)}"
+
     def __repr__(self) -> str:
         return f"Measure({self.key}: {self.shown})"
+
+
+def refit_bounds(
+    value: float, refits: NDArray[np.float64], low: float | None = None, high: float | None = None
+) -> tuple[float | None, float | None]:
+    """Return the interval of a value over refits, no narrower than the one over people.
+
+    Parameters
+    ----------
+    value : float
+        On all people.
+    refits : ndarray of shape (n_refits,)
+        The same on random halves of them, all learned anew; nan where it is undefined.
+    low, high : float, optional
+        The interval over people.
+
+    Returns
+    -------
+    tuple of float or None
+        None where fewer than ten refits have a number.
+
+    References
+    ----------
+    Shao and Wu (1989). A general theory for jackknife variance estimation. Annals of
+    Statistics 17: values on halves drawn without replacement vary as the value on all does.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(0).normal(0.5, 0.1, 40)
+    >>> [round(x, 2) for x in refit_bounds(0.52, draws)]
+    [0.36, 0.68]
+    """
+    from scipy.stats import t
+
+    good = refits[np.isfinite(refits)]
+    if good.size < FEWEST_REFITS:
+        return None, None
+    reach = float(t.ppf(0.975, good.size - 1) * good.std(ddof=1))
+    # the last digits differ between processors
+    down, up = float(f"{value - reach:.6g}"), float(f"{value + reach:.6g}")
+    return (down if low is None else min(low, down)), (up if high is None else max(high, up))
 
 
 # ----------------------------------------------------------------------- a scorecard
@@ -390,7 +485,7 @@ class Scorecard:
 
         rows = [[getattr(measure, name) for name in COLUMNS] for measure in self.measures]
         out = pd.DataFrame(rows, columns=list(COLUMNS))
-        numbers = [*_NUMBERS, "threshold"]
+        numbers = [*_NUMBERS, "threshold", "refit_low", "refit_high"]
         out[numbers] = out[numbers].astype(float)
         return out
 
@@ -478,13 +573,17 @@ class Scorecard:
             if measure.basis:
                 row["basis"] = measure.basis
                 row["samples"] = measure.samples
+            for name in ("learned", "only_here", "spread_by"):
+                if getattr(measure, name):
+                    row[name] = getattr(measure, name)
+            if measure.refits is not None:
+                row["refits"] = _listed(measure.refits)
+                row["samples"] = measure.samples
             row["limits"] = [
                 {f.name: getattr(limit, f.name) for f in fields(Limit)} for limit in measure.limits
             ]
             if replicates and measure.replicates is not None:
-                row["replicates"] = [
-                    None if math.isnan(x) else x for x in measure.replicates.tolist()
-                ]
+                row["replicates"] = _listed(measure.replicates)
                 row["samples"] = measure.samples
             elif measure.replicates is not None:
                 row["estimated"] = True
@@ -542,8 +641,8 @@ class Scorecard:
             for measure in measures:
                 cells = (
                     f"{measure.measure} ({_unit(measure)})",
-                    measure.shown,
-                    "" if measure.truth is None else _number(measure.truth, measure.unit),
+                    "; ".join(filter(None, (measure.shown, measure.shown_refits))),
+                    _truth(measure),
                     "; ".join(_held(measure)),
                     measure.meaning,
                     measure.evidence,
@@ -862,7 +961,7 @@ def compare_scorecards(
 
 
 _FRONT = ("dimension", "measure", "unit", "direction")
-_BACK = ("difference", "low", "high", "paired", "reading", "needs")
+_BACK = ("difference", "low", "high", "paired", "refits", "reading", "needs")
 
 
 def _keys(cards: Iterable[Scorecard]) -> list[str]:
@@ -891,7 +990,7 @@ def _pair_table(
             if measure is None or measure.value is None
         ]
         values = [None if measure is None else measure.value for measure in (one, two)]
-        found: tuple[Any, ...] = (None, None, None, False, "")
+        found: tuple[Any, ...] = (None, None, None, False, False, "")
         if one is not None and two is not None and not lacks:
             found = _difference(one, two, same_policy=same)
         dimension, _, measure_name = key.partition(".")
@@ -900,42 +999,59 @@ def _pair_table(
     table = pd.DataFrame(rows, columns=[*_FRONT, name, other_name, *_BACK])
     numbers = [name, other_name, "difference", "low", "high"]
     table[numbers] = table[numbers].astype(float)
-    table["paired"] = table["paired"].astype(bool)
+    for name in ("paired", "refits"):
+        table[name] = table[name].astype(bool)
     return table
 
 
 def _difference(
     one: Measure, two: Measure, *, same_policy: bool
-) -> tuple[float, float | None, float | None, bool, str]:
-    """Return difference, low, high, paired and reading of two values."""
+) -> tuple[float, float | None, float | None, bool, bool, str]:
+    """Return difference, low, high, paired, whether over refits, and reading of two values."""
     assert one.value is not None
     assert two.value is not None
     if one.basis and (one.basis, one.samples) == (two.basis, two.samples):
         bounds = (None, None) if one.exact and two.exact else (0.0, 0.0)
-        return 0.0, *bounds, not one.exact, "same"
+        return 0.0, *bounds, not one.exact, False, "same"
     value = two.value - one.value
-    low: float | None
-    high: float | None
-    if one.exact and two.exact:
-        low = high = None
-        paired = False
+    if one.exact and two.exact and not (one.learned or two.learned):
         reading = "same" if value == 0 else _reading(one.direction, value)
-        return value, low, high, paired, reading
+        return value, None, None, False, False, reading
     paired = _paired(one, two, same_policy=same_policy)
-    if paired:
-        interval = percentile_interval(value, two.replicates - one.replicates)  # type: ignore[operator]
-        low, high = interval.low, interval.high
-        if math.isnan(low) or math.isnan(high):
-            low = high = None
-    else:
-        low, high = _independent(one, two, value)
-    if low is None or high is None:
-        return value, None, None, paired, "cannot tell" if one.direction != "none" else ""
-    if low == high == 0:
-        return value, low, high, paired, "same"
-    if low <= 0 <= high:
-        return value, low, high, paired, "cannot tell" if one.direction != "none" else ""
-    return value, low, high, paired, _reading(one.direction, value)
+    bounds = _paired_bounds(one, two, value) if paired else _independent(one, two, value)
+    wide = _refit_bounds(one, two, value, bounds)
+    low, high = bounds if wide is None else wide
+    found = (value, low, high, paired, wide is not None)
+    if low is None or high is None or low <= 0 <= high:
+        if low == high == 0:
+            return *found, "same"
+        return *found, "cannot tell" if one.direction != "none" else ""
+    if wide is None and one.direction != "none" and (one.learned or two.learned):
+        return *found, "needs refits"
+    return *found, _reading(one.direction, value)
+
+
+def _paired_bounds(
+    one: Measure, two: Measure, value: float
+) -> tuple[float, float] | tuple[None, None]:
+    drawn = two.replicates - one.replicates  # type: ignore[operator]
+    found = percentile_interval(value, drawn)
+    if math.isnan(found.low) or math.isnan(found.high):
+        return None, None
+    few = [m.spread_by for m in (one, two) if m.spread_by is not None]
+    return widened(value, found.low, found.high, drawn, min(few)) if few else tuple(found)[1:]
+
+
+def _refit_bounds(
+    one: Measure, two: Measure, value: float, bounds: tuple[float | None, float | None]
+) -> tuple[float, float] | None:
+    """Return the bounds over refits on the same halves of people, no narrower than over people."""
+    if one.refits is None or two.refits is None or one.refits.shape != two.refits.shape:
+        return None
+    if not one.samples or one.samples != two.samples:
+        return None
+    low, high = refit_bounds(value, two.refits - one.refits, *bounds)
+    return None if low is None or high is None else (low, high)
 
 
 def _reading(direction: str, value: float) -> str:
@@ -1009,10 +1125,20 @@ def _with_interval(
     text = _number(value, unit, sign=sign)
     if low is None or high is None:
         return text
-    bounds = [
+    return f"{text} ({_bounds(low, high, unit, sign=sign)})"
+
+
+def _bounds(low: float, high: float, unit: str, *, sign: bool = False) -> str:
+    ends = (
         _number(x, unit, sign=sign).removesuffix(" %").removesuffix(" points") for x in (low, high)
-    ]
-    return f"{text} ({bounds[0]} to {bounds[1]})"
+    )
+    return " to ".join(ends)
+
+
+def _truth(measure: Measure) -> str:
+    if measure.only_here and measure.value is not None:
+        return "known only here"
+    return "" if measure.truth is None else _number(measure.truth, measure.unit)
 
 
 def _unit(measure: Measure) -> str:
@@ -1120,6 +1246,10 @@ def _plain(value: Any, where: str) -> Any:
     )
 
 
+def _listed(draws: NDArray[np.float64]) -> list[float | None]:
+    return [None if math.isnan(x) else x for x in draws.tolist()]
+
+
 def _none(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
@@ -1198,18 +1328,19 @@ def _from_json(source: str | Path) -> Scorecard:
 
 def _measure(stored: StoredMeasure, where: str) -> Measure:
     """Return the measure that a file holds; `where` names it."""
-    row = stored.model_dump(exclude={"limits", "replicates", "estimated"})
+    row = stored.model_dump(exclude={"limits", "replicates", "refits", "estimated"})
     if stored.low is not None and stored.high is not None and stored.low > stored.high:
         raise PolicyError(f"{where}: low, {stored.low:g}, is above high, {stored.high:g}.")
-    draws = stored.replicates
-    if draws is not None:
-        draws = [math.nan if x is None else x for x in draws]
+    draws, refits = (
+        None if kept is None else [math.nan if x is None else x for x in kept]
+        for kept in (stored.replicates, stored.refits)
+    )
     # saved without its replicates: still an estimate, not a count
-    elif stored.estimated and stored.value is not None and stored.low is None:
+    if draws is None and stored.estimated and stored.value is not None and stored.low is None:
         draws = [math.nan]
     try:
         limits = tuple(Limit(**limit.model_dump()) for limit in stored.limits)
-        return Measure(**row, limits=limits, replicates=draws)
+        return Measure(**row, limits=limits, replicates=draws, refits=refits)
     except PolicyError as problem:
         raise PolicyError([f"{where}: {fault}" for fault in problem.faults]) from None
 
@@ -1243,7 +1374,7 @@ font-size:inherit;max-width:22rem}}
 .eal-score tbody th[scope=row] small{{display:block;font-weight:normal}}
 .eal-score small{{font-size:.9em}}
 .eal-score .gap{{color:var(--gap);font-weight:bold}}
-.eal-score .num{{white-space:nowrap}}
+.eal-score .num,.eal-score .truth{{white-space:nowrap}}
 .eal-score .held{{min-width:9rem}}
 .eal-score svg{{display:block;width:120px;height:18px;max-width:none}}
 .eal-score svg .t{{stroke:var(--line);stroke-width:1}}
@@ -1278,19 +1409,20 @@ _PAGE_CSS = """
 
 
 def _row_html(measure: Measure) -> str:
-    truth = "" if measure.truth is None else _number(measure.truth, measure.unit)
+    truth = _truth(measure)
     missed = bool(measure.misses)
     bounds = "<br>".join(_text(line) for line in _held(measure))
+    refits = f"<br><small>{_text(measure.shown_refits)}</small>" if measure.shown_refits else ""
     value = (
         f'<td class="gap" colspan="2">{_text(measure.needs)}</td>'
         if measure.value is None
-        else f'<td class="num">{_text(measure.shown)}</td><td>{_bar(measure)}</td>'
+        else f'<td class="num">{_text(measure.shown)}{refits}</td><td>{_bar(measure)}</td>'
     )
     return (
         f'<tr><th scope="row">{_text(measure.measure)} <small>'
         f'<span class="meaning">{_text(measure.meaning)} </span>[{_text(_unit(measure))}]</small>'
         f"</th>{value}"
-        f'<td class="num">{_text(truth)}</td><td>{_BETTER[measure.direction]}</td>'
+        f'<td class="truth">{_text(truth)}</td><td>{_BETTER[measure.direction]}</td>'
         f'<td class="held{" gap" if missed else ""}">{bounds}</td>'
         f"<td><small>{_text(measure.evidence)}</small></td>"
         "</tr>\n"

@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.policy import sections
 from ethicalai_lab.policy.policy import Policy
-from ethicalai_lab.stats import proportion_interval
+from ethicalai_lab.policy.rules import ENOUGH
+from ethicalai_lab.stats import largest_difference_interval, proportion_interval
 
 __all__ = [
     "Correlation",
@@ -102,24 +103,31 @@ class Ratio(Estimate):
     bottom : array-like of float, shape (n,), optional
         What it is divided by; one a person where not given.
     truth : float, optional
-        The value that the world's truth gives.
+        The value that the world's truth gives, to the same question.
+    drawn : array-like of int, shape (n,), optional
+        What is drawn again where chance does not lie in the people: of which product a person
+        reads, say, from 0.
+    kinds : int, optional
+        How many of them there are, read of or not; goes with `drawn`.
     """
 
     top: ArrayLike
     bottom: ArrayLike | None = None
     truth: float | None = None
+    drawn: ArrayLike | None = None
+    kinds: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Gap(Estimate):
-    """The largest difference of a ratio between groups.
+    """The largest difference of a share between groups.
 
     Parameters
     ----------
     group : array-like of int, shape (n,)
         Group of each person, from 0; -1 for those in none.
-    top, bottom : array-like of float, shape (n,)
-        As in `Ratio`.
+    top, bottom : array-like of bool, shape (n,)
+        Who is counted, and among whom: everybody where not given.
     truth : float, optional
     names : tuple of str
         Of the groups, for the evidence.
@@ -144,14 +152,11 @@ class Correlation(Estimate):
     one, other : array-like of float, shape (n,)
     rows : array-like of bool, shape (n,)
         Those whose values count; at least two, and not all alike.
-    true : bool, default False
-        Whether the correlation of these people is the truth itself.
     """
 
     one: ArrayLike
     other: ArrayLike
     rows: ArrayLike
-    true: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +222,10 @@ class Gauge:
         Stages whose results it is handed; it reads no policy field.
     run : callable
         ``run(ground, **results)`` returns an `Estimate`.
+    learned : bool
+        Whether chance in learning and choosing moves it, so that a verdict needs refits.
+    only_here : bool
+        Whether its value is read from the world's truth, which no company knows.
     """
 
     dimension: str
@@ -227,6 +236,8 @@ class Gauge:
     evidence: str
     needs: tuple[str, ...]
     run: Callable[..., Estimate]
+    learned: bool = False
+    only_here: bool = False
 
     @property
     def key(self) -> str:
@@ -274,9 +285,17 @@ def stage(*reads: str) -> Callable[[Callable[..., Any]], Stage]:
 
 
 def gauge(
-    dimension: str, direction: str, unit: str, evidence: str
+    dimension: str,
+    direction: str,
+    unit: str,
+    evidence: str,
+    *,
+    learned: bool = False,
+    only_here: bool = False,
 ) -> Callable[[Callable[..., Estimate]], Gauge]:
     """Make a gauge of a function ``name(ground, *, needed, stages)``; its docstring says what.
+
+    `learned` and `only_here` are those of `Gauge`.
 
     Examples
     --------
@@ -299,6 +318,8 @@ def gauge(
             evidence,
             _keyword_names(function),
             function,
+            learned,
+            only_here,
         )
 
     return make
@@ -497,10 +518,11 @@ class Reading:
     needs: str = ""
     replicates: NDArray[np.float64] | None = None
     note: str = ""
+    spread_by: float | None = None
 
 
 # fewer people than this behind most of the spread make a percentile interval too narrow
-_ENOUGH = 10
+_MANY = 30.0
 
 
 def _column(values: ArrayLike | None, n: int) -> NDArray[np.float32]:
@@ -522,16 +544,17 @@ def read(estimate: Estimate, weights: NDArray[np.float32], confidence: float = 0
     Returns
     -------
     Reading
-        Percentile intervals for ratios (for shares Wilson's where it is none or all, since
-        resamples of people who are all alike cannot differ); for gaps, bounds that hold for all pairs of groups
-        at once, because the largest of several differences is larger than any one of them
-        would be by chance.
+        Percentile intervals for ratios. For shares Wilson's where it is none or all, since
+        resamples of people who are all alike cannot differ. Where a few people make most of
+        the spread, as wide as Student's t with so many degrees of freedom has it, since
+        resamples of those few know too little of the others there might be. For gaps,
+        `ethicalai_lab.stats.largest_difference_interval`.
 
     References
     ----------
     Efron and Tibshirani (1993). An Introduction to the Bootstrap, chapter 13.
-    Westfall and Young (1993). Resampling-Based Multiple Testing, chapter 2 (the largest of
-    several studentised statistics).
+    Satterthwaite (1946). An approximate distribution of estimates of variance components.
+    Biometrics Bulletin 2 (degrees of freedom from the variance's own spread).
     """
     return read_all({"": estimate}, weights, confidence)[""]
 
@@ -542,6 +565,7 @@ def read_all(
     confidence: float = 0.95,
     *,
     shares: Collection[str] = (),
+    seed: int = 0,
 ) -> dict[str, Reading]:
     """Read many estimates with one pass over the weights, which is most of the work.
 
@@ -552,6 +576,8 @@ def read_all(
         As in `read`.
     shares : collection of str, default ()
         Names of the estimates that are shares of people.
+    seed : int, default 0
+        Of the resamples of what is not people.
 
     Returns
     -------
@@ -575,6 +601,9 @@ def read_all(
                 note=estimate.note,
             )
             continue
+        if isinstance(estimate, Ratio) and estimate.drawn is not None:
+            readings[name] = _of_products(estimate, len(weights), seed, name in shares, confidence)
+            continue
         table, plan = _PREPARE[type(estimate)](estimate, n, name in shares)
         if isinstance(plan, Reading):
             readings[name] = plan
@@ -589,6 +618,21 @@ def read_all(
         truth = getattr(estimates[name], "truth", None)
         readings[name] = finish(plan, sums[:, first:last], truth, confidence)
     return {name: _rounded(readings[name]) for name in estimates}
+
+
+def read_half(estimates: Mapping[str, Estimate], n: int) -> dict[str, float]:
+    """Return the values of estimates on half of the people, without intervals; nan where none.
+
+    Groups may be half as small there.
+    """
+    halved = {
+        name: replace(estimate, smallest=math.ceil(estimate.smallest / 2))
+        if isinstance(estimate, Gap)
+        else estimate
+        for name, estimate in estimates.items()
+    }
+    found = read_all(halved, np.empty((0, n), dtype=np.float32))
+    return {name: math.nan if x.value is None else x.value for name, x in found.items()}
 
 
 def _rounded(reading: Reading) -> Reading:
@@ -612,6 +656,24 @@ def _rounded(reading: Reading) -> Reading:
     )
 
 
+def _of_products(
+    estimate: Ratio, n_boot: int, seed: int, share: bool, confidence: float
+) -> Reading:
+    """Read a ratio whose chance lies in what people are shown: that is drawn again."""
+    codes = np.asarray(estimate.drawn)
+    top, bottom = (
+        np.bincount(codes, _column(x, codes.size), estimate.kinds)
+        for x in (estimate.top, estimate.bottom)
+    )
+    weights = resampling_weights(estimate.kinds, n_boot, seed)
+    found = read(Ratio(top, bottom, estimate.truth), weights, confidence)
+    if share and found.value in (0.0, 1.0):
+        seen = int((bottom > 0).sum())
+        wilson = proportion_interval(round(found.value * seen), seen, confidence)
+        return replace(found, low=wilson.low, high=wilson.high)
+    return replace(found, note="") if share else found
+
+
 def _prepare_ratio(estimate: Ratio, n: int, share: bool) -> tuple[list[NDArray[np.float32]], Any]:
     top, bottom = _column(estimate.top, n), _column(estimate.bottom, n)
     total = float(np.sum(bottom, dtype=np.float64))
@@ -624,32 +686,51 @@ def _prepare_ratio(estimate: Ratio, n: int, share: bool) -> tuple[list[NDArray[n
         value,
         n if estimate.bottom is None else None,
         round(total) if extreme else None,
-        "" if share else _few(top - value * bottom),
+        None if share else _people_behind(top - value * bottom),
     )
     if estimate.bottom is None:  # every resample has as many people
         return [top], plan
     return [top, bottom], plan
 
 
-def _few(parts: NDArray[np.float32]) -> str:
-    """Warn where a few people make most of the spread: resamples then know too little.
+def _people_behind(parts: NDArray[np.float32]) -> float | None:
+    """Return how many people make most of the spread, where they are few.
 
     The number of people is that of a rare event whose kurtosis is the same.
     """
     square = np.square(parts, dtype=np.float64)
     fourth = float(square @ square)
     people = float(square.sum()) ** 2 / fourth if fourth > 0 else math.inf
-    if people >= _ENOUGH:
-        return ""
-    return (
-        f"most of the spread is due to about {max(1, round(people))} people: trust its bounds less"
-    )
+    return round(max(1.0, people), 2) if people < _MANY else None
+
+
+def widened(
+    value: float,
+    low: float,
+    high: float,
+    replicates: NDArray[np.float64],
+    people: float,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Return the bounds, as wide at least as Student's t has it with so few people.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(0).normal(0, 1, 1000)
+    >>> low, high = widened(0.0, -1.96, 1.96, draws, people=4)
+    >>> round(low, 1), round(high, 1)
+    (-2.7, 2.7)
+    """
+    from scipy.stats import t
+
+    reach = float(t.ppf((1 + confidence) / 2, people) * np.nanstd(replicates, ddof=1))
+    return min(low, value - reach), max(high, value + reach)
 
 
 def _finish_ratio(
     plan: Any, sums: NDArray[np.float64], truth: float | None, confidence: float
 ) -> Reading:
-    value, people, alike, note = plan
+    value, people, alike, few = plan
     with np.errstate(invalid="ignore", divide="ignore"):
         replicates = sums[:, 0] / (sums[:, 1] if people is None else people)
     good = replicates[np.isfinite(replicates)]
@@ -662,7 +743,12 @@ def _finish_ratio(
     low, high = np.quantile(good, [tail, 1 - tail])
     # a bound may miss the value by rounding alone
     bounds = min(float(low), value), max(float(high), value)
-    return Reading(value, *bounds, truth, "", replicates, note)
+    note = ""
+    if few is not None:
+        bounds = widened(value, *bounds, good, few, confidence)
+        if few < ENOUGH:
+            note = f"most of the spread is due to about {round(few)} people: trust its bounds less"
+    return Reading(value, *bounds, truth, "", replicates, note, few)
 
 
 def _prepare_gap(estimate: Gap, n: int, share: bool) -> tuple[list[NDArray[np.float32]], Any]:
@@ -670,43 +756,35 @@ def _prepare_gap(estimate: Gap, n: int, share: bool) -> tuple[list[NDArray[np.fl
     group = np.asarray(estimate.group)
     count = int(group.max(initial=-1)) + 1
     inside = group >= 0
-    sums = [np.bincount(group[inside], weights=x[inside], minlength=count) for x in (top, bottom)]
-    people = np.bincount(group[inside & (bottom > 0)], minlength=count)
+    counted, people = (
+        np.bincount(group[inside], weights=x[inside], minlength=count) for x in (top, bottom)
+    )
     kept = np.flatnonzero(people >= estimate.smallest)
     if kept.size < 2:
         return [], Reading(
             None, needs=f"needs two groups of at least {estimate.smallest} people to compare"
         )
-    rates = sums[0][kept] / sums[1][kept]
+    rates = counted[kept] / people[kept]
     inside_each = [group == code for code in kept]
     table = [values * rows for values in (top, bottom) for rows in inside_each]
     most, least = (kept[int(i)] for i in (rates.argmax(), rates.argmin()))
     names = estimate.names or tuple(map(str, range(count)))
-    return table, (rates, f"largest between {names[most]} and {names[least]}")
+    note = f"largest between {names[most]} and {names[least]}"
+    return table, (counted[kept].round(), people[kept].round(), note)
 
 
 def _finish_gap(
     plan: Any, sums: NDArray[np.float64], truth: float | None, confidence: float
 ) -> Reading:
-    rates, note = plan
-    groups = rates.size
-    value = float(rates.max() - rates.min())
+    counted, people, note = plan
+    found = largest_difference_interval(counted, people, confidence)
+    groups = counted.size
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = sums[:, :groups] / sums[:, groups:]
     replicates = drawn.max(axis=1) - drawn.min(axis=1)
-    drawn = drawn[np.isfinite(drawn).all(axis=1)]
-    if len(drawn) < 2:
-        return Reading(value, truth=truth, note=note)
-    first, second = np.triu_indices(groups, 1)
-    difference = rates[first] - rates[second]
-    moved = drawn[:, first] - drawn[:, second]
-    spread = moved.std(axis=0, ddof=1)
-    safe = np.where(spread > 0, spread, 1.0)
-    largest = (np.abs(moved - difference) / safe).max(axis=1)
-    reach = float(np.quantile(largest, confidence)) * spread
-    low = float(max(0.0, (np.abs(difference) - reach).max()))
-    high = float((np.abs(difference) + reach).max())
-    return Reading(value, min(low, value), max(high, value), truth, "", replicates, note)
+    if np.isfinite(replicates).sum() < 2:
+        return Reading(found.value, truth=truth, note=note)
+    return Reading(found.value, found.low, found.high, truth, "", replicates, note)
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -730,14 +808,12 @@ def _prepare_correlation(
         column = np.zeros(n, dtype=np.float32)
         column[rows] = values
         table.append(column)
-    return table, (float((one * other).sum()) / scale, estimate.true)
+    return table, float((one * other).sum()) / scale
 
 
 def _finish_correlation(
-    plan: tuple[float, bool], sums: NDArray[np.float64], truth: None, confidence: float
+    value: float, sums: NDArray[np.float64], truth: None, confidence: float
 ) -> Reading:
-    value, true = plan
-    truth = value if true else None
     people, one, other, one2, other2, both = sums.T
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = (one2 - one**2 / people) * (other2 - other**2 / people)

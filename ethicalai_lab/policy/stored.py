@@ -53,6 +53,10 @@ class StoredMeasure(_Strict):
     replicates: Annotated[list[Finite | None], Field(max_length=1_000_000)] | None = None
     samples: Line = ""
     basis: Line = ""
+    learned: bool = False
+    refits: Annotated[list[Finite | None], Field(max_length=100_000)] | None = None
+    only_here: bool = False
+    spread_by: Finite | None = None
     estimated: bool = False
 
 
@@ -174,6 +178,10 @@ _ACCEPTED = {
     "high": "a number or null",
     "truth": "a number or null",
     "replicates": "a list of numbers",
+    "refits": "a list of numbers",
+    "spread_by": "a number or null",
+    "learned": "true or false",
+    "only_here": "true or false",
     "limits": "a list of limits",
     "measures": "a list",
     "about": "a mapping",

@@ -648,7 +648,7 @@ def _moves(before: Scorecard, after: Scorecard) -> tuple[Move, ...]:
             up, reading = None, ""
         else:
             up = measure.value > old.value
-            reading = _difference(old, measure, same_policy=False)[4]
+            reading = _difference(old, measure, same_policy=False)[-1]
         found.append(Move(measure.key, old.shown, measure.shown, up, reading))
     return tuple(found)
 
@@ -818,7 +818,7 @@ def card_html(bench: Workbench) -> str:
     )
 
 
-_ORDER = ("worse", "better", "", "cannot tell", "same")
+_ORDER = ("worse", "better", "", "needs refits", "cannot tell", "same")
 
 
 def _now_html(moved: tuple[Move, ...]) -> str:

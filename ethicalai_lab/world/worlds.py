@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from ethicalai_lab.world import store
 from ethicalai_lab.world.config import WorldConfig
@@ -222,6 +223,53 @@ class World:
             store.conform_all(given, SCHEMA, "world"),
             Truth(store.conform_all(truth or {}, TRUTH_SCHEMA, "truth")),
         )
+
+    def part(self, customers: ArrayLike) -> World:
+        """Return the world of some of its customers, as if the others had never been.
+
+        Parameters
+        ----------
+        customers : array-like of int
+            Their customer_id.
+
+        Returns
+        -------
+        World
+            Each table without the rows of the others; the public register stays whole, and
+            its entries of the others belong to nobody.
+
+        Raises
+        ------
+        WorldError
+            If there is no such customer.
+
+        Examples
+        --------
+        >>> from ethicalai_lab.world import make_world
+        >>> make_world(50).part([3, 7]).customers["customer_id"].tolist()
+        [3, 7]
+        """
+        known = self.customers["customer_id"].to_numpy()
+        wanted = np.unique(np.asarray(customers))
+        strangers = wanted[~np.isin(wanted, known)]
+        if strangers.size:
+            raise WorldError(f"There is no customer {strangers[0]}; this world has {known.size}.")
+
+        def those(table: pd.DataFrame) -> pd.DataFrame:
+            if "customer_id" not in table:
+                return table
+            return table[np.isin(table["customer_id"].to_numpy(), wanted)].reset_index(drop=True)
+
+        truth = {name: those(table) for name, table in self.truth.tables.items()}
+        if "identity" in truth:
+            whole = self.truth.identity
+            truth["identity"] = whole.assign(
+                customer_id=whole["customer_id"].where(whole["customer_id"].isin(wanted), -1)
+            )
+        tables = {name: those(table) for name, table in self._tables.items()}
+        some = World(tables, Truth(truth), seed=self.seed, config=self.config)
+        some.as_of = self.as_of
+        return some
 
     def to_parquet(self, folder: str | os.PathLike[str]) -> Path:
         """Write the world into a folder, one Parquet file a table: all or nothing.

@@ -675,6 +675,7 @@ def test_what_one_card_lacks_is_said_and_never_a_number(full):
         "low",
         "high",
         "paired",
+        "refits",
         "reading",
         "needs",
     ]
