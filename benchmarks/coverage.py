@@ -169,7 +169,12 @@ def null_pairs() -> dict[str, Pair]:
 
 
 def observe(
-    seed: int, n: int, presets: Sequence[str], pairs: Sequence[str], n_boot: int = 200
+    seed: int,
+    n: int,
+    presets: Sequence[str],
+    pairs: Sequence[str],
+    n_boot: int = 200,
+    refit: int = 0,
 ) -> list[tuple[Any, ...]]:
     """Return what one world shows: a record a policy and measure, as `_RECORD` names them.
 
@@ -200,7 +205,7 @@ def observe(
             copy = pair.copy(world, seed)
             labs[pair.copy] = PolicyLab(copy, n_boot=n_boot, seed=deal)
         lab = labs[pair.copy]
-        cards = lab.evaluate(pair.first), lab.evaluate(pair.second)
+        cards = lab.evaluate(pair.first, refit=refit), lab.evaluate(pair.second, refit=refit)
         found += _records(seed, "pair", name, cards, pair.only)
     return found
 
@@ -319,6 +324,9 @@ def main() -> None:
     parser.add_argument("--presets", nargs="*", default=list(PRESETS), choices=list(PRESETS))
     parser.add_argument("--pairs", nargs="*", default=list(known), metavar="PAIR")
     parser.add_argument("--n-boot", type=int, default=200)
+    parser.add_argument(
+        "--refit", type=int, default=20, help="refits of the null pairs; 0 for none"
+    )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", default="coverage.csv", help="where the table is written")
     given = parser.parse_args()
@@ -327,7 +335,7 @@ def main() -> None:
             parser.error(f'there is no pair "{name}"; accepted: {", ".join(known)}')
     start = time.perf_counter()
     work = (
-        delayed(observe)(seed, given.n, given.presets, given.pairs, given.n_boot)
+        delayed(observe)(seed, given.n, given.presets, given.pairs, given.n_boot, given.refit)
         for seed in range(given.seed, given.seed + given.worlds)
     )
     worlds = Parallel(n_jobs=given.processes, return_as="generator")(work)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Better", "Sweep", "changed", "nearest_better", "pareto", "sweep", "variants"]
 
+_REFITS = 20  # behind a proposal, where its measure is learned
+
 _FORMAT = 1
 _START = f'{{"format": {_FORMAT}, "key": "'
 
@@ -559,7 +561,8 @@ def nearest_better(
     -------
     Better
         Only policies whose paired interval of the improvement excludes no improvement; for
-        a measure without an interval any improvement counts. May be empty.
+        a measure that is counted any improvement counts. Where chance in learning moves the
+        measure it is the interval over refits, which take a few seconds a proposal. May be empty.
 
     Raises
     ------
@@ -661,11 +664,12 @@ def nearest_better(
     rows, policies = [], []
     for at, cost, worse in _ranked(tried, base, sign, aims, keep):
         step, candidate, values = tried[at]
-        found = compare_scorecards(before, lab.evaluate(candidate)).table
-        found.index = found["dimension"].str.cat(found["measure"], sep=".")
-        aim = next(
-            (a for a in _by_gain(aims, base, values, sign) if _sure(found.loc[a], sign[a])), None
-        )
+        better = _by_gain(aims, base, values, sign)
+        found = _compared(before, lab.evaluate(candidate))
+        if (found.loc[better, "reading"] == "needs refits").any():
+            cards = (lab.evaluate(each, refit=_REFITS) for each in (policy, candidate))
+            found = _compared(*cards)
+        aim = next((a for a in better if _sure(found.loc[a], sign[a])), None)
         if aim is None:
             continue  # the difference may be chance
         low, high = float(found.loc[aim, "low"]), float(found.loc[aim, "high"])
@@ -691,6 +695,11 @@ def nearest_better(
     return Better(improve, pd.DataFrame(rows, columns=columns), tuple(policies), len(tried))
 
 
+def _compared(before: Scorecard, after: Scorecard) -> pd.DataFrame:
+    found = compare_scorecards(before, after).table
+    return found.set_index(found["dimension"].str.cat(found["measure"], sep="."))
+
+
 def _by_gain(
     aims: Sequence[str],
     base: Mapping[str, float | None],
@@ -709,6 +718,8 @@ def _by_gain(
 def _sure(line: Any, sign: float) -> bool:
     """Tell whether a paired difference excludes no improvement; without bounds it is exact."""
     low, high = float(line["low"]), float(line["high"])
+    if line["reading"] == "cannot tell":
+        return False
     return not np.isfinite(low) or (low if sign > 0 else -high) > 0
 
 

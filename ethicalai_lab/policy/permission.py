@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -188,17 +189,16 @@ def permission(ground: Ground, settings: Settings, *, asking: Asking) -> Permiss
     practice[_MARKETING] &= ~asking.objected
     practice[_PERSONAL] &= ~asking.objected
     snapshot = PermissionSnapshot(
-        _events(ground, asking), _register(ground), now=ground.as_of, purposes=_purposes(ground)
+        _events(ground, asking), _register(ground), now=ground.as_of, purposes=_purposes()
     )
     lawful = np.stack([snapshot.permitted(ground.ids, p, ground.as_of) for p in PURPOSES])
     leaves = asking.withdrew.any(axis=0) & (ground.chances("erasure", ground.n) < ERASURE_SHARE)
     return Permission(practice, lawful, leaves, asking.objected)
 
 
-def _purposes(ground: Ground) -> Purposes:
-    if "_purposes" not in ground.__dict__:
-        ground.__dict__["_purposes"] = Purposes.default()  # a file: read it once
-    return ground.__dict__["_purposes"]
+@cache
+def _purposes() -> Purposes:
+    return Purposes.default()  # a file: read it once
 
 
 def _register(ground: Ground) -> pd.DataFrame:
