@@ -671,7 +671,9 @@ def _of_products(
         seen = int((bottom > 0).sum())
         wilson = proportion_interval(round(found.value * seen), seen, confidence)
         return replace(found, low=wilson.low, high=wilson.high)
-    return replace(found, note="") if share else found
+    if share and found.low is not None and found.high is not None:
+        return replace(found, low=max(0.0, found.low), high=min(1.0, found.high), note="")
+    return found
 
 
 def _prepare_ratio(estimate: Ratio, n: int, share: bool) -> tuple[list[NDArray[np.float32]], Any]:

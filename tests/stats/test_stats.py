@@ -254,3 +254,40 @@ def test_benjamini_hochberg_leaves_untested_out_and_checks_the_range():
     assert stats.benjamini_hochberg([]).size == 0
     with pytest.raises(InputError, match="between 0 and 1"):
         stats.benjamini_hochberg([0.2, 1.2])
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+)
+def test_the_largest_of_two_groups_is_newcombe_s_difference(a, b):
+    found = stats.largest_difference_interval([a[0], b[0]], [a[1], b[1]])
+    more, less = sorted((a, b), key=lambda pair: -pair[0] / pair[1])
+    wanted = stats.proportion_difference_interval(*more, *less)
+    assert tuple(found) == pytest.approx(tuple(wanted), abs=1e-12)
+
+
+def test_the_largest_of_several_groups_holds_for_all_pairs_at_once():
+    # all alike: the pair that looks worst is beyond chance in one draw of twenty at most
+    rng = np.random.default_rng(2)
+    sizes = np.array([40, 100, 300, 1_000, 60])
+    beyond = {"alike": 0, "apart": 0}
+    for _ in range(1_500):
+        alike = stats.largest_difference_interval(rng.binomial(sizes, 0.2), sizes)
+        beyond["alike"] += alike.low > 0
+        assert 0 <= alike.value <= alike.high
+        apart = stats.largest_difference_interval(
+            rng.binomial(sizes, [0.1, 0.2, 0.2, 0.2, 0.4]), sizes
+        )
+        beyond["apart"] += not apart.low <= 0.3 <= apart.high
+    assert beyond["alike"] <= 75 + 25
+    assert beyond["apart"] <= 75
+
+
+@pytest.mark.parametrize(
+    ("successes", "n"), [([1], [2]), ([1, 0], [2, 0]), ([3, 1], [2, 2]), ([[1, 2]], [[3, 4]])]
+)
+def test_groups_that_cannot_be_compared_are_refused(successes, n):
+    with pytest.raises(InputError):
+        stats.largest_difference_interval(successes, n)

@@ -421,3 +421,25 @@ def test_checksum_sees_each_kind_of_change(small_world):
     assert checksum(later) != base
     renamed = table.assign(question=table["question"].cat.rename_categories({"shops_for": "z"}))
     assert checksum(renamed) != base
+
+
+def test_a_part_of_a_world_holds_what_is_of_its_customers(small_world):
+    some = small_world.customers["customer_id"].to_numpy()[::3]
+    part = small_world.part(some[::-1])
+    assert part.customers["customer_id"].tolist() == some.tolist()
+    whole = {**small_world.tables, **small_world.truth.tables}
+    for name, table in {**part.tables, **part.truth.tables}.items():
+        if "customer_id" not in table:
+            pd.testing.assert_frame_equal(table, whole[name])
+        elif name != "identity":
+            kept = whole[name][whole[name]["customer_id"].isin(some)]
+            pd.testing.assert_frame_equal(table, kept.reset_index(drop=True))
+    # the public register stays whole; who is no longer a customer is nobody's entry
+    before, after = small_world.truth.identity, part.truth.identity
+    kept = before["customer_id"].isin(some)
+    assert after["register_id"].equals(before["register_id"])
+    assert (after["customer_id"][kept] == before["customer_id"][kept]).all()
+    assert (after["customer_id"][~kept] == -1).all()
+    World.from_tables(part.tables, truth=part.truth.tables)  # it still fits the schema
+    with pytest.raises(WorldError, match="There is no customer 999999"):
+        small_world.part([1, 999_999])
