@@ -210,7 +210,7 @@ class PolicyLab:
                     meaning=each.meaning,
                     unit=each.unit,
                     direction=each.direction,
-                    evidence=f"{each.evidence}; {found.note}" if found.note else each.evidence,
+                    evidence=found.says(each.evidence),
                     value=found.value,
                     low=found.low,
                     high=found.high,

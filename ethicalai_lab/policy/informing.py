@@ -867,8 +867,7 @@ def can_stop_told(ground: Ground, *, notices: Notices) -> Estimate:
     "transparency",
     "lower",
     "share of contacted",
-    "explainability.urgency_claims on the campaign's texts, beside stock and end of the offer; the "
-    "interval is over products drawn again, whose stock and offers' ends are what is chance",
+    "explainability.urgency_claims on the campaign's texts, beside stock and end of the offer",
 )
 def false_claims(ground: Ground, *, claims: Claims, repair: Repair) -> Estimate:
     """Share of contacted people who read a claim of scarcity or time that does not hold."""

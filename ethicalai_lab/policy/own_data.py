@@ -1294,7 +1294,7 @@ def _measures(
                 meaning=meaning,
                 unit=unit,
                 direction=direction,
-                evidence=f"{evidence}; {reading.note}" if reading.note else evidence,
+                evidence=reading.says(evidence),
                 value=reading.value,
                 low=reading.low,
                 high=reading.high,

@@ -1056,7 +1056,7 @@ def published_error(ground: Ground, *, publication: Publication) -> Estimate:
     if len(draws) < 2:
         return Exact(value)  # no noise, no error: nothing to hold against a truth
     reach = _T_11 * float(draws.std(ddof=1)) / math.sqrt(len(draws))
-    return Exact(value, max(0.0, value - reach), value + reach, truth)
+    return Exact(value, max(0.0, value - reach), value + reach, truth, over="draws of the noise")
 
 
 @gauge("privacy", "lower", "epsilon per person and year", "privacy.noise.Budget, twelve months")

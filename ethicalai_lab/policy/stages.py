@@ -87,6 +87,10 @@ def _frozen(value: Any) -> Any:
 # ------------------------------------------------------------------------- estimates
 
 
+# what an interval draws again
+_PEOPLE, _PRODUCTS = "people drawn again", "products drawn again"
+
+
 @dataclass(frozen=True, eq=False)
 class Estimate:
     """What a gauge returns; one of `Ratio`, `Gap`, `Correlation`, `Exact` and `Needs`."""
@@ -161,13 +165,17 @@ class Correlation(Estimate):
 
 @dataclass(frozen=True, eq=False)
 class Exact(Estimate):
-    """A figure that was counted, not estimated; an interval where its own method gives one."""
+    """A figure that was counted, not estimated; an interval where its own method gives one.
+
+    `over` says what is drawn again in that interval.
+    """
 
     value: float
     low: float | None = None
     high: float | None = None
     truth: float | None = None
     note: str = ""
+    over: str = _PEOPLE
 
 
 @dataclass(frozen=True)
@@ -519,6 +527,12 @@ class Reading:
     replicates: NDArray[np.float64] | None = None
     note: str = ""
     spread_by: float | None = None
+    over: str = _PEOPLE
+
+    def says(self, evidence: str) -> str:
+        """Return the evidence with what the interval is over, and what else is to be noted."""
+        parts = [evidence, self.note, "" if self.low is None else f"interval over {self.over}"]
+        return "; ".join(filter(None, parts))
 
 
 # fewer people than this behind most of the spread make a percentile interval too narrow
@@ -599,6 +613,7 @@ def read_all(
                 estimate.high,
                 estimate.truth,
                 note=estimate.note,
+                over=estimate.over,
             )
             continue
         if isinstance(estimate, Ratio) and estimate.drawn is not None:
@@ -670,10 +685,10 @@ def _of_products(
     if share and found.value in (0.0, 1.0):
         seen = int((bottom > 0).sum())
         wilson = proportion_interval(round(found.value * seen), seen, confidence)
-        return replace(found, low=wilson.low, high=wilson.high)
+        found = replace(found, low=wilson.low, high=wilson.high)
     if share and found.low is not None and found.high is not None:
-        return replace(found, low=max(0.0, found.low), high=min(1.0, found.high), note="")
-    return found
+        found = replace(found, low=max(0.0, found.low), high=min(1.0, found.high), note="")
+    return replace(found, over=_PRODUCTS)
 
 
 def _prepare_ratio(estimate: Ratio, n: int, share: bool) -> tuple[list[NDArray[np.float32]], Any]:

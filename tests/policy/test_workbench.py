@@ -555,6 +555,15 @@ def test_a_search_tells_how_far_it_is_and_finds_what_improves(bench):
         bench.undo()
 
 
+def test_a_search_for_what_is_learned_is_borne_out_by_refits(bench):
+    search = bench.search("fairness.selection_gap_age_band", top=1).start().wait(300)
+    assert search.problem == ""
+    for policy in search.found.policies:
+        cards = [bench.lab.evaluate(each, refit=20) for each in (bench.policy, policy)]
+        row = compare_scorecards(*cards).table.set_index("measure").loc["selection_gap_age_band"]
+        assert row["reading"] == "better"
+
+
 def test_a_search_can_be_stopped_and_leaves_the_policy_alone(bench):
     before = bench.policy
     search = bench.search("duty.tampering_noticed")
