@@ -304,8 +304,8 @@ def unsubscribed(ground: Ground, *, response: Response, repair: Targeting) -> Es
 
 @gauge("value", "none", "messages per customer in six weeks", _SIX)
 def messages_sent(ground: Ground, *, response: Response) -> Estimate:
-    """Messages sent, over all customers."""
-    return Ratio(response.added["contacts"], truth=float(response.expected["contacts"].mean()))
+    """Messages sent, over all customers; a house knows how many it sent."""
+    return Ratio(response.added["contacts"])
 
 
 @gauge(
@@ -330,12 +330,16 @@ def contacted_in_vain(ground: Ground, *, repair: Targeting) -> Estimate:
     "explainability.trust_after on world.truth.people",
     only_here=True,
 )
-def trust_change(ground: Ground, *, trust: Trust) -> Estimate:
+def trust_change(ground: Ground, *, trust: Trust, claims: Any) -> Estimate:
     """Mean change of customers' trust by the way they were asked and written to.
 
     It rests on the assumptions of the consent simulation and of TrustAssumptions.
     """
-    return Ratio(trust.after - trust.start)
+    change = trust.after - trust.start
+    if not claims.false_claim.any():
+        return Ratio(change)
+    # whom a false claim meets is chance of the shelf
+    return Ratio(change, drawn=claims.product, kinds=len(ground.world.products))
 
 
 STAGES = (trust, response)

@@ -570,21 +570,19 @@ class Scorecard:
         for measure in self.measures:
             row: dict[str, Any] = {name: getattr(measure, name) for name in (*_TEXTS, *_NUMBERS)}
             row["needs"] = measure.needs
-            if measure.basis:
-                row["basis"] = measure.basis
-                row["samples"] = measure.samples
+            for name in ("basis", "samples"):
+                if getattr(measure, name):
+                    row[name] = getattr(measure, name)
             for name in ("learned", "only_here", "spread_by"):
                 if getattr(measure, name):
                     row[name] = getattr(measure, name)
             if measure.refits is not None:
                 row["refits"] = _listed(measure.refits)
-                row["samples"] = measure.samples
             row["limits"] = [
                 {f.name: getattr(limit, f.name) for f in fields(Limit)} for limit in measure.limits
             ]
             if replicates and measure.replicates is not None:
                 row["replicates"] = _listed(measure.replicates)
-                row["samples"] = measure.samples
             elif measure.replicates is not None:
                 row["estimated"] = True
             measures.append(row)
@@ -1016,6 +1014,9 @@ def _difference(
     value = two.value - one.value
     if one.exact and two.exact and not (one.learned or two.learned):
         reading = "same" if value == 0 else _reading(one.direction, value)
+        if one.samples and two.samples and one.samples != two.samples and reading != "same":
+            # counted on other people, or under other chances: it says nothing of the policies
+            reading = "cannot tell" if one.direction != "none" else ""
         return value, None, None, False, False, reading
     paired = _paired(one, two, same_policy=same_policy)
     bounds = _paired_bounds(one, two, value) if paired else _independent(one, two, value)

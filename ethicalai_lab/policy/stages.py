@@ -88,7 +88,7 @@ def _frozen(value: Any) -> Any:
 
 
 # what an interval draws again
-_PEOPLE, _PRODUCTS = "people drawn again", "products drawn again"
+_PEOPLE, _PRODUCTS = "people drawn again", "people and products drawn again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +109,8 @@ class Ratio(Estimate):
     truth : float, optional
         The value that the world's truth gives, to the same question.
     drawn : array-like of int, shape (n,), optional
-        What is drawn again where chance does not lie in the people: of which product a person
-        reads, say, from 0.
+        What is drawn again beside the people, where chance lies there too: of which product a
+        person reads, say, from 0.
     kinds : int, optional
         How many of them there are, read of or not; goes with `drawn`.
     """
@@ -616,9 +616,6 @@ def read_all(
                 over=estimate.over,
             )
             continue
-        if isinstance(estimate, Ratio) and estimate.drawn is not None:
-            readings[name] = _of_products(estimate, len(weights), seed, name in shares, confidence)
-            continue
         table, plan = _PREPARE[type(estimate)](estimate, n, name in shares)
         if isinstance(plan, Reading):
             readings[name] = plan
@@ -632,6 +629,11 @@ def read_all(
         finish = _FINISH[type(estimates[name])]
         truth = getattr(estimates[name], "truth", None)
         readings[name] = finish(plan, sums[:, first:last], truth, confidence)
+        drawn = getattr(estimates[name], "drawn", None)
+        if drawn is not None:
+            readings[name] = _with_products(
+                estimates[name], readings[name], seed, name in shares, confidence
+            )
     return {name: _rounded(readings[name]) for name in estimates}
 
 
@@ -671,21 +673,30 @@ def _rounded(reading: Reading) -> Reading:
     )
 
 
-def _of_products(
-    estimate: Ratio, n_boot: int, seed: int, share: bool, confidence: float
+def _with_products(
+    estimate: Ratio, people: Reading, seed: int, share: bool, confidence: float
 ) -> Reading:
-    """Read a ratio whose chance lies in what people are shown: that is drawn again."""
+    """Add the chance that lies in what people are shown to the chance in people."""
+    if people.value is None or people.replicates is None:
+        return people
     codes = np.asarray(estimate.drawn)
     top, bottom = (
         np.bincount(codes, _column(x, codes.size), estimate.kinds)
         for x in (estimate.top, estimate.bottom)
     )
-    weights = resampling_weights(estimate.kinds, n_boot, seed)
-    found = read(Ratio(top, bottom, estimate.truth), weights, confidence)
-    if share and found.value in (0.0, 1.0):
-        seen = int((bottom > 0).sum())
-        wilson = proportion_interval(round(found.value * seen), seen, confidence)
-        found = replace(found, low=wilson.low, high=wilson.high)
+    value, seen = people.value, int((bottom > 0).sum())
+    if share and value in (0.0, 1.0):
+        wilson = proportion_interval(round(value * seen), seen, confidence)
+        return replace(people, low=wilson.low, high=wilson.high, over=_PRODUCTS)
+    weights = resampling_weights(estimate.kinds, people.replicates.size, seed)
+    products = read(Ratio(top, bottom), weights, confidence)
+    assert products.replicates is not None
+    found = _finish_ratio(
+        (value, 1, None, products.spread_by),
+        (people.replicates + products.replicates - value)[:, None],
+        people.truth,
+        confidence,
+    )
     if share and found.low is not None and found.high is not None:
         found = replace(found, low=max(0.0, found.low), high=min(1.0, found.high), note="")
     return replace(found, over=_PRODUCTS)

@@ -123,7 +123,7 @@ def test_an_undecided_policy_is_measured_as_what_usually_happens(lab):
 
 def test_intervals_cover_what_the_world_knows(world):
     """Over seeds of chance, the interval of drawn outcomes holds the expected one."""
-    keys = ("value.visits_added", "value.messages_sent", "value.unsubscribed")
+    keys = ("value.visits_added", "value.unsubscribed")
     hits = dict.fromkeys(keys, 0)
     policy = preset("average_practice")
     seeds = range(30)
