@@ -845,7 +845,7 @@ def left_out_gap(ground: Ground, *, repair: Repair, model: Model) -> Estimate:
     "fairness",
     "none",
     "gap in the audit's own metric",
-    "fairness.audit on the people whose data may be analysed; truth: on everybody",
+    "fairness.audit on the people whose data may be analysed",
 )
 def audit_sees(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
     """Largest gap that the house's own audit reports; ratios are taken from one."""
@@ -855,9 +855,9 @@ def audit_sees(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
             notes.append(f"{'beyond' if own_audit.exceeds else 'within'} the policy's tolerance")
         if own_audit.small:
             notes.append(f"too small to tell: {', '.join(sorted(set(own_audit.small)))}")
-        return Exact(
-            own_audit.value, own_audit.low, own_audit.high, own_audit.over_all, "; ".join(notes)
-        )
+        if own_audit.over_all is not None:  # of other people: another question, and no truth of it
+            notes.append(f"on everybody {own_audit.over_all:.3g}, at whom the house may not look")
+        return Exact(own_audit.value, own_audit.low, own_audit.high, note="; ".join(notes))
     if not own_audit.per_year:
         return Needs("needs an audit: the policy's frequency is never")
     if not own_audit.columns:
