@@ -747,7 +747,8 @@ class Comparison:
         The cards, in the same order.
     table : pandas.DataFrame
         One row a measure: dimension, measure, unit, direction, one column a card, then
-        difference, low, high, paired, reading and needs. With more than two cards these
+        difference, low, high, paired, refits (whether the bounds are over them), reading and
+        needs. With more than two cards these
         columns are there for each later card, as ``"difference: NAME"``.
 
     Notes
@@ -755,7 +756,10 @@ class Comparison:
     A difference is the later card minus the first. Where both cards hold replicates on
     the same resamples of people, it is taken on each resample (`paired`): what moves both
     cards alike then cancels. Else the interval is put together from the two cards' own
-    (Zou and Donner 2008), which supposes that the two are independent.
+    (Zou and Donner 2008), which supposes that the two are independent. Where chance in
+    learning moves the measure it must exclude zero over refits as well; without them the
+    reading is ``"needs refits"``. Counts on other people, or under another seed, are no
+    verdict on the policies.
     """
 
     names: tuple[str, ...]
@@ -840,8 +844,11 @@ class Comparison:
             '<div class="scroll" role="region" tabindex="0" aria-label="Differences"><table>'
             f"<caption>Differences to {_text(self.names[0])}</caption>"
             f"<thead><tr>{head}</tr></thead>\n{''.join(bodies)}</table></div>\n"
-            '<p class="note">Paired: both cards on the same resamples of people. Cannot tell: the '
-            "interval of the difference holds zero.</p></section>"
+            '<p class="note">Paired: both cards on the same resamples of people; over refits, on '
+            "the same halves of people, with all learned and chosen anew. Cannot tell: the "
+            "interval of the difference holds zero. Needs refits: it does not, but chance in "
+            "learning is not in it yet; <code>evaluate(policy, refit=40)</code> brings it in."
+            "</p></section>"
         )
 
     def _shown(self) -> tuple[list[str], list[tuple[str, list[list[str]]]]]:
@@ -867,7 +874,8 @@ class Comparison:
                 shown = _with_interval(
                     found["difference"], _none(found["low"]), _none(found["high"]), unit, sign=True
                 )
-                row += [shown, "yes" if found["paired"] else "no", found["reading"]]
+                drawn_on = "over refits" if found["refits"] else "yes" if found["paired"] else "no"
+                row += [shown, drawn_on, found["reading"]]
             if not groups or groups[-1][0] != dimension:
                 groups.append((dimension, []))
             groups[-1][1].append(row)
