@@ -24,7 +24,7 @@ BOUNDS = {
     MARKETING: """
 set_by: the head of marketing
 rules:
-  value.profit_added: {min: 0.15}
+  value.profit_added: {min: 0.2}
   value.release_detail_kept: {min: 0.97}
   consent.reachable: {min: 0.6}
 """,
@@ -39,7 +39,7 @@ rules:
     COUNCIL: """
 set_by: the customers' council
 rules:
-  value.contacted_in_vain: {max: 0.02}
+  value.contacted_in_vain: {max: 0.025}
   fairness.selection_gap_gender: {max: 0.15}
   consent.against_their_will: {max: 0.1}
   transparency.notice_share: {min: 0.9}
