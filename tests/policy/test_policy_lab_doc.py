@@ -14,6 +14,7 @@ from ethicalai_lab.policy import (
     records,
     response,
 )
+from ethicalai_lab.policy.scorecard import READINGS
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
@@ -45,6 +46,26 @@ def test_the_rules_can_be_read_and_name_real_measures(page, tmp_path):
     assert len(named) == 3
     assert named <= set(evaluation_graph().gauges)
     assert all(name in read.to_yaml() for name in named)
+
+
+def test_the_measures_for_refits_and_those_known_only_here_are_all_named(page):
+    section = page.split("## What an interval is for\n")[1].split("\n## ")[0]
+    gauges = evaluation_graph().gauges
+
+    def named(text):
+        return {name for name in re.findall(r"`(\w+\.\w+)`", text) if name in gauges}
+
+    (listed,) = re.findall(r"picked:\n\n(.*?)\n\n", section, re.DOTALL)
+    assert named(listed) == {key for key, each in gauges.items() if each.learned}
+    (told,) = re.findall(r"\*\*Known only here\.\*\*(.*?)\n\n", section, re.DOTALL)
+    assert named(told) == {key for key, each in gauges.items() if each.only_here}
+
+
+def test_the_readings_of_a_comparison_are_all_told(page):
+    rows = re.findall(r"^\| ([\w ,]+) \| .* \|$", page.split("| reading |")[1], re.MULTILINE)
+    assert {word for row in rows[:4] for word in row.split(", ")} == {
+        reading for reading in READINGS if reading
+    }
 
 
 def test_the_example_runs(page, tmp_path, monkeypatch):
