@@ -13,6 +13,7 @@ from ethicalai_lab.fairness import (
     compare_groups,
     delivery_skew,
     dropping_effect,
+    interval_coverage,
     left_out,
     old_rule,
     proxy_strength,
@@ -67,6 +68,11 @@ def test_the_audit_of_a_thousand_sees_who_is_selected_but_hardly_who_would_come(
     width = found.disparities["high"] - found.disparities["low"]
     assert found.disparities.loc[DP, "low"] > 0
     assert width[EO] > 1.5 * width[DP]
+
+
+def test_the_bounds_hold_more_often_than_promised(world):
+    held = interval_coverage(world, sensitive="ethnic_group").loc[[DP, EO]]
+    assert (held["low"] > 0.95).all()
 
 
 def test_the_smaller_the_group_the_larger_the_gap_that_stays_unseen(world):
