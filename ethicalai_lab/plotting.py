@@ -337,7 +337,7 @@ def intervals(
     ----------
     table : DataFrame
         Index: what is measured. Columns ``value``, ``low``, ``high`` (missing where
-        nothing was estimated); optional ``truth``, drawn as a black cross.
+        nothing was estimated, or no interval holds); optional ``truth``, drawn as a black cross.
     title : str
         What the figure is about.
     unit : {"number", "count", "share", "points", "money"}
@@ -373,9 +373,11 @@ def intervals(
     figure, axes = canvas(7.5, 1.5 + 0.46 * len(table))
     rows = np.arange(len(table))[::-1]
     axes.hlines(rows, low, high, color=_FIRST, linewidth=5, alpha=0.45, capstyle="butt")
-    axes.plot(
-        value, rows, "o", color=_FIRST, markersize=9, label="estimate with 95 % interval", zorder=3
-    )
+    sure = np.isfinite(low) & np.isfinite(high)
+    dots = {"color": _FIRST, "markersize": 9, "zorder": 3, "linestyle": "none", "marker": "o"}
+    axes.plot(value[sure], rows[sure], label="estimate with 95 % interval", **dots)
+    if (np.isfinite(value) & ~sure).any():
+        axes.plot(value[~sure], rows[~sure], label="no interval", markerfacecolor="none", **dots)
     if truth is not None:
         axes.plot(
             truth,
@@ -387,7 +389,7 @@ def intervals(
             label="truth in this world",
             zorder=4,
         )
-    edges = [low, high] if truth is None else [low, high, truth]
+    edges = [value, low, high] if truth is None else [value, low, high, truth]
     left, right = np.nanmin(np.concatenate(edges)), np.nanmax(np.concatenate(edges))
     if zero:
         left, right = min(left, 0.0), max(right, 0.0)
@@ -412,6 +414,7 @@ def intervals(
     lines = []
     for i, name in enumerate(names):
         bounds = f"{say(low[i])} to {say(high[i])}".replace(" points", "").replace(" %", "")
+        bounds = bounds if sure[i] else "no interval"
         text = f"{name}: {say(value[i])} ({bounds})" if known[i] else f"{name}: no estimate"
         if truth is not None and np.isfinite(truth[i]):
             text += f", truth {say(truth[i])}"

@@ -372,7 +372,8 @@ def dropping_effect(
         if name not in names:
             raise FairnessInputError(f"also_drop names {name!r}, which the model does not use.")
     y = binary(table[outcome], outcome)
-    test = np.random.default_rng(seed).random(len(table)) < test_size
+    # a stream of its own: what was drawn with the same seed must not tell who is held out
+    test = np.random.default_rng([seed, 0x7E57]).random(len(table)) < test_size
     runs = {"with the column": [protected, *names], "without it": names}
     if also_drop:
         runs["without it and its proxies"] = [n for n in names if n not in set(also_drop)]

@@ -34,7 +34,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ethicalai_lab.errors import InputError
-from ethicalai_lab.stats import Interval, mean_interval, proportion_interval
+from ethicalai_lab.stats import Interval, mean_interval, people_behind, proportion_interval
 from ethicalai_lab.world import ACTIONS, WorldConfig, make_world
 
 __all__ = [
@@ -577,12 +577,15 @@ class OffPolicyReport:
     Attributes
     ----------
     table : DataFrame
-        One row an estimator: value (reward per customer over the weeks), low, high.
+        One row an estimator: value (reward per customer over the weeks), low, high, and a
+        warning where they are not to be relied upon, else empty.
         ``matching`` averages the weeks in which the log happened to do what the policy
         would do (biased where the old rule chose whom); ``direct`` trusts the model;
         ``step`` weights each week alone (blind to what contacts do to later weeks);
         ``ips`` weights by the whole past; ``snips`` normalises those weights; ``dr`` adds
         the model's forecast and weights only its error; ``sndr`` normalises that too.
+        ``direct`` has no interval, since how wrong its model is no log tells; the weighted
+        ones have none where in some week they rest on fewer than 30 effective customers.
     weeks : DataFrame
         One row a week: effective_sample_size of the cumulative weights, its share of the
         customers, max_weight, and clipped (share of customers).
@@ -670,6 +673,9 @@ def evaluate_policy(
 
     Notes
     -----
+    A few customers with large weights make most of an estimate's spread; its interval is then
+    Student's with as many degrees of freedom as there are people behind the spread.
+
     The estimators rest on what the log *recorded*. Responses that were lost before they
     reached it, for some groups more than for others, bias each of them, and no weight
     repairs that.
@@ -698,7 +704,8 @@ def evaluate_policy(
         chance[t] = _chances(policy, people, t, data.recent[t], data.last[t])
         chance[t][data.gone[t]] = np.eye(len(ACTIONS))[0]
 
-    fold = np.random.default_rng(seed).permutation(n) % int(n_folds)
+    # a stream of its own: what was drawn with the same seed must not tell the folds
+    fold = np.random.default_rng([seed, 0xF01D]).permutation(n) % int(n_folds)
     x = _person_features(people)
     q = np.zeros((weeks, n, len(ACTIONS)))
     for f in range(int(n_folds)):
@@ -733,7 +740,6 @@ def evaluate_policy(
     }
     matched = np.stack([chance[t][rows, data.action[t]] > 0.5 for t in range(weeks)])
     contributions["matching"] = _normalised(matched.astype(float), r)
-    table = [(name, *mean_interval(contributions[name], confidence)) for name in _ESTIMATORS]
     total = weight.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.where(total > 0, total**2 / (weight**2).sum(axis=1), 0.0)
@@ -746,9 +752,47 @@ def evaluate_policy(
             "clipped": (full > weight).mean(axis=1),
         }
     )
-    return OffPolicyReport(
-        pd.DataFrame(table, columns=["estimator", "value", "low", "high"]), per_week, n
-    )
+    thinnest = int(size.argmin())
+    table = []
+    for name in _ESTIMATORS:
+        value, low, high = _long_tailed(contributions[name], confidence)
+        warning = _BLIND.get(name) or _thin(size[thinnest], thinnest)
+        if warning.endswith("no interval"):
+            low = high = math.nan
+        table.append((name, value, low, high, warning))
+    columns = ["estimator", "value", "low", "high", "warning"]
+    return OffPolicyReport(pd.DataFrame(table, columns=columns), per_week, n)
+
+
+# effective customers: below the first there is no interval, below the second a warning
+_LEAST, _SAFE = 30, 100
+_BLIND = {
+    "matching": "only of those to whom the old rule happened to do the same: biased where it chose",
+    "direct": "trusts the model, and how wrong that is no log tells: no interval",
+    "step": "blind to what a contact does to later weeks",
+}
+
+
+def _thin(size: float, week: int) -> str:
+    """Say on how few customers a weighted estimate rests, where they are few."""
+    if size >= _SAFE:
+        return ""
+    rests = f"rests on {size:.0f} effective customers in week {week}"
+    if size < _LEAST:
+        return f"{rests}, fewer than {_LEAST}: no interval"
+    return f"{rests}, fewer than {_SAFE}: trust its bounds less"
+
+
+def _long_tailed(values: NDArray[np.float64], confidence: float) -> Interval:
+    """Return a mean whose interval is as wide as few people behind the spread demand."""
+    if not np.isfinite(values).all():
+        return Interval(math.nan, math.nan, math.nan, confidence)
+    from scipy.stats import t
+
+    mean, n = float(values.mean()), values.size
+    behind = min(people_behind(values - mean), n - 1)
+    reach = float(t.ppf((1 + confidence) / 2, behind)) * float(values.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean, mean - reach, mean + reach, confidence)
 
 
 def learn_policy(
@@ -840,7 +884,8 @@ def off_policy_study(
     DataFrame
         One row an estimator, in reward per customer: truth (mean over worlds), bias and
         its standard error, rmse (root mean squared error), mean_width of the intervals,
-        and coverage with coverage_low and coverage_high (Wilson).
+        coverage with coverage_low and coverage_high (Wilson), and the share of worlds in
+        which the interval was withheld.
 
     Raises
     ------
@@ -879,6 +924,7 @@ def off_policy_study(
     for name in _ESTIMATORS:
         part = every[every["estimator"] == name]
         error = (part["value"] - part["truth"]).to_numpy()
+        part = part[part["low"].notna()]
         held = ((part["low"] <= part["truth"]) & (part["truth"] <= part["high"])).to_numpy()
         table.append(
             (
@@ -889,6 +935,7 @@ def off_policy_study(
                 math.sqrt((error**2).mean()),
                 (part["high"] - part["low"]).mean(),
                 *proportion_interval(int(held.sum()), held.size),
+                1 - held.size / error.size,
             )
         )
     return pd.DataFrame(
@@ -903,6 +950,7 @@ def off_policy_study(
             "coverage",
             "coverage_low",
             "coverage_high",
+            "withheld",
         ],
     )
 

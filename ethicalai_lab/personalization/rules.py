@@ -260,7 +260,8 @@ def expected_profit(
     ----------
     targeting : array-like of shape (n_rows,)
         The rule: arm labels, or booleans where the experiment has one arm beside control.
-        It must not have been learned from these people's outcomes (cross-fit it).
+        It is taken as fixed. It must not have been learned from these people's outcomes
+        (cross-fit it), nor be the best of several that were tried on them, see Notes.
     y : array-like of shape (n_rows,)
         The outcome observed.
     treatment : array-like of shape (n_rows,)
@@ -287,6 +288,13 @@ def expected_profit(
     ------
     InputError
         If rows do not match, a value is missing, or a label is no arm.
+
+    Notes
+    -----
+    Choosing is not judging. The best of nineteen shares to mail, picked by this estimate and
+    judged by it, looks better than it is by about three quarters of a standard error, and its
+    interval leaves the truth out accordingly. Pick on one half of the people and judge on the
+    other.
 
     References
     ----------
@@ -339,6 +347,8 @@ def compare_rules(
         One row a rule: rule, share_targeted, profit, low, high (per person), and
         difference, difference_low, difference_high to the baseline. The rules share the
         same people, so the difference is often known better than either profit.
+        Each rule is judged as if it were the only one: of many rules the best looks better
+        than it is, as :func:`expected_profit` says.
 
     Raises
     ------

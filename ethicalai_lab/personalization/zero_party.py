@@ -360,7 +360,8 @@ def compare_asking(
             lost = people[np.isnan(truth).any(axis=1)][0]
             raise InputError(f"interests lacks customer_id {lost}.")
 
-    fold = np.random.default_rng(seed).permutation(len(people)) % int(n_folds)
+    # a stream of its own: what was drawn with the same seed must not tell the folds
+    fold = np.random.default_rng([seed, 0xF01D]).permutation(len(people)) % int(n_folds)
     acted = total.sum(axis=1) > 0
     share = np.divide(
         total, total.sum(axis=1, keepdims=True), where=acted[:, None], out=np.zeros_like(total)

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from ethicalai_lab.policy import sections
 from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.rules import ENOUGH
-from ethicalai_lab.stats import largest_difference_interval, proportion_interval
+from ethicalai_lab.stats import largest_difference_interval, people_behind, proportion_interval
 
 __all__ = [
     "Correlation",
@@ -714,22 +714,16 @@ def _prepare_ratio(estimate: Ratio, n: int, share: bool) -> tuple[list[NDArray[n
         value,
         n if estimate.bottom is None else None,
         round(total) if extreme else None,
-        None if share else _people_behind(top - value * bottom),
+        None if share else _few(top - value * bottom),
     )
     if estimate.bottom is None:  # every resample has as many people
         return [top], plan
     return [top, bottom], plan
 
 
-def _people_behind(parts: NDArray[np.float32]) -> float | None:
-    """Return how many people make most of the spread, where they are few.
-
-    The number of people is that of a rare event whose kurtosis is the same.
-    """
-    square = np.square(parts, dtype=np.float64)
-    fourth = float(square @ square)
-    people = float(square.sum()) ** 2 / fourth if fourth > 0 else math.inf
-    return round(max(1.0, people), 2) if people < _MANY else None
+def _few(deviations: NDArray[np.float32]) -> float | None:
+    people = people_behind(deviations)
+    return round(people, 2) if people < _MANY else None
 
 
 def widened(

@@ -318,7 +318,8 @@ def _explained(
 ) -> NDArray[np.float64]:
     """Return each row's contribution to the cross-validated share of variance explained."""
     n = len(y)
-    fold = np.random.default_rng(seed).permutation(n) % n_folds
+    # a stream of its own: what was drawn with the same seed must not tell the folds
+    fold = np.random.default_rng([seed, 0xF01D]).permutation(n) % n_folds
     design = np.hstack([np.ones((n, 1)), x])
     penalty = np.full(design.shape[1], _RIDGE)
     penalty[0] = 0.0

@@ -113,11 +113,10 @@ def test_report_is_narrow_and_wrong_the_weighted_way_wide(world):
         report[n], weighted[n] = found.interval("matching"), found.interval("dr")
         truth[n] = true_policy_value(world.truth, people, plan, price).loc["all", "reward"]
         assert found.weeks["effective_sample_size"].iloc[-1] < 0.01 * len(people)
-        assert weighted[n].high - weighted[n].low > 2 * (report[n].high - report[n].low)
+        if n < 6:
+            assert weighted[n].high - weighted[n].low > 2 * (report[n].high - report[n].low)
     assert truth[6] < report[6].low - (report[6].high - report[6].low)
-    assert max(weighted, key=lambda n: weighted[n].high - weighted[n].low) == 6
-    assert weighted[6].low < truth[6] < weighted[6].high
-    assert truth[1] > weighted[1].high  # "even they can miss, as for one contact"
+    assert not weighted[6].is_defined  # "for six contacts there is none at all"
     assert lesson._q5_facts(world)["overlap"]
     lost = world.truth.bias.set_index("group")
     share = lost["recorded_visit_rate"] / lost["true_visit_rate"]

@@ -245,3 +245,32 @@ def test_bad_rules_are_one_sentence():
         room.compare_rules({"a": [1, 0]}, [1, 0], [1, 0], baseline="x")
     with pytest.raises(InputError, match="at least one rule"):
         room.compare_rules({}, [1, 0], [1, 0])
+
+
+def test_the_best_of_many_shares_is_overstated_where_it_was_chosen_and_only_there():
+    """As the notes of `expected_profit` say: choosing is not judging."""
+    rng = np.random.default_rng(11)
+    shares, n = np.arange(0.05, 1.0, 0.05), 2_000
+    same, other = [], []
+    for _ in range(250):
+        score = rng.standard_normal(n)
+        treated = rng.integers(0, 2, n)
+        # the message does the same for everybody and costs what it brings: every share earns 0
+        y = rng.random(n) < 0.2 + 0.05 * treated
+        half = np.arange(n) < n // 2
+
+        def profits(rows, score=score, y=y, treated=treated):
+            ask = {"value": 1.0, "cost": 0.05}
+            cut = score[rows]
+            return [
+                room.expected_profit(room.target_top(cut, s), y[rows], treated[rows], **ask)
+                for s in shares
+            ]
+
+        chosen, judged = profits(half), profits(~half)
+        at = int(np.argmax([each.value for each in chosen]))
+        for found, each in ((same, chosen[at]), (other, judged[at])):
+            found.append(each.value / ((each.high - each.low) / 3.92))
+    error = 1 / np.sqrt(250)
+    assert np.mean(same) > 0.5 + 3 * error
+    assert abs(np.mean(other)) < 3 * error

@@ -159,11 +159,70 @@ def test_weighted_estimators_are_unbiased_and_cover(study, name):
     row = study.loc[name]
     assert abs(row["bias"]) < 3.5 * row["bias_se"] + 0.002
     assert row["coverage"] >= 0.85
+    assert row["withheld"] < 0.2  # fewer than 30 effective customers
 
 
 def test_trusting_the_model_or_the_match_does_not_cover(study):
-    assert study.loc["direct", "coverage"] < 0.6
+    assert study.loc["direct", "withheld"] == 1  # how wrong its model is, no log tells
     assert study.loc["dr", "mean_width"] < study.loc["ips", "mean_width"]
+
+
+@pytest.mark.parametrize(("weeks", "shown"), [(2, True), (6, False)])
+def test_where_the_log_holds_almost_nobody_there_is_no_interval(fair, weeks, shown):
+    world, people = fair
+    policy = ContactPolicy("sports", weeks=(0, 1, 2, 3, 4, 5) if weeks == 6 else (0,))
+    report = evaluate_policy(world.legacy_log, people, policy, VISITS, weeks=weeks)
+    size = report.weeks["effective_sample_size"].min()
+    table = report.table.set_index("estimator")
+    assert (size >= 30) == shown
+    for name in ("ips", "snips", "dr", "sndr"):
+        assert report.interval(name).is_defined == shown
+        warning = table.loc[name, "warning"]
+        assert (f"{size:.0f} effective customers" in warning) == (size < 100)
+        assert warning.endswith("no interval") == (not shown)
+    assert not report.interval("direct").is_defined
+    assert "no interval" in table.loc["direct", "warning"]
+    assert all(table.loc[["matching", "step"], "warning"])
+
+
+def test_a_plan_that_nobody_followed_has_no_normalised_value():
+    people = pd.DataFrame({"sports": [1] * 40, "fashion": [0] * 40})
+    people.index = pd.Index(range(40), name="customer_id")
+    quiet = dict.fromkeys(("recent_contacts", "visit", "conversion", "spend", "unsubscribed"), 0)
+    log = pd.DataFrame(
+        {"customer_id": np.repeat(np.arange(40), 6), "week": np.tile(np.arange(6), 40)}
+    )
+    log = log.assign(action="rest", propensity=0.8, **quiet)
+    report = evaluate_policy(log, people, ContactPolicy("sports", weeks=(0,)), VISITS, weeks=1)
+    assert np.isnan(report.interval("snips").value)
+    assert report.interval("ips").value == 0
+    assert not report.interval("ips").is_defined
+
+
+def test_the_folds_are_not_dealt_by_the_stream_that_drew_the_data():
+    """What a user draws with the same seed must not tell who is in which fold."""
+    people = pd.DataFrame({"sports": [1] * 400, "fashion": [0] * 400})
+    people.index = pd.Index(range(400), name="customer_id")
+    seed = 7
+    # customers whom the bare stream would put into the first fold are those who visit
+    visits = np.random.default_rng(seed).permutation(400) % 2
+    log = pd.DataFrame(
+        {
+            "customer_id": np.repeat(np.arange(400), 6),
+            "week": np.tile(np.arange(6), 400),
+            "action": "rest",
+            "propensity": 0.8,
+            "recent_contacts": 0,
+            "visit": np.repeat(visits, 6),
+            "conversion": 0,
+            "spend": 0.0,
+            "unsubscribed": 0,
+        }
+    )
+    report = evaluate_policy(log, people, ContactPolicy(weeks=()), VISITS, weeks=1, seed=seed)
+    # the model of those who visit would have seen nobody who does, and say 0 and 1 the wrong way
+    assert report.interval("direct").value == pytest.approx(0.5, abs=0.05)
+    assert report.interval("dr").value == pytest.approx(visits.mean(), abs=0.3)
 
 
 def test_lost_responses_bias_every_estimator():

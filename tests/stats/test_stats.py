@@ -291,3 +291,22 @@ def test_the_largest_of_several_groups_holds_for_all_pairs_at_once():
 def test_groups_that_cannot_be_compared_are_refused(successes, n):
     with pytest.raises(InputError):
         stats.largest_difference_interval(successes, n)
+
+
+def test_people_behind_the_spread_are_those_of_a_rare_event():
+    for k, n in ((50, 5_000), (5, 5_000), (400, 20_000)):
+        x = np.repeat([1.0, 0.0], [k, n - k])
+        assert stats.people_behind(x - x.mean()) == pytest.approx(k, rel=0.05)
+    rng = np.random.default_rng(1)
+    many = stats.people_behind(rng.standard_normal(3_000))
+    assert 900 < many < 1_100  # a third of them, for a normal law
+    assert stats.people_behind(np.zeros(4)) == math.inf
+    assert stats.people_behind([5.0]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "replicates"), [(1.0, [1.0, math.inf]), (math.inf, [1.0, 2.0]), (0.0, [-math.inf])]
+)
+def test_a_percentile_interval_of_infinite_values_is_refused(value, replicates):
+    with pytest.raises(InputError, match="infinite; finite numbers are accepted, and nan"):
+        stats.percentile_interval(value, replicates)

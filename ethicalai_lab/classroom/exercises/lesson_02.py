@@ -513,7 +513,8 @@ def _q5_facts(world: Any) -> dict[str, Any]:
         "most_visits": int(curve["visit"].idxmax()),
         "gain_two": 1000 * float(curve["gain"][2]),
         "leave_six": 1000 * float(curve["unsubscribed"][6]),
-        "overlap": low[2] <= high[6] and low[6] <= high[2],
+        # without an interval nothing is told apart
+        "overlap": not (low[2] > high[6] or low[6] > high[2]),
     }
 
 
@@ -570,13 +571,15 @@ Q5 = Exercise(
         Mistake(
             "against_intervals",
             lambda f: _q5_answer(f, log_enough="yes" if f.overlap else "no"),
-            "Look at the two weighted intervals in the figure again. Do they overlap?",
+            "Look at the weighted estimates in the figure again. Does each have an interval, and "
+            "do the two part?",
             when=lambda a, f: (a["log_enough"] == "no") != f.overlap,
         ),
     ],
     hints=[
         "`bill` has a row for each number of contacts.",
-        "Two intervals that overlap widely do not tell two plans apart.",
+        "Two intervals that overlap widely do not tell two plans apart, and one that is missing "
+        "tells nothing.",
         "The number may be 0: not writing is a plan too.",
     ],
     solution=(
