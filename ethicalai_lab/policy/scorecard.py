@@ -1358,7 +1358,10 @@ def _measure(stored: StoredMeasure, where: str) -> Measure:
 
 # with more measures than this, a printed sheet leaves out their meanings
 _ROOMY = 36
-_LEFT_OUT = "What each measure means was left out to print on one sheet; the page itself says it."
+_LEFT_OUT = (
+    "What each measure means, and what its interval draws again, was left out to print on one "
+    "sheet; the page itself says it."
+)
 # the notebook's own theme goes first; alone on a page, the reader's system decides
 _LIGHT = (
     "--ink:var(--jp-content-font-color1,#1b1b1b);--paper:var(--jp-layout-color0,#ffffff);"
@@ -1410,7 +1413,8 @@ _PAGE_CSS = """
 .page.eal-score tbody th[scope=row]{width:58mm}.page.eal-score tbody th[scope=row] small{display:inline}
 .page.eal-score svg{width:20mm;height:2.6mm}.page.eal-score .held{min-width:32mm}.page .cols{columns:2}.page dl{margin:.5mm 0}
 .page tr{break-inside:avoid}
-.dense.eal-score tbody th[scope=row] .meaning{display:none}.dense .printed{display:block}
+.dense.eal-score tbody th[scope=row] .meaning,.dense.eal-score .over{display:none}
+.dense .printed{display:block}
 .dense.eal-score tbody th[scope=row]{width:46mm}.dense.eal-score .held{min-width:24mm}
 .dense.eal-score td:last-child{width:66mm}.page.dense.eal-score{font-size:5pt;line-height:1.1}
 .dense.eal-score td,.dense.eal-score th{padding-top:0;padding-bottom:0}.page.dense.eal-score svg{height:2mm}}
@@ -1419,6 +1423,10 @@ _PAGE_CSS = """
 
 def _row_html(measure: Measure) -> str:
     truth = _truth(measure)
+    evidence, over = measure.evidence, ""
+    if "; interval over " in evidence:  # left out where a sheet is dense
+        at = evidence.rindex("; interval over ")
+        evidence, over = evidence[:at], evidence[at:]
     missed = bool(measure.misses)
     bounds = "<br>".join(_text(line) for line in _held(measure))
     refits = f"<br><small>{_text(measure.shown_refits)}</small>" if measure.shown_refits else ""
@@ -1433,7 +1441,7 @@ def _row_html(measure: Measure) -> str:
         f"</th>{value}"
         f'<td class="truth">{_text(truth)}</td><td>{_BETTER[measure.direction]}</td>'
         f'<td class="held{" gap" if missed else ""}">{bounds}</td>'
-        f"<td><small>{_text(measure.evidence)}</small></td>"
+        f'<td><small>{_text(evidence)}<span class="over">{_text(over)}</span></small></td>'
         "</tr>\n"
     )
 
