@@ -17,7 +17,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -187,6 +187,16 @@ def _parser() -> argparse.ArgumentParser:
         type=_whole(0, 10_000),
         default=200,
         help="resamples of the people, for the intervals (default 200)",
+    )
+    evaluate.add_argument(
+        "--refit",
+        metavar="N",
+        nargs="?",
+        type=_whole(10, 1_000),
+        const=40,
+        default=0,
+        help="also learn and choose anew on N random halves of the people (40 where no number "
+        "is given): intervals and bounds then count that chance, too. Takes some seconds",
     )
     evaluate.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
 
@@ -452,12 +462,9 @@ def _evaluate(options: argparse.Namespace) -> int:
             "--fail-under out."
         )
     ground = _ground(options)
-    with _stage(f"evaluating {options.policy}"):
-        from ethicalai_lab.policy.evaluation import evaluate
-
-        card = evaluate(policy, ground, n_boot=options.n_boot, seed=options.seed)
-        # before anything is written: a rule may name what is not measured
-        card = card if rules is None else card.with_rules(rules)
+    card = _card(options, policy, ground)
+    # before anything is written: a rule may name what is not measured
+    card = card if rules is None else card.with_rules(rules)
     misses = () if rules is None else rules.check(card)
     # both texts are made before either file is written
     made = card.to_json() if options.json else ""
@@ -480,6 +487,21 @@ def _evaluate(options: argparse.Namespace) -> int:
         # results go to standard output, unless it has to stay JSON
         _tell(miss, file=sys.stderr if options.json == "-" else sys.stdout)
     return 1 if misses else 0
+
+
+def _card(options: argparse.Namespace, policy: Any, ground: Any) -> Any:
+    with _stage(f"evaluating {options.policy}"):
+        from ethicalai_lab.policy.evaluation import evaluate
+
+        with _steps(options.refit, "refits") as step:
+            return evaluate(
+                policy,
+                ground,
+                n_boot=options.n_boot,
+                seed=options.seed,
+                refit=options.refit,
+                step=step,
+            )
 
 
 def _page_name(options: argparse.Namespace) -> None:
@@ -532,6 +554,8 @@ def _card_text(policy: str, card: Any) -> str:
                 cells = rows[measure.key]
                 cells = [*(c.ljust(w) for c, w in zip(cells[:3], widths, strict=True)), cells[3]]
                 out.append(f"  {'  '.join(cells)}".rstrip())
+                if measure.shown_refits:
+                    out.append(f"  {'':{widths[0]}}  {measure.shown_refits}")
         for measure in here:
             if measure.key not in rows:
                 bounds = "".join(f"; {limit}: no number" for limit in measure.limits)
@@ -544,6 +568,7 @@ _ABOUT = {
     "n": "{:,} people",
     "seed": "seed of the evaluation {}",
     "n_boot": "{:,} resamples",
+    "refits": "{:,} refits",
     "ranked_by": "people are ranked by {}",
 }
 
@@ -603,6 +628,18 @@ def _stage(what: str) -> Iterator[None]:
     finally:
         if shown:
             print(f" {ended}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _steps(of: int, what: str) -> Iterator[Callable[[], object]]:
+    """Give what is to be called after each of so many steps: a bar for a person at a terminal."""
+    from tqdm import tqdm
+
+    silent = not of or sys.stderr is None or not sys.stderr.isatty()
+    if not silent:
+        print(file=sys.stderr)  # the bar has a line of its own
+    with tqdm(total=of, desc=what, leave=False, disable=silent, file=sys.stderr) as bar:
+        yield bar.update
 
 
 def _cell(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -198,7 +199,7 @@ class PolicyLab:
         for name, reading in read.items():
             self._memory.put(f"gauge {name}", keys[name], reading)
             readings[name] = reading
-        refits = self._refits(values, refit, step)
+        refits = self.run_refits(policy, refit, step=step)
         samples = f"{self.ground.identity}-{self.n_boot}-{self.ground.seed}"
         measures = []
         for name, each in self.graph.gauges.items():
@@ -227,17 +228,83 @@ class PolicyLab:
             )
         return Scorecard(tuple(measures), policy, self._about(refit))
 
+    def run_refits(
+        self,
+        policy: Policy,
+        refit: int,
+        *,
+        step: Callable[[], object] | None = None,
+        turn: AbstractContextManager[Any] | None = None,
+    ) -> dict[str, NDArray[np.float64]]:
+        """Run the refits of a policy, so that `evaluate` knows them from now on.
+
+        Parameters
+        ----------
+        policy : Policy
+        refit, step
+            As in `evaluate`.
+        turn : lock, optional
+            Held while what is known is read or kept; for a thread beside one that evaluates.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Each measure that depends on learning, one value a refit.
+
+        Raises
+        ------
+        PolicyError
+            If `refit` is no whole number from 10 on, or 0.
+
+        Examples
+        --------
+        >>> from ethicalai_lab import make_world
+        >>> lab = PolicyLab(make_world(200, seed=1), n_boot=0)
+        >>> len(lab.lacking_refits([Policy()], 10))
+        1
+        >>> _ = lab.run_refits(Policy(), 10)
+        >>> lab.lacking_refits([Policy(), Policy().decide("log", kind="hash_chain")], 10)
+        []
+        """
+        refit = checked_refits(refit)
+        turn = nullcontext() if turn is None else turn
+        values = values_of(policy)
+        key = self._refits_key(values, refit)
+        with turn:
+            known, found = self._memory.get("refits", key)
+        if not refit or known:
+            return found or {}
+        found = self._refits(values, refit, step)
+        with turn:
+            self._memory.put("refits", key, found)
+        return found
+
+    def lacking_refits(self, policies: Iterable[Policy], refit: int) -> list[Policy]:
+        """Return the policies whose refits are not known yet; of several alike, the first.
+
+        Policies are alike here where they differ in nothing that is learned.
+        """
+        found: dict[Any, Policy] = {}
+        for policy in policies:
+            key = self._refits_key(values_of(policy), refit)
+            if not self._memory.get("refits", key)[0]:
+                found.setdefault(key, policy)
+        return list(found.values())
+
+    def _behind_refits(self) -> tuple[str, ...]:
+        learned = (each for each in self.graph.gauges.values() if each.learned)
+        return self.graph.behind(*(stage for each in learned for stage in each.needs))
+
+    def _refits_key(self, values: dict[str, Any], refit: int) -> Any:
+        return refit, self.graph.key(self._behind_refits(), values)
+
     def _refits(
         self, values: dict[str, Any], refit: int, step: Callable[[], object] | None
     ) -> dict[str, NDArray[np.float64]]:
         """Return what the learned measures are on each of so many halves of the people."""
         learned = {name: each for name, each in self.graph.gauges.items() if each.learned}
-        needed = self.graph.behind(*(stage for each in learned.values() for stage in each.needs))
-        key = (refit, self.graph.key(needed, values))
-        known, found = self._memory.get("refits", key)
-        if not refit or known:
-            return found or {}
         found = {name: np.full(refit, np.nan) for name in learned}
+        needed = self._behind_refits()
         for number in range(refit):
             ground = self.ground.half(number)
             with self._threads.one():
@@ -253,7 +320,6 @@ class PolicyLab:
                 found[name][number] = value
             if step is not None:
                 step()
-        self._memory.put("refits", key, found)
         return found
 
     def _basis(self, each: Gauge, key: Any) -> str:

@@ -24,6 +24,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -312,7 +313,7 @@ class Measure:
         wide = self._over_refits
         return (self.low, self.high) if wide[0] is None else wide
 
-    @property
+    @cached_property
     def _over_refits(self) -> tuple[float | None, float | None]:
         if self.value is None or self.refits is None:
             return None, None
@@ -342,6 +343,13 @@ class Measure:
         if self.refit_low is None or self.refit_high is None:
             return ""
         return f"with refits {_bounds(self.refit_low, self.refit_high, self.unit)}"
+
+    @property
+    def shown_truth(self) -> str:
+        """The truth as people read it; empty where the world does not know it."""
+        if self.only_here and self.value is not None:
+            return "known only here"
+        return "" if self.truth is None else _number(self.truth, self.unit)
 
     def __repr__(self) -> str:
         return f"Measure({self.key}: {self.shown})"
@@ -640,7 +648,7 @@ class Scorecard:
                 cells = (
                     f"{measure.measure} ({_unit(measure)})",
                     "; ".join(filter(None, (measure.shown, measure.shown_refits))),
-                    _truth(measure),
+                    measure.shown_truth,
                     "; ".join(_held(measure)),
                     measure.meaning,
                     measure.evidence,
@@ -1144,12 +1152,6 @@ def _bounds(low: float, high: float, unit: str, *, sign: bool = False) -> str:
     return " to ".join(ends)
 
 
-def _truth(measure: Measure) -> str:
-    if measure.only_here and measure.value is not None:
-        return "known only here"
-    return "" if measure.truth is None else _number(measure.truth, measure.unit)
-
-
 def _unit(measure: Measure) -> str:
     return measure.unit or "no unit"
 
@@ -1422,7 +1424,7 @@ _PAGE_CSS = """
 
 
 def _row_html(measure: Measure) -> str:
-    truth = _truth(measure)
+    truth = measure.shown_truth
     evidence, over = measure.evidence, ""
     if "; interval over " in evidence:  # left out where a sheet is dense
         at = evidence.rindex("; interval over ")

@@ -14,6 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,6 @@ from ethicalai_lab.policy.scorecard import (
     _held,
     _is_share,
     _none,
-    _number,
     _policy_yaml,
     _text,
     _unit,
@@ -49,12 +49,16 @@ from ethicalai_lab.policy.scorecard import (
 from ethicalai_lab.policy.stages import Memory
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from ethicalai_lab.policy.evaluation import PolicyLab
     from ethicalai_lab.policy.frontier import Better
     from ethicalai_lab.world import World
 
 __all__ = [
+    "REFITS",
     "FileClash",
+    "Judging",
     "Move",
     "Search",
     "Stopped",
@@ -68,6 +72,8 @@ __all__ = [
     "world_recipe",
 ]
 
+#: Refits that a policy on the page is judged with.
+REFITS = 40
 _TOGETHER = 1.0  # seconds: a slider being dragged makes one step to undo, not forty
 
 
@@ -76,7 +82,7 @@ class FileClash(PolicyError):
 
 
 class Stopped(Exception):
-    """A search was stopped on purpose."""
+    """Work in the background was stopped on purpose."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,8 @@ class Move:
     up : bool or None
         Whether the number grew; None where there is none on one side.
     reading : str
-        ``"better"``, ``"worse"``, ``"cannot tell"``, ``"same"`` or, where neither way is
-        better or a number came or went, an empty text.
+        ``"better"``, ``"worse"``, ``"cannot tell"``, ``"needs refits"``, ``"same"`` or, where
+        neither way is better or a number came or went, an empty text.
     """
 
     key: str
@@ -107,7 +113,7 @@ class Move:
         """A sign and a word, so that neither colour nor sign stands alone."""
         sign = "\u25c6" if self.up is None else "\u25b2" if self.up else "\u25bc"
         way = "changed" if self.up is None else "up" if self.up else "down"
-        return f"{sign} {way}{f', {self.reading}' if self.reading else ''}"
+        return f"{sign} {way}{f', {_plain_reading(self.reading)}' if self.reading else ''}"
 
 
 @dataclass(frozen=True)
@@ -178,8 +184,8 @@ class Workbench:
         self._clock = clock
         self._seen: dict[str, str] = {}
         self._kinds: dict[str, str] = {}  # what a file of this session is, by its real name
-        # a search in the background and the page take turns
-        self.turn = threading.Lock()
+        # what runs in the background and the page take turns
+        self.turn = threading.RLock()
         if policy is None:
             policy = Policy.open(self.path)
             self._saw(self.path, "the policy")
@@ -195,8 +201,10 @@ class Workbench:
         self.computed: tuple[str, ...] = ()
         start = time.perf_counter()
         self._plain = self._evaluated(policy)
+        self.computed = self.lab.computed
         self.seconds = time.perf_counter() - start
         self.card = self._plain
+        self._before: Scorecard | None = None  # what the last change is compared with
 
     # -- changing --------------------------------------------------------------
 
@@ -289,17 +297,48 @@ class Workbench:
     def _show(self, policy: Policy, what: str) -> None:
         """Evaluate a policy and put it in place; where that fails, nothing has changed."""
         start = time.perf_counter()
-        card = self._evaluated(policy)
-        self.moved = _moves(self._plain, card)
-        self.policy, self._plain, self.said = policy, card, what
-        self.card = card if self.rules is None else card.with_rules(self.rules)
+        with self.turn:
+            card = self._evaluated(policy)
+            self.computed = self.lab.computed
+            self.moved, self._before = _moves(self._plain, card), self._plain
+            self.policy, self._plain, self.said = policy, card, what
+            self.card = card if self.rules is None else card.with_rules(self.rules)
         self.seconds = time.perf_counter() - start
 
     def _evaluated(self, policy: Policy) -> Scorecard:
+        """Return a policy's card, with refits where they were run before: none is run here."""
         with self.turn:
-            card = self.lab.evaluate(policy)
-            self.computed = self.lab.computed
-        return card
+            known = not self.lab.lacking_refits([policy], REFITS)
+            return self.lab.evaluate(policy, refit=REFITS if known else 0)
+
+    # -- judging with refits ---------------------------------------------------
+
+    @property
+    def unjudged(self) -> list[Policy]:
+        """The policies that are compared here and whose refits are yet to be run.
+
+        Of the present one, the one before the last change and A; of those that differ in
+        nothing that is learned, one.
+        """
+        with self.turn:
+            cards = (self._plain, self._before, self.pinned)
+            policies = [card.policy for card in cards if card is not None]
+            return self.lab.lacking_refits(policies, REFITS)
+
+    def judge(self) -> Judging:
+        """Start refits of :attr:`unjudged` in the background; the workbench stays usable."""
+        return Judging(self)
+
+    def take_refits(self) -> None:
+        """Show all again with the refits that are known by now."""
+        with self.turn:
+            self._plain = self._evaluated(self.policy)
+            if self._before is not None:
+                self._before = self._evaluated(self._before.policy)
+                self.moved = _moves(self._before, self._plain)
+            if self.pinned is not None:
+                self.pinned = self._evaluated(self.pinned.policy)
+            self.card = self._plain if self.rules is None else self._plain.with_rules(self.rules)
 
     # -- comparing -------------------------------------------------------------
 
@@ -505,7 +544,7 @@ class _Watched:
     def __init__(
         self,
         lab: PolicyLab,
-        turn: threading.Lock,
+        turn: AbstractContextManager[Any],
         of: int,
         told: Callable[[int, int], None],
         stop: Callable[[], bool],
@@ -529,10 +568,69 @@ class _Watched:
 
     def _go_on(self) -> None:
         if self._stop():
-            raise Stopped
+            raise Stopped("Stopped; nothing was changed.")
 
 
-class Search:
+class _Task:
+    """Work in a thread of its own, which tells how far it is and can be stopped."""
+
+    #: What it is called where it fails.
+    name = "work"
+
+    def __init__(self) -> None:
+        self.done, self.of = 0, 1
+        self.problem = ""
+        self._halt = threading.Event()
+        self._over = threading.Event()
+        self._watchers: list[Callable[[Any], None]] = []
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+
+    def _work(self) -> None:
+        raise NotImplementedError
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except Stopped as stopped:
+            self.problem = str(stopped)
+        except PolicyError as error:
+            self.problem = one_sentence(error)
+        except Exception as error:  # in the background nobody else would hear of it
+            self.problem = f"The {self.name} failed ({type(error).__name__}: {error})."
+        finally:
+            self._over.set()
+            self._tell()
+
+    @property
+    def running(self) -> bool:
+        """Whether it still runs."""
+        return not self._over.is_set()
+
+    def watch(self, told: Callable[[Any], None]) -> Self:
+        """Call `told(task)` at each step."""
+        self._watchers.append(told)
+        return self
+
+    def start(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End it before its next step."""
+        self._halt.set()
+
+    def wait(self, seconds: float | None = None) -> Self:
+        """Wait for the end."""
+        self._thread.join(seconds)
+        return self
+
+    def _tell(self) -> None:
+        for told in self._watchers:
+            told(self)
+
+
+class Search(_Task):
     """A search for a better policy that runs in the background.
 
     Attributes
@@ -548,63 +646,73 @@ class Search:
         What went wrong, in words; empty where nothing did.
     """
 
-    def __init__(self, bench: Workbench, improve: str, changes: int, top: int) -> None:
-        self.improve, self.changes = improve, changes
-        self.done, self.of = 0, 1
-        self.found: Better | None = None
-        self.problem = ""
-        self._halt = threading.Event()
-        self._watchers: list[Callable[[Search], None]] = []
+    name = "search"
 
-        def told(done: int, of: int) -> None:
-            self.done, self.of = done, of
+    def __init__(self, bench: Workbench, improve: str, changes: int, top: int) -> None:
+        super().__init__()
+        self._bench, self._top = bench, top
+        self.improve, self.changes = improve, changes
+        self.found: Better | None = None
+
+    def _work(self) -> None:
+        self.found = self._bench.better(
+            self.improve,
+            changes=self.changes,
+            top=self._top,
+            told=self._told,
+            stop=self._halt.is_set,
+        )
+
+    def _told(self, done: int, of: int) -> None:
+        self.done, self.of = done, of
+        self._tell()
+
+
+class Judging(_Task):
+    """Refits of the policies that a workbench compares, run in the background.
+
+    Each policy whose refits are all run keeps them, also where the rest is stopped.
+
+    Attributes
+    ----------
+    done, of : int
+        Refits run so far, and all.
+    seconds : float
+        What one took so far, on average; 0 before the first.
+    problem : str
+        What went wrong, in words; empty where nothing did.
+    """
+
+    name = "judging"
+
+    def __init__(self, bench: Workbench) -> None:
+        super().__init__()
+        self._bench, self.seconds = bench, 0.0
+        self._policies = bench.unjudged
+        self.of = REFITS * len(self._policies)
+
+    def _work(self) -> None:
+        start = time.perf_counter()
+
+        def step() -> None:
+            self.done += 1
+            self.seconds = (time.perf_counter() - start) / self.done
+            if self.done % REFITS:  # a policy whose last refit is run keeps them
+                self._go_on()
             self._tell()
 
-        def run() -> None:
-            try:
-                self.found = bench.better(
-                    improve, changes=changes, top=top, told=told, stop=self._halt.is_set
-                )
-            except Stopped:
-                self.problem = "Stopped; nothing was changed."
-            except PolicyError as error:
-                self.problem = one_sentence(error)
-            except Exception as error:  # in the background nobody else would hear of it
-                self.problem = f"The search failed ({type(error).__name__}: {error})."
-            finally:
-                self._over.set()
-                self._tell()
+        bench = self._bench
+        try:
+            for policy in self._policies:
+                self._go_on()
+                # on halves of the people, which nobody else reads
+                bench.lab.run_refits(policy, REFITS, step=step, turn=bench.turn)
+        finally:
+            bench.take_refits()
 
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=run, name="nearest better", daemon=True)
-
-    @property
-    def running(self) -> bool:
-        """Whether it still runs."""
-        return not self._over.is_set()
-
-    def watch(self, told: Callable[[Search], None]) -> Search:
-        """Call `told(search)` at each step."""
-        self._watchers.append(told)
-        return self
-
-    def start(self) -> Search:
-        """Begin."""
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """End it before its next evaluation."""
-        self._halt.set()
-
-    def wait(self, seconds: float | None = None) -> Search:
-        """Wait for the end."""
-        self._thread.join(seconds)
-        return self
-
-    def _tell(self) -> None:
-        for told in self._watchers:
-            told(self)
+    def _go_on(self) -> None:
+        if self._halt.is_set():
+            raise Stopped(f"Stopped after {self.done} of {self.of} refits.")
 
 
 # ------------------------------------------------------------------------ helpers
@@ -810,17 +918,27 @@ def card_html(bench: Workbench) -> str:
                 f"{dimension}</th></tr>{lines}</tbody>"
             )
     misses = "".join(f"<li>{_text(miss.text)}</li>" for miss in bench.card.misses)
+    readings = {move.reading for move in bench.moved} | {r["reading"] for r in against.values()}
+    hint = f'<p class="hint">{_HINT}</p>' if "needs refits" in readings else ""
     return (
         '<section class="eal-score eal-live" lang="en" aria-label="Scorecard">'
         f"<style>{_CSS}{_LIVE_CSS}</style>{_now_html(bench.moved)}"
         f'<p class="sum"><strong>Scorecard.</strong> {_text(bench.card.summary)}</p>'
         + (f"<p><strong>Bounds missed</strong></p><ul>{misses}</ul>" if misses else "")
+        + hint
         + '<div class="box" role="region" tabindex="0" aria-label="Measures"><table>'
         f"<thead><tr>{head}</tr></thead>{''.join(bodies)}</table></div>"
         "<p><small>Each bar has its own scale and contains zero: thick, the interval; round, the "
-        "value; cross, the truth where this world knows it; dashed, a bound. Results of the "
-        "tests named in the exported card, no verdict.</small></p></section>"
+        "value; cross, the truth where this world knows it; dashed, a bound. An interval is over "
+        "people drawn again; one with refits also counts chance in learning and choosing. Results "
+        "of the tests named in the exported card, no verdict.</small></p></section>"
     )
+
+
+_HINT = (
+    "<strong>Unclear without refits:</strong> more people alone would not tell. What is learned, "
+    "and so who is chosen, also varies by chance. Press <em>Judge with refits</em> to count that."
+)
 
 
 _ORDER = ("worse", "better", "", "needs refits", "cannot tell", "same")
@@ -857,10 +975,9 @@ def _live_row(
     if measure.value is None:
         cells.append(f'<td class="lack"><small>{_text(measure.needs)}</small></td>')
     else:
-        truth = ""
-        if measure.truth is not None:
-            truth = f"<small>truth {_text(_number(measure.truth, measure.unit))}</small>"
-        cells.append(f'<td class="num">{_text(measure.shown)}{_bar(measure)}{truth}</td>')
+        over = f"<small>{_text(measure.shown_refits)}</small>" if measure.shown_refits else ""
+        truth = f"<small>{_text(_told_truth(measure))}</small>"
+        cells.append(f'<td class="num">{_text(measure.shown)}{over}{_bar(measure)}{truth}</td>')
     if bounds:
         gap = ' class="gap"' if measure.misses else ""
         cells.append(f"<td{gap}>{'<br>'.join(_text(line) for line in _held(measure))}</td>")
@@ -878,6 +995,15 @@ def _live_row(
     return f"<tr{' class=moved' if move is not None else ''}>{''.join(cells)}</tr>"
 
 
+def _told_truth(measure: Measure) -> str:
+    known = measure.truth is not None and not measure.only_here
+    return f"truth {measure.shown_truth}" if known else measure.shown_truth
+
+
+def _plain_reading(reading: str) -> str:
+    return "unclear without refits" if reading == "needs refits" else reading
+
+
 def _against(measure: Measure, row: Mapping[str, Any] | None) -> str:
     if row is None or row["difference"] != row["difference"]:
         return ""
@@ -886,7 +1012,9 @@ def _against(measure: Measure, row: Mapping[str, Any] | None) -> str:
     unit = _POINTS if _is_share(measure.unit) else measure.unit
     text = _with_interval(row["difference"], _none(row["low"]), _none(row["high"]), unit, sign=True)
     sign = "\u25b2 " if row["difference"] > 0 else "\u25bc " if row["difference"] < 0 else ""
-    reading = f"<br><small>{_text(row['reading'])}</small>" if row["reading"] else ""
+    over = ", over refits" if row["refits"] else ""
+    reading = _plain_reading(row["reading"])
+    reading = f"<br><small>{_text(reading + over)}</small>" if reading else ""
     return f"<strong>{sign}{_text(text)}</strong>{reading}"
 
 
@@ -911,8 +1039,8 @@ border:0}.sheet tbody{break-inside:avoid;border-bottom:.2mm solid #ccc}
 .sheet .lack{padding:.25mm .8mm}.sheet li,.sheet .lack p{break-inside:avoid}}
 """
 _SHEET_NOTE = (
-    "Bars: each on its own scale, which holds zero; thick, the interval; round, the value; cross, "
-    "the truth where it is known; dashed, a bound. What each measure means and rests on stands on "
+    "Bars: each on its own scale, which holds zero; thick, the interval over people; round, the "
+    "value; cross, the truth where it is known; dashed, a bound. What each measure means and rests on stands on "
     "the page on screen. Results of tests on the data named above, no verdict."
 )
 _ABOUT = {
@@ -920,6 +1048,7 @@ _ABOUT = {
     "n": "people",
     "seed": "seed of the evaluation",
     "n_boot": "resamples",
+    "refits": "refits",
     "experiment": "Warning",
 }
 
@@ -1002,9 +1131,8 @@ def _sheet_row(measure: Measure) -> str:
     if measure.value is None:
         value = f"<i>{_text(measure.needs)}</i>"
     else:
-        value = f"{_text(measure.shown)}<br>{_bar(measure)}"
-        if measure.truth is not None:
-            value += f" truth {_text(_number(measure.truth, measure.unit))}"
+        lines = map(_text, filter(None, (measure.shown, measure.shown_refits)))
+        value = f"{'<br>'.join(lines)}<br>{_bar(measure)} {_text(_told_truth(measure))}"
     return f'<tbody><tr><th scope="row">{name}{unit}</th><td>{value}</td></tr>{held}</tbody>'
 
 
@@ -1096,6 +1224,7 @@ def to_notebook(
     # whoever runs the notebook runs this text: every value goes in as a literal, or not at all
     n, world_seed = (_whole(name, world.get(name)) for name in ("n", "seed"))
     n_boot, seed = (_whole(name, about[name]) for name in ("n_boot", "seed"))
+    refit = f", refit={_whole('refits', about['refits'])}" if "refits" in about else ""
     version = re.sub(r"[^0-9A-Za-z.+-]", "", str(about["version"]))[:40]
     expected = {measure.key: measure.value for measure in scorecard.measures}
     values = "".join(f"    {json.dumps(k)}: {_literal(v)},\n" for k, v in expected.items())
@@ -1133,7 +1262,7 @@ def to_notebook(
             "code",
             "evaluate",
             f"world = make_world({n}, seed={world_seed}{config})\n"
-            f"card = evaluate(policy, world, n_boot={n_boot}, seed={seed})",
+            f"card = evaluate(policy, world, n_boot={n_boot}, seed={seed}{refit})",
         ),
     ]
     if rules is not None:

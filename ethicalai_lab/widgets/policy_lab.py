@@ -13,7 +13,7 @@ from ethicalai_lab.widgets.base import WidgetError, view_of
 
 if TYPE_CHECKING:
     from ethicalai_lab.policy import Policy, PolicyLab, Preset
-    from ethicalai_lab.policy.workbench import Search, Workbench
+    from ethicalai_lab.policy.workbench import Judging, Search, Workbench
     from ethicalai_lab.world import World
 
 __all__ = ["TITLES", "PolicyLabWidget", "policy_lab"]
@@ -152,17 +152,9 @@ class PolicyLabWidget:
         """Decide a field as its control does; return the refusal, empty where there is none."""
         if path not in sections.FIELDS:
             raise WidgetError(f"there is no field {path!r} in a policy")
-        refusal = ""
-        try:
-            self.bench.decide(path, value)
-        except InputError as error:
-            from ethicalai_lab.policy.workbench import one_sentence
-
-            refusal = one_sentence(error)
-        if self._view is not None:
-            self._shown()
-            if path in self.fields:
-                self.fields[path].say(refusal)
+        refusal = self.act(lambda: self.bench.decide(path, value))
+        if self._view is not None and path in self.fields:
+            self.fields[path].say(refusal)
         return refusal
 
     def act(self, do: Callable[[], None]) -> str:
@@ -170,11 +162,12 @@ class PolicyLabWidget:
         from ethicalai_lab.policy.workbench import one_sentence
 
         refusal = ""
-        try:
-            do()
-        except (InputError, OSError) as error:
-            refusal = one_sentence(error)
-        self._shown()
+        with self.bench.turn:  # refits that are done by now wait until this is shown
+            try:
+                do()
+            except (InputError, OSError) as error:
+                refusal = one_sentence(error)
+            self._shown()
         return refusal
 
     # -- building ---------------------------------------------------------------
@@ -281,10 +274,21 @@ class PolicyLabWidget:
         }
         self.pin = button("Pin as A", "Compare later policies with this one", self._pin)
         self.unpin = button("Unpin A", "Stop comparing", self._unpin)
+        self.judge = button(
+            "Judge with refits", "Learn and choose anew, to count that chance, too", self._judge
+        )
+        self.no_judge = button("Stop refits", "End the refits", self._halt_refits)
+        self.refits = w.IntProgress(
+            value=0, max=1, description="Refits", layout=lay(width="16em", max_width="100%")
+        )
+        self.judge_said = w.HTML(layout=lay(flex="1 1 20em", min_width="0"))
+        self.judging = row(self.judge, self.judge_said)
+        self._judging: Judging | None = None
         self.bar = w.VBox(
             [
                 row(self.undo, self.redo, self.reset, self.pin, self.unpin),
                 row(w.HTML("Presets, to measure from:"), *self.presets.values()),
+                self.judging,
             ],
             layout=lay(width="auto", min_width="0"),
         )
@@ -360,8 +364,6 @@ class PolicyLabWidget:
         """Bring every control, the card and the summary in line with the policy."""
         if self._view is None:
             return
-        from ethicalai_lab.policy.workbench import card_html
-
         self._quiet = True
         try:
             for field in self.fields.values():
@@ -372,17 +374,27 @@ class PolicyLabWidget:
         self.redo.disabled = not self.bench.can_redo
         self.unpin.disabled = self.bench.pinned is None
         self.no_rules.disabled = self.bench.rules is None
+        self._show_card()
+
+    def _show_card(self) -> None:
+        """Show the card, what is said of it and of its refits; the controls stay as they are."""
+        from ethicalai_lab.policy.workbench import card_html
+
         self.card.value = card_html(self.bench)
         self.status.value = self._summary()
+        if self._judging is None or not self._judging.running:
+            self._offer_refits()
 
     def _summary(self) -> str:
         bench = self.bench
         better = [m for m in bench.moved if m.reading == "better"]
         worse = [m for m in bench.moved if m.reading == "worse"]
-        rest = len(bench.moved) - len(better) - len(worse)
+        unclear = [m for m in bench.moved if m.reading == "needs refits"]
+        rest = len(bench.moved) - len(better) - len(worse) - len(unclear)
+        waiting = f"{len(unclear)} unclear without refits, " if unclear else ""
         counts = (
             f"{len(bench.moved)} measure{'s' if len(bench.moved) > 1 else ''} moved: "
-            f"{len(better)} better, {len(worse)} worse, "
+            f"{len(better)} better, {len(worse)} worse, {waiting}"
             f"{rest} neither."
             if bench.moved
             else "No measure moved."
@@ -439,6 +451,49 @@ class PolicyLabWidget:
     def _to_notebook(self) -> None:
         name = self.notebook_file.value
         self._file(lambda: self.bench.export_notebook(name, overwrite=True), f"Wrote {name}.")
+
+    def _judge(self) -> None:
+        if self._judging is not None and self._judging.running:
+            return
+        self._judging = self.bench.judge()
+        self.judging.children = (self.judge, self.no_judge, self.refits, self.judge_said)
+        self._judging.watch(self._refitted)
+        self._refitted(self._judging)
+        self._judging.start()
+
+    def _halt_refits(self) -> None:
+        if self._judging is not None:
+            self._judging.stop()
+
+    def _refitted(self, judging: Judging) -> None:
+        """Show how far the refits are, and the card with them at the end."""
+        if judging.running:
+            self.judge.disabled = True
+            self.refits.max, self.refits.value = judging.of, judging.done
+            left = judging.seconds * (judging.of - judging.done)
+            about = f", about {left:.0f} s left" if judging.done else ""
+            self.judge_said.value = _told(f"{judging.done} of {judging.of} refits{about}.")
+            return
+        with self.bench.turn:
+            self._show_card()
+
+    def _offer_refits(self) -> None:
+        """Say what refits are for and cost, or that they are in."""
+        from ethicalai_lab.policy.workbench import REFITS
+
+        ended, waiting = self._judging, len(self.bench.unjudged)
+        self.judge.disabled = not waiting
+        self.judging.children = (self.judge, self.judge_said)
+        if not waiting:
+            self.judge_said.value = _told(f"The card and its verdicts count {REFITS} refits.")
+            return
+        seconds = 0.0 if ended is None else ended.seconds
+        cost = f"about {seconds * REFITS * waiting:.0f} s here" if seconds else "some seconds"
+        also = "" if ended is None else f"{ended.problem} "
+        self.judge_said.value = _told(
+            f"{also}Learns and chooses anew on {REFITS} random halves of the people, so that "
+            f"verdicts count that chance, too: {waiting * REFITS} refits, {cost}."
+        )
 
     def _find(self) -> None:
         import ipywidgets as w

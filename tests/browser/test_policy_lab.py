@@ -152,6 +152,43 @@ def _shots(page, name):
         page.shot(f"policy-lab-{name}-{i}")
 
 
+def _refits(page, name):
+    """Judge two policies with refits by the keyboard, with changes made while they run."""
+    lab = page.page.locator(".eal-lab")
+    card = lab.locator(".eal-live")
+    judge = lab.get_by_role("button", name="Judge with refits", exact=True)
+    lab.get_by_role("button", name="average practice", exact=True).press("Enter")
+    _status(page, "Preset average practice")
+    lab.get_by_role("button", name="Pin as A").press("Enter")
+    card.get_by_text("difference to A (interval)").wait_for()
+    lab.get_by_role("button", name="consent first", exact=True).press("Enter")
+    _status(page, "Preset consent first")
+    card.get_by_text("unclear without refits").first.wait_for()
+    page.shot(f"policy-lab-refits-{name}-before", lab)
+    judge.press("Enter")
+    stop = lab.get_by_role("button", name="Stop refits")
+    stop.press("Enter")
+    _status(page, "Stopped after ")
+    assert stop.count() == 0
+    judge.press("Enter")
+    _status(page, "s left.")
+    page.shot(f"policy-lab-refits-{name}-while", lab)
+    lab.get_by_role("button", name="Undo", exact=True).press("Enter")
+    _status(page, "Undone: Preset consent first")
+    lab.get_by_role("button", name="Redo", exact=True).press("Enter")
+    _status(page, "Done again: Preset consent first")
+    _status(page, "The card and its verdicts count 40 refits.", timeout=300_000)
+    assert judge.is_disabled()
+    assert card.get_by_text("unclear without refits").count() == 0
+    assert card.get_by_text(re.compile("^with refits ")).count() > 3
+    assert card.get_by_text("over refits").count() > 0
+    page.shot(f"policy-lab-refits-{name}-after", lab)
+    lab.get_by_role("button", name="Reset", exact=True).press("Enter")
+    _status(page, "Learns and chooses anew on 40 random halves")
+    assert card.get_by_text(re.compile("^with refits ")).count() == 0
+    lab.get_by_role("button", name="Unpin A").press("Enter")
+
+
 def test_in_jupyterlab(page):
     (page.server.folder / NAME).write_text(json.dumps(_notebook()), encoding="utf-8")
     saved = page.server.work / "my_policy.yaml"
@@ -178,10 +215,12 @@ def test_as_a_page_of_its_own(page, served):
     _slider_and_undo(page)
     _choose_by_keyboard(page)
     _files(page, served.work)
+    _refits(page, "light")
     _shots(page, "served")
     page.page.goto(f"{served.url}&theme=dark")
     page.page.locator(".eal-live").wait_for(timeout=240_000)
     assert page.page.locator("body[data-jp-theme-light=false]").count() == 1
+    _refits(page, "dark")
     _shots(page, "served-dark")
     assert page.outside == []
     assert page.failed == []

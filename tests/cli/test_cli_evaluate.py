@@ -94,6 +94,34 @@ def test_json_alone_on_standard_output(capsys, files):
     assert card["value.share_contacted"].set_by == "the ethics board"
 
 
+def test_refits_are_printed_and_written(capsys, files, world):
+    options = ("--n-boot", "20", "--json", "card.json", "--html", "card.html", "--refit")
+    code, out, err = main(capsys, "evaluate", "p.yaml", "--world", world, *options, "10")
+    assert (code, err) == (0, "")
+    assert "10 refits" in out.splitlines()[1]
+    card = Scorecard.from_json(files / "card.json")
+    assert card.about["refits"] == 10
+    wide = [m for m in card.measures if m.shown_refits]
+    assert "fairness.selection_gap_gender" in [m.key for m in wide]
+    page = (files / "card.html").read_text("utf-8")
+    lines = out.splitlines()
+    for measure in wide:
+        at = next(i for i, line in enumerate(lines) if line.startswith(f"  {measure.measure} "))
+        assert lines[at + 1].strip() == measure.shown_refits
+        # below the value
+        assert lines[at].index(measure.shown) == lines[at + 1].index(measure.shown_refits)
+        assert measure.shown_refits in page
+
+
+def test_forty_refits_where_no_number_is_given_and_none_unless_asked(capsys, files):
+    code, out, _ = main(capsys, "evaluate", "p.yaml", *OWN, "--json", "-", "--refit")
+    card = Scorecard.from_json(out)
+    assert (code, card.about["refits"]) == (0, 40)
+    assert any(measure.refits is not None for measure in card.measures)
+    code, out, _ = main(capsys, "evaluate", "p.yaml", *OWN, "--json", "-")
+    assert (code, "refits" in out) == (0, False)
+
+
 def test_each_missed_rule_is_named_with_value_limit_and_who_set_it(capsys, files):
     code, out, err = main(capsys, "evaluate", "p.yaml", *OWN, "--fail-under", "rules.yaml")
     assert (code, err) == (1, "")
@@ -174,6 +202,10 @@ def test_without_world_or_table_twenty_thousand_customers_are_drawn(capsys, file
         (["p.yaml", *OWN, "--json", "x", "--html", "./x"], "./x would replace x"),
         (["p.yaml", *OWN[:4], "--n-boot", "-1"], "a whole number from 0 to 10000 is"),
         (["p.yaml", *OWN, "--seed", "one"], "a whole number from 0"),
+        (["p.yaml", *OWN, "--refit", "9"], '--refit: "9" is not accepted, a whole number from 10'),
+        (["p.yaml", *OWN, "--refit", "1001"], "a whole number from 10 to 1000 is"),
+        (["p.yaml", *OWN, "--refit", "some"], '--refit: "some" is not accepted'),
+        (["--refit", "p.yaml", *OWN], '--refit: "p.yaml" is not accepted'),
         ([], "the following arguments are required: POLICY"),
     ],
 )
@@ -247,7 +279,13 @@ def test_progress_is_told_to_a_person(capsys, files, monkeypatch):
     assert code == 0
     assert "reading mails.csv ..." in err
     assert "evaluating p.yaml ..." in err
+    assert "refits" not in err
     assert " ..." not in out
+    code, out, err = main(capsys, "evaluate", "p.yaml", *OWN, "--refit", "10")
+    assert code == 0
+    assert "refits: " in err
+    assert "/10 [" in err
+    assert "0/10 [" not in out
 
 
 def test_the_printed_page_and_an_experiment_in_doubt(capsys, files):

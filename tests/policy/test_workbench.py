@@ -26,6 +26,7 @@ from ethicalai_lab.policy import (
     sections,
 )
 from ethicalai_lab.policy.workbench import (
+    REFITS,
     FileClash,
     Workbench,
     card_html,
@@ -425,11 +426,13 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("field", ["n_boot", "seed", "version", "world", "n", "knob", "value"])
+@pytest.mark.parametrize(
+    "field", ["n_boot", "seed", "refits", "version", "world", "n", "knob", "value"]
+)
 def test_no_text_of_a_card_becomes_code_of_a_notebook(lab, bench, text, field):
     recipe = world_recipe(lab.world)
     card = bench.card
-    if field in ("n_boot", "seed", "version", "world"):
+    if field in ("n_boot", "seed", "refits", "version", "world"):
         card = Scorecard.from_json(card.to_json())  # as somebody else's file would bring it
         card = replace(card, about={**card.about, field: text})
     elif field == "n":
@@ -437,7 +440,7 @@ def test_no_text_of_a_card_becomes_code_of_a_notebook(lab, bench, text, field):
     else:
         name = text if field == "knob" else "privacy_concern"
         recipe["config"] = {name: text}
-    if field in ("n_boot", "seed", "n", "knob"):
+    if field in ("n_boot", "seed", "refits", "n", "knob"):
         with pytest.raises(PolicyError) as caught:
             to_notebook(card.policy, recipe, card)
         assert "\n" not in str(caught.value)
@@ -578,6 +581,162 @@ def test_a_search_can_be_stopped_and_leaves_the_policy_alone(bench):
 def test_a_search_for_what_has_no_number_says_so(bench):
     search = bench.search("consent.unmeant_consent").start().wait(60)
     assert "needs at least one" in search.problem
+
+
+# -- judging with refits -------------------------------------------------------------------
+
+
+@pytest.fixture
+def forgetful(lab):
+    """A lab that knows no refits yet."""
+    return PolicyLab(lab.world, n_boot=60)
+
+
+@pytest.fixture
+def judged(forgetful):
+    """Two policies that learn, one pinned as A, judged."""
+    bench = Workbench(forgetful, preset("average_practice"))
+    bench.pin()
+    bench.use(preset("fairness_first"), "Preset.")
+    judging = bench.judge().start().wait(300)
+    assert (judging.problem, judging.done, judging.of) == ("", 2 * REFITS, 2 * REFITS)
+    return bench
+
+
+def _has_refits(card):
+    """Tell whether what is learned has its refits: on all of it, or on none."""
+    found = {m.refits is not None for m in card.measures if m.learned and m.value is not None}
+    assert len(found) == 1
+    return found.pop()
+
+
+def _wide(card):
+    found = [m for m in card.measures if m.shown_refits]
+    assert found
+    return found
+
+
+def _no_refit_may_run(lab, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a refit was run")
+
+    monkeypatch.setattr(lab, "_refits", refuse)
+
+
+def test_refits_give_the_card_and_its_verdicts_the_wider_intervals(judged, lab):
+    a, now = (lab.evaluate(preset(n), refit=REFITS) for n in ("average_practice", "fairness_first"))
+    for measure in judged.card.measures:
+        assert (measure.refit_low, measure.refit_high) == (
+            now[measure.key].refit_low,
+            now[measure.key].refit_high,
+        )
+    expected = compare_scorecards(a, now, names=("A", "now")).table
+    assert judged.comparison().table.equals(expected)
+    assert expected["refits"].any()
+    readings = {f"{r.dimension}.{r.measure}": r.reading for r in expected.itertuples()}
+    for move in judged.moved:
+        if move.up is not None:
+            assert move.reading == readings[move.key]
+    assert judged.unjudged == []
+    page = card_html(judged)
+    for measure in _wide(judged.card):
+        assert measure.shown_refits in page
+    assert ", over refits" in page
+
+
+def test_a_change_runs_no_refits_and_what_they_told_comes_back_with_the_policy(judged, monkeypatch):
+    _no_refit_may_run(judged.lab, monkeypatch)
+    with_refits = card_html(judged)
+    judged.decide("personalization.share", 0.11)
+    assert not _has_refits(judged.card)
+    assert [p["personalization.share"] for p in judged.unjudged] == [0.11]
+    judged.undo()
+    assert _has_refits(judged.card)
+    judged.undo()
+    assert judged.policy == preset("average_practice")
+    judged.redo()
+    assert card_html(judged) == with_refits
+    # what is not learned from leaves the refits in force
+    judged.decide("log.kind", "plain_file")
+    assert _has_refits(judged.card)
+
+
+def test_what_waits_for_refits_is_said_in_plain_words_with_the_way_to_them(forgetful):
+    bench = Workbench(forgetful, preset("average_practice"))
+    bench.pin()
+    bench.use(preset("privacy_first"), "Preset.")
+    waiting = [move for move in bench.moved if move.reading == "needs refits"]
+    assert waiting
+    page = card_html(bench)
+    assert page.count("unclear without refits") >= 2 * len(waiting)  # in the list, and beside A
+    assert "Press <em>Judge with refits</em>" in page
+    bench.judge().start().wait(300)
+    page = card_html(bench)
+    assert "unclear without refits" not in page
+    assert "Press <em>" not in page
+
+
+def test_refits_can_be_stopped_and_only_whole_ones_count(forgetful):
+    bench = Workbench(forgetful, preset("average_practice"))
+    bench.use(preset("fairness_first"), "Preset.")
+    before = bench.policy
+    judging = bench.judge()
+    judging.watch(lambda j: j.stop() if j.done >= REFITS + 3 else None).start().wait(300)
+    assert not judging.running
+    assert judging.problem == f"Stopped after {judging.done} of {2 * REFITS} refits."
+    assert REFITS < judging.done < 2 * REFITS
+    assert bench.policy is before
+    assert _has_refits(bench.card), "the first policy's are all there"
+    assert bench.unjudged == [preset("average_practice")]
+
+
+def test_what_is_done_while_refits_run_stays_done(forgetful):
+    bench = Workbench(forgetful, preset("fairness_first"))
+    judging = bench.judge()
+
+    def meddle(task):
+        if task.done == 5 and task.running:
+            bench.decide("personalization.share", 0.11)
+            bench.pin()
+
+    judging.watch(meddle).start().wait(300)
+    assert judging.problem == ""
+    assert bench.policy["personalization.share"] == 0.11
+    assert bench.pinned.policy == bench.policy
+    assert not _has_refits(bench.card)
+    bench.undo()
+    assert bench.policy == preset("fairness_first")
+    assert _has_refits(bench.card)
+
+
+def test_rules_stay_when_refits_come_in(forgetful, tmp_path):
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES, encoding="utf-8")
+    bench = Workbench(forgetful, preset("fairness_first"))
+    bench.load_rules(file)
+    misses = [miss.measure for miss in bench.card.misses]
+    bench.judge().start().wait(300)
+    assert [miss.measure for miss in bench.card.misses] == misses != []
+
+
+def test_exports_hold_the_refits(judged, tmp_path):
+    judged.export_card(tmp_path / "card.html")
+    page = (tmp_path / "card.html").read_text(encoding="utf-8")
+    for measure in _wide(judged.card):
+        assert page.count(measure.shown_refits) >= 2  # on screen, and on paper
+    sheet = page[page.index('<section class="eal-score sheet"') :]
+    assert f"refits: {REFITS}" in sheet
+    assert "known only here" in sheet
+    judged.export_notebook(tmp_path / "card.ipynb")
+    notebook = nbformat.read(tmp_path / "card.ipynb", as_version=4)
+    source = next(c.source for c in notebook.cells if c["id"] == "evaluate")
+    assert source.endswith(f"n_boot=60, seed=0, refit={REFITS})")
+
+
+def test_what_only_this_world_knows_has_no_cross_to_be_tested_by(bench):
+    page = card_html(bench)
+    known = [m for m in bench.card.measures if m.only_here and m.value is not None]
+    assert page.count("<small>known only here</small>") == len(known) > 0
 
 
 # -- what controls need ----------------------------------------------------------------------
