@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REFITS",
+    "UNCLEAR",
     "FileClash",
     "Judging",
     "Move",
@@ -74,6 +75,8 @@ __all__ = [
 
 #: Refits that a policy on the page is judged with.
 REFITS = 40
+#: What the page calls the reading "needs refits".
+UNCLEAR = "unclear without refits"
 _TOGETHER = 1.0  # seconds: a slider being dragged makes one step to undo, not forty
 
 
@@ -918,14 +921,11 @@ def card_html(bench: Workbench) -> str:
                 f"{dimension}</th></tr>{lines}</tbody>"
             )
     misses = "".join(f"<li>{_text(miss.text)}</li>" for miss in bench.card.misses)
-    readings = {move.reading for move in bench.moved} | {r["reading"] for r in against.values()}
-    hint = f'<p class="hint">{_HINT}</p>' if "needs refits" in readings else ""
     return (
         '<section class="eal-score eal-live" lang="en" aria-label="Scorecard">'
         f"<style>{_CSS}{_LIVE_CSS}</style>{_now_html(bench.moved)}"
         f'<p class="sum"><strong>Scorecard.</strong> {_text(bench.card.summary)}</p>'
         + (f"<p><strong>Bounds missed</strong></p><ul>{misses}</ul>" if misses else "")
-        + hint
         + '<div class="box" role="region" tabindex="0" aria-label="Measures"><table>'
         f"<thead><tr>{head}</tr></thead>{''.join(bodies)}</table></div>"
         "<p><small>Each bar has its own scale and contains zero: thick, the interval; round, the "
@@ -933,12 +933,6 @@ def card_html(bench: Workbench) -> str:
         "people drawn again; one with refits also counts chance in learning and choosing. Results "
         "of the tests named in the exported card, no verdict.</small></p></section>"
     )
-
-
-_HINT = (
-    "<strong>Unclear without refits:</strong> more people alone would not tell. What is learned, "
-    "and so who is chosen, also varies by chance. Press <em>Judge with refits</em> to count that."
-)
 
 
 _ORDER = ("worse", "better", "", "needs refits", "cannot tell", "same")
@@ -975,7 +969,7 @@ def _live_row(
     if measure.value is None:
         cells.append(f'<td class="lack"><small>{_text(measure.needs)}</small></td>')
     else:
-        over = f"<small>{_text(measure.shown_refits)}</small>" if measure.shown_refits else ""
+        over = f"<br><small>{_text(measure.shown_refits)}</small>" if measure.shown_refits else ""
         truth = f"<small>{_text(_told_truth(measure))}</small>"
         cells.append(f'<td class="num">{_text(measure.shown)}{over}{_bar(measure)}{truth}</td>')
     if bounds:
@@ -1001,7 +995,7 @@ def _told_truth(measure: Measure) -> str:
 
 
 def _plain_reading(reading: str) -> str:
-    return "unclear without refits" if reading == "needs refits" else reading
+    return UNCLEAR if reading == "needs refits" else reading
 
 
 def _against(measure: Measure, row: Mapping[str, Any] | None) -> str:

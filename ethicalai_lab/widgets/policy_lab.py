@@ -12,7 +12,7 @@ from ethicalai_lab.policy import sections
 from ethicalai_lab.widgets.base import WidgetError, view_of
 
 if TYPE_CHECKING:
-    from ethicalai_lab.policy import Policy, PolicyLab, Preset
+    from ethicalai_lab.policy import Comparison, Policy, PolicyLab, Preset
     from ethicalai_lab.policy.workbench import Judging, Search, Workbench
     from ethicalai_lab.world import World
 
@@ -279,7 +279,11 @@ class PolicyLabWidget:
         )
         self.no_judge = button("Stop refits", "End the refits", self._halt_refits)
         self.refits = w.IntProgress(
-            value=0, max=1, description="Refits", layout=lay(width="16em", max_width="100%")
+            value=0,
+            max=1,
+            description="Refits",
+            style={"description_width": "initial"},
+            layout=lay(width="16em", max_width="100%"),
         )
         self.judge_said = w.HTML(layout=lay(flex="1 1 20em", min_width="0"))
         self.judging = row(self.judge, self.judge_said)
@@ -381,17 +385,20 @@ class PolicyLabWidget:
         from ethicalai_lab.policy.workbench import card_html
 
         self.card.value = card_html(self.bench)
-        self.status.value = self._summary()
+        comparison = self.bench.comparison()
+        self.status.value = self._summary(comparison)
         if self._judging is None or not self._judging.running:
-            self._offer_refits()
+            self._offer_refits(comparison)
 
-    def _summary(self) -> str:
+    def _summary(self, comparison: Comparison | None) -> str:
+        from ethicalai_lab.policy.workbench import UNCLEAR
+
         bench = self.bench
         better = [m for m in bench.moved if m.reading == "better"]
         worse = [m for m in bench.moved if m.reading == "worse"]
         unclear = [m for m in bench.moved if m.reading == "needs refits"]
         rest = len(bench.moved) - len(better) - len(worse) - len(unclear)
-        waiting = f"{len(unclear)} unclear without refits, " if unclear else ""
+        waiting = f"{len(unclear)} {UNCLEAR}, " if unclear else ""
         counts = (
             f"{len(bench.moved)} measure{'s' if len(bench.moved) > 1 else ''} moved: "
             f"{len(better)} better, {len(worse)} worse, {waiting}"
@@ -402,9 +409,9 @@ class PolicyLabWidget:
         known = len(bench.lab.graph.stages) - len(bench.computed)
         stages = ", ".join(bench.computed).replace("_", " ") or "none"
         pinned = ""
-        if bench.pinned is not None:
-            comparison = bench.comparison()
-            pinned = f"<br>{html.escape(comparison.summary)}" if comparison is not None else ""
+        if comparison is not None:
+            said = comparison.summary.replace("needs refits", UNCLEAR)
+            pinned = f"<br>{html.escape(said)}"
         return (
             f'<div role="status" aria-live="polite"><strong>{html.escape(bench.said)}</strong> '
             f"{counts}{pinned}</div>"
@@ -477,22 +484,28 @@ class PolicyLabWidget:
         with self.bench.turn:
             self._show_card()
 
-    def _offer_refits(self) -> None:
+    def _offer_refits(self, comparison: Comparison | None) -> None:
         """Say what refits are for and cost, or that they are in."""
         from ethicalai_lab.policy.workbench import REFITS
 
-        ended, waiting = self._judging, len(self.bench.unjudged)
-        self.judge.disabled = not waiting
+        ended, lacking = self._judging, len(self.bench.unjudged)
+        self.judge.disabled = not lacking
         self.judging.children = (self.judge, self.judge_said)
-        if not waiting:
+        if not lacking:
             self.judge_said.value = _told(f"The card and its verdicts count {REFITS} refits.")
             return
-        seconds = 0.0 if ended is None else ended.seconds
-        cost = f"about {seconds * REFITS * waiting:.0f} s here" if seconds else "some seconds"
-        also = "" if ended is None else f"{ended.problem} "
+        unclear = {move.key for move in self.bench.moved if move.reading == "needs refits"}
+        if comparison is not None:
+            rows = comparison.table[comparison.table["reading"] == "needs refits"]
+            unclear |= set(rows["dimension"] + "." + rows["measure"])
+        many = f"{len(unclear)} verdicts wait" if len(unclear) != 1 else "1 verdict waits"
+        why = f"{many} for this: all" if unclear else "Verdicts then count chance in learning: all"
+        seconds = ended.seconds * REFITS * lacking if ended is not None else 0
+        cost = f"about {seconds:.0f} s" if seconds else "some seconds"
+        also = f"{ended.problem} " if ended is not None and ended.problem else ""
         self.judge_said.value = _told(
-            f"{also}Learns and chooses anew on {REFITS} random halves of the people, so that "
-            f"verdicts count that chance, too: {waiting * REFITS} refits, {cost}."
+            f"{also}{why} is learned and chosen anew on {REFITS} random halves of the people. "
+            f"{lacking * REFITS} refits, {cost}."
         )
 
     def _find(self) -> None:

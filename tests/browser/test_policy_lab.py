@@ -184,7 +184,7 @@ def _refits(page, name):
     assert card.get_by_text("over refits").count() > 0
     page.shot(f"policy-lab-refits-{name}-after", lab)
     lab.get_by_role("button", name="Reset", exact=True).press("Enter")
-    _status(page, "Learns and chooses anew on 40 random halves")
+    _status(page, "anew on 40 random halves")
     assert card.get_by_text(re.compile("^with refits ")).count() == 0
     lab.get_by_role("button", name="Unpin A").press("Enter")
 

@@ -373,3 +373,30 @@ def test_world_and_lab_must_belong_together(lab):
         policy_lab(make_world(200, seed=1), lab=lab)
     with pytest.raises(WidgetError, match="no field"):
         policy_lab(lab=lab, policy=Policy()).set("nowhere", 1)
+
+
+def test_the_page_says_what_waits_for_refits_and_the_button_brings_them(lab, tmp_path):
+    here = PolicyLab(lab.world, n_boot=40)
+    page = policy_lab(lab=here, policy=preset("average_practice"), path=tmp_path / "p.yaml")
+    page.widget()
+    assert "40 refits, some seconds." in page.judge_said.value
+    page.pin.click()
+    page.presets["privacy_first"].click()
+    waiting = {m.key for m in page.bench.moved if m.reading == "needs refits"}
+    assert waiting
+    verdicts = "verdict waits" if len(waiting) == 1 else "verdicts wait"
+    assert f"{len(waiting)} {verdicts} for this: all is learned" in page.judge_said.value
+    assert " 80 refits, " in page.judge_said.value
+    assert f"{len(waiting)} unclear without refits" in page.status.value
+    assert "needs refits" not in page.card.value + page.status.value
+    page.judge.click()
+    page._judging.wait(300)
+    assert "The card and its verdicts count 40 refits." in page.judge_said.value
+    assert page.judge.disabled
+    assert "unclear without refits" not in page.card.value
+    assert page.no_judge not in page.judging.children
+    page.undo.click()
+    assert page.judge.disabled, "what was run for A is known"
+    page.fields["personalization.share"].control.box.value = 0.11
+    assert not page.judge.disabled
+    assert "refits, about " in page.judge_said.value
