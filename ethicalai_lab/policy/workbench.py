@@ -1028,7 +1028,7 @@ background:var(--soft);break-after:avoid}.sheet h2:first-child{margin-top:0}.she
 .sheet table{margin:0}.sheet.eal-score th,.sheet.eal-score td{padding:.15mm .8mm;max-width:none;
 border:0}.sheet tbody{break-inside:avoid;border-bottom:.2mm solid #ccc}
 .sheet.eal-score th{font-weight:normal}.sheet.eal-score th b{display:block}
-.sheet.eal-score td{width:36mm}.sheet.eal-score .held{width:auto;padding-top:0}
+.sheet.eal-score td{width:41mm}.sheet.eal-score .held{width:auto;padding-top:0}
 .sheet.eal-score svg{display:inline-block;vertical-align:middle;width:18mm;height:2.6mm}.sheet ul{margin:0;padding-left:3mm}
 .sheet .lack{padding:.25mm .8mm}.sheet li,.sheet .lack p{break-inside:avoid}}
 """
