@@ -589,7 +589,7 @@ class _Task:
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def _work(self) -> None:
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does nothing")
 
     def _run(self) -> None:
         try:
