@@ -104,11 +104,11 @@ def foreign_imports(source):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module.split(".")[0])
-    ours = {"ethicalai_lab", "conftest", "lab", "__future__"}
+    ours = {"ethicalai_lab", "conftest", "lab", "tools", "__future__"}
     return names - sys.stdlib_module_names - ours
 
 
-@pytest.mark.parametrize("folder", ["ethicalai_lab", "tests"])
+@pytest.mark.parametrize("folder", ["ethicalai_lab", "tests", "tools"])
 def test_what_the_code_imports_is_declared(repo, pyproject, folder):
     """Nobody relies on a package that merely came along with another."""
     project = pyproject["project"]
@@ -132,6 +132,12 @@ CAME_ALONG = {
     *("IPython", "traitlets", "ipykernel", "jupyter_client", "nbclient", "nbconvert", "nbformat"),
     *("PIL", "cycler", "pydantic_core", "threadpoolctl"),
 }
+
+
+def test_only_the_package_is_installed(pyproject):
+    """Tests, benchmarks and authors' tools stay in the checkout."""
+    wheel = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["ethicalai_lab"]
 
 
 def test_no_copyleft_in_what_readers_install(pyproject):

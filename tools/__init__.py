@@ -1,0 +1,1 @@
+"""Tools for authors; they are not part of the package that is installed."""
