@@ -1240,8 +1240,11 @@ def to_notebook(
             "code",
             "setup",
             "import math\nfrom pathlib import Path\nfrom tempfile import TemporaryDirectory\n\n"
+            "import pandas as pd\n\n"
             f"from ethicalai_lab.world import {names}\n"
-            f"from ethicalai_lab.policy import Policy, {'Rules, ' if ruled else ''}evaluate",
+            f"from ethicalai_lab.policy import Policy, {'Rules, ' if ruled else ''}evaluate\n\n"
+            # pandas shows sixty rows, and leaves out the middle of a longer table
+            'pd.set_option("display.max_rows", None)',
         ),
         (
             "code",
