@@ -140,6 +140,82 @@ def test_what_is_allowed_passes(module, source):
     assert faults(source, module) == []
 
 
+# the drawing in docs/architecture.md
+
+
+def drawn_house(found):
+    """Return the house as mermaid: the floors, and an arrow from each part to what it imports.
+
+    `found` is {part: the parts it imports}. An arrow that longer ways already say is left out.
+    """
+
+    def reach(part):
+        seen, waiting = set(), [part]
+        while waiting:
+            more = found.get(waiting.pop(), set()) - seen
+            seen |= more
+            waiting += more
+        return seen
+
+    below = {part: reach(part) for part in found}
+
+    def told_already(part, other):
+        # what imports a part back is no way round: of two in a circle both keep their arrows
+        way = {between for between in found[part] if part not in below.get(between, ())}
+        return any(
+            other in below[between] and between not in below.get(other, ())
+            for between in way & set(found)
+        )
+
+    lines = ["flowchart TD"]
+    for level, parts in reversed(list(enumerate(FLOORS))):
+        here = sorted(parts & set(found))
+        if here:
+            lines += [f'  subgraph floor{level}["floor {level}"]']
+            lines += [f"    {part}" for part in here] + ["  end"]
+    lines += [
+        f"  {part} --> {other}"
+        for part in sorted(found)
+        for other in sorted(found[part])
+        if not told_already(part, other)
+    ]
+    return "\n".join(lines)
+
+
+def parts_imported(repo):
+    """Return {part: the other parts that it imports}, from the code."""
+    found = {}
+    for path, module, is_package in modules(repo):
+        own = module.split(".")[1] if "." in module else None
+        if own and own != "__main__":  # two lines that call cli
+            names = imports(path.read_text(encoding="utf-8"), module, is_package)
+            others = {n.split(".")[1] for _, n in names if n.startswith("ethicalai_lab.")}
+            found.setdefault(own, set()).update(others & ({*FLOOR, "plotting"} - {own}))
+    return found
+
+
+def test_the_house_is_drawn_as_it_stands(repo):
+    page = (repo / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (drawing,) = re.findall(r"```mermaid\n(.*?)\n```", page, re.DOTALL)
+    house = drawn_house(parts_imported(repo))
+    assert drawing == house, f"docs/architecture.md should hold this drawing:\n{house}"
+
+
+def test_a_new_import_changes_the_drawing():
+    found = {"policy": {"privacy"}, "privacy": {"core", "errors"}, "core": {"errors"}}
+    found["errors"] = set()
+    arrows = [line.strip() for line in drawn_house(found).splitlines() if "-->" in line]
+    assert arrows == ["core --> errors", "policy --> privacy", "privacy --> core"]
+    found["policy"] = {"privacy", "fairness"}
+    found["fairness"] = {"errors"}
+    assert "policy --> fairness" in drawn_house(found)
+    found["cli"] = {"widgets", "classroom"}
+    found |= {"widgets": {"classroom", "policy"}, "classroom": {"widgets", "policy"}}
+    circle = ["classroom --> policy", "classroom --> widgets", "cli --> classroom"]
+    circle += ["cli --> widgets", "widgets --> classroom", "widgets --> policy"]
+    assert [line for line in circle if line not in drawn_house(found)] == []
+
+
 def test_packages_import_nothing_heavy_at_the_top(repo):
     found = []
     for path, module, is_package in modules(repo):
