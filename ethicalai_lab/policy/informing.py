@@ -900,6 +900,7 @@ def hidden_use(ground: Ground, *, notices: Notices) -> Estimate:
     "share of later views and purchases",
     "up to 3,000 contacted people over the four weeks after the decision, simulated from "
     "world.truth.interests, each as active as in the four weeks before it",
+    learned=True,
 )
 def recommendation_interest(ground: Ground, *, recommending: Recommending) -> Estimate:
     """Share of what people look at and buy later that is in the category they were shown."""

@@ -278,7 +278,7 @@ def _profit(
 _SIX = "six simulated weeks with and without the campaign, the same chances for both"
 
 
-@gauge("value", "higher", "currency per customer in six weeks", _SIX)
+@gauge("value", "higher", "currency per customer in six weeks", _SIX, learned=True)
 def profit_added(ground: Ground, *, response: Response) -> Estimate:
     """Profit that the campaign adds: margin on spending, less contacts and unsubscribers.
 
@@ -287,13 +287,13 @@ def profit_added(ground: Ground, *, response: Response) -> Estimate:
     return Ratio(response.profit, truth=float(response.expected_profit.mean()))
 
 
-@gauge("value", "higher", "visits per customer in six weeks", _SIX)
+@gauge("value", "higher", "visits per customer in six weeks", _SIX, learned=True)
 def visits_added(ground: Ground, *, response: Response) -> Estimate:
     """Visits that the campaign adds."""
     return Ratio(response.added["visit"], truth=float(response.expected["visit"].mean()))
 
 
-@gauge("value", "lower", "share of contacted", _SIX)
+@gauge("value", "lower", "share of contacted", _SIX, learned=True)
 def unsubscribed(ground: Ground, *, response: Response, repair: Targeting) -> Estimate:
     """Share of the contacted who unsubscribe within six weeks."""
     contacted = repair.selected.astype(float)
