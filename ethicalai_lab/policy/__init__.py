@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ethicalai_lab.policy.coverage import coverage_table
     from ethicalai_lab.policy.errors import PolicyError
     from ethicalai_lab.policy.evaluation import PolicyLab, evaluate, evaluation_graph
     from ethicalai_lab.policy.frontier import (
@@ -49,6 +50,7 @@ _LAZY = {
     "Scorecard": "scorecard",
     "Sweep": "frontier",
     "compare_scorecards": "scorecard",
+    "coverage_table": "coverage",
     "evaluate": "evaluation",
     "evaluation_graph": "evaluation",
     "my_policy_path": "policy",
@@ -77,6 +79,7 @@ __all__ = [
     "Scorecard",
     "Sweep",
     "compare_scorecards",
+    "coverage_table",
     "evaluate",
     "evaluation_graph",
     "my_policy_path",
