@@ -278,7 +278,7 @@ def _profit(
 _SIX = "six simulated weeks with and without the campaign, the same chances for both"
 
 
-@gauge("value", "higher", "currency per customer in six weeks", _SIX, learned=True)
+@gauge("value", "higher", "currency per customer in six weeks", _SIX)
 def profit_added(ground: Ground, *, response: Response) -> Estimate:
     """Profit that the campaign adds: margin on spending, less contacts and unsubscribers.
 

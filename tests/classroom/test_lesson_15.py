@@ -113,9 +113,9 @@ def test_consent_first_left_addresses_and_its_profit_cannot_be_told_apart(world)
     assert facts["answer"] < 0.9 * facts["independent"] < facts["worst"]
 
 
-def test_of_five_lines_that_wait_for_refits_three_stay(world):
+def test_of_six_lines_that_wait_for_refits_four_stay(world):
     waiting = lesson._pair(world, "consent_first").query("reading == 'needs refits'")
-    assert len(waiting) == 5
+    assert len(waiting) == 6
     assert (waiting["low"] * waiting["high"] > 0).all()
     lab = lesson.lab_for(world)
     cards = [lab.evaluate(preset(name), refit=20) for name in (lesson.USUAL, "consent_first")]
@@ -123,6 +123,7 @@ def test_of_five_lines_that_wait_for_refits_three_stay(world):
     readings = table.set_index(table["dimension"] + "." + table["measure"])["reading"]
     assert readings[waiting.index].to_dict() == {
         "value.ranking_quality": "cannot tell",
+        "value.unsubscribed": "better",
         "value.contacted_in_vain": "better",
         "fairness.selection_gap_gender": "better",
         "fairness.selection_gap_ethnic_group": "better",
