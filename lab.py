@@ -2,11 +2,12 @@
 
 python lab.py [--no-browser] [--port N]   set up what is missing, then open JupyterLab
 python lab.py test [PYTEST OPTIONS]       run every test and lesson (or just what is asked for)
-python lab.py lock [--upgrade]            write requirements.lock anew from pyproject.toml
+python lab.py lock [--upgrade]            write both locks anew from pyproject.toml
 python lab.py VERB ...                    the same as `ethicalai-lab VERB ...`; try `--help`
 
 The first start makes the folder .venv beside this file and installs there exactly what
-requirements.lock names. Delete .venv to start afresh; nothing is installed anywhere else.
+requirements.lock names; the first `test` adds there what requirements-test.lock names.
+Delete .venv to start afresh; nothing is installed anywhere else.
 """
 
 import sys
@@ -31,8 +32,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-LOCK = ROOT / "requirements.lock"
+LOCK = ROOT / "requirements.lock"  # what the lab needs
+TEST_LOCK = ROOT / "requirements-test.lock"  # what its tests need besides
 STAMP = VENV / "lab-stamp"  # written last: without it, or with another content, .venv is remade
+TEST_STAMP = VENV / "lab-stamp-test"  # the same for what the tests add
 RUNTIME = ROOT / "runtime"  # what runs now; only its owner may look inside
 BEFORE = ROOT / ".venv-before"  # the earlier set-up, kept until a new one is complete
 FIRST_LESSON = "00_start_here.ipynb"
@@ -52,14 +55,14 @@ ADVICE = [
     ),
     (
         r"do not match the hashes|hash mismatch",
-        "A package that arrived is not the one in requirements.lock, and was not installed: "
+        "A package that arrived is not the one that the lock names, and was not installed: "
         f"use a network that does not alter downloads, {AGAIN}",
     ),
     (
         r"connection (broken|refused|reset|error|timed)|failed to (establish|fetch)|timed out|"
         r"(could not|cannot|tcp) connect|name resolution|getaddrinfo|dns error|unreachable|"
         r"error sending request|certificate|ssl error|from versions: none",
-        f"No network, and the first start needs one: connect to the internet, {AGAIN}",
+        f"No network, and the set-up needs one: connect to the internet, {AGAIN}",
     ),
 ]
 
@@ -89,14 +92,16 @@ def environment():
     return env
 
 
-def fingerprint():
+def fingerprint(*more):
     """Return what .venv depends on: the lock, the package's metadata and the folder's place."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    # less the settings of the tools: to change those must not cost anyone a set-up
+    # less the settings of the tools and the tests: to change those must not cost anyone a set-up
+    project.get("project", {}).get("optional-dependencies", {}).pop("test", None)
     package = [project.get("project"), project.get("build-system")]
     package.append(project.get("tool", {}).get("hatch"))
-    content = LOCK.read_bytes() + json.dumps([package, str(VENV)]).encode()
-    return hashlib.sha256(content).hexdigest()
+    content = [path.read_bytes() for path in (LOCK, *more)]
+    content.append(json.dumps([package, str(VENV)]).encode())
+    return hashlib.sha256(b"".join(content)).hexdigest()
 
 
 def is_set_up():
@@ -108,6 +113,14 @@ def is_set_up():
     except (OSError, ValueError):
         return False
     return wanted == fingerprint() and runs.stdout.strip() == version
+
+
+def can_test():
+    """Tell whether .venv has all that the tests add, for these locks."""
+    try:
+        return TEST_STAMP.read_text(encoding="utf-8") == fingerprint(TEST_LOCK)
+    except OSError:
+        return False
 
 
 def is_usable():
@@ -170,15 +183,28 @@ def step(*command):
     ) as process:
         for line in process.stdout:
             said.append(line)
-            if not line.startswith(" +"):  # the long list of what is now installed
+            if not line.startswith((" +", " ~", " -")):  # the long list of what changed
                 print("   ", line, end="", flush=True)
     return process.returncode == 0, "".join(said)
 
 
+def installers():
+    """Return how to call pip and uv; what they install is compiled afterwards."""
+    return (
+        [PYTHON, "-m", "pip", "install", "--progress-bar=off", "--no-compile"],
+        [PYTHON, "-m", "uv", "pip", "install", f"--python={PYTHON}"],
+    )
+
+
+def compile_all():
+    """Compile what is installed, less the packages' own tests (80 MB); the rest is made in use."""
+    skip = ["-x", r"[\\/]tests[\\/]"]
+    step(PYTHON, "-I", "-Wignore", "-m", "compileall", "-qq", "-j0", *skip, str(VENV / "lib"))
+
+
 def install():
     """Install the lock, by uv where it can be had (several times faster), else by pip."""
-    pip = [PYTHON, "-m", "pip", "install", "--progress-bar=off"]
-    uv = [PYTHON, "-m", "uv", "pip", "install", f"--python={PYTHON}", "--compile-bytecode"]
+    pip, uv = installers()
     locked = ["--require-hashes", "-r", str(LOCK)]
     itself = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
 
@@ -200,11 +226,30 @@ def install():
     worked, said = step(*(uv if fast else pip), *itself)
     if not worked:
         sys.exit(advice(said) or "The lab's own package was not installed: see the lines above.")
+    compile_all()
 
 
-def set_up(or_earlier=False):
+def add_tests():
+    """Add to a complete .venv what the tests need; cut short, the next try puts all in place."""
+    start = time.monotonic()
+    print("Adding what the tests need. This is done once.", flush=True)
+    TEST_STAMP.unlink(missing_ok=True)
+    pip, uv = installers()
+    # the locks have no package in common: the lab's own packages stay as they are
+    locked = ["--no-deps", "--require-hashes", "-r", str(TEST_LOCK)]
+    fast, said = step(*uv, "--reinstall", *locked)
+    if not fast:
+        worked, said = step(*pip, "--ignore-installed", *locked)
+        if not worked:
+            sys.exit(advice(said) or "The tests cannot run, for the reason in the lines above.")
+    compile_all()
+    TEST_STAMP.write_text(fingerprint(TEST_LOCK), encoding="utf-8")
+    print(f"The tests are set up ({time.monotonic() - start:.0f} s).", flush=True)
+
+
+def set_up(or_earlier=False, tests=False):
     """Make .venv and fill it, unless that was done before; where asked, settle for an earlier."""
-    if is_set_up():
+    if is_set_up() and (can_test() or not tests):
         return
     try:
         with alone():
@@ -215,6 +260,8 @@ def set_up(or_earlier=False):
                     if not (or_earlier and is_usable()):
                         raise
                     print(f"{stop.code}\nThe lab opens as it was set up before.", flush=True)
+            if tests and not can_test():
+                add_tests()
     except KeyboardInterrupt:
         sys.exit("\nStopped half-way. The next start repairs that: run the same command again.")
     except OSError as error:
@@ -359,7 +406,7 @@ def open_lab(options):
 
 def test(options):
     """Run what pytest is asked for; without options every test, then every lesson, on all cores."""
-    set_up()
+    set_up(tests=True)
     python = [PYTHON, "-m"]
     shared = ["-n", "auto"]  # conftest.py says how many, and keeps a lesson's cells together
     steps = [
@@ -381,13 +428,33 @@ def test(options):
         sys.exit("FAILED: " + "; ".join(failed))
 
 
+def left_over(whole, part):
+    """Return the lines of a whole lock for the packages that a part of it does not have."""
+    packages = [re.split(r"\n(?=\w)", text.strip()) for text in (whole, part)]
+    first_lines = {package.partition("\n")[0] for package in packages[1]}
+    kept = [package for package in packages[0] if package.partition("\n")[0] not in first_lines]
+    return "\n".join([*kept, ""])
+
+
 def lock(options):
-    """Write requirements.lock anew from the ranges in pyproject.toml."""
+    """Write both locks anew from the ranges in pyproject.toml, with one version of each package."""
     set_up()
     compile_ = [PYTHON, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet"]
-    extras = ["--extra=present", "--extra=test"]
-    form = [*extras, "--universal", "--python-version=3.11", "--generate-hashes", "--no-header"]
-    sys.exit(run([*compile_, *form, f"--output-file={LOCK.name}", *options]))
+    form = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header"]
+    command = [*compile_, *form, "--extra=present", "--extra=setup"]
+    with tempfile.TemporaryDirectory() as folder:
+        whole, part = Path(folder) / "whole", Path(folder) / "part"
+        # uv keeps the versions that it finds in the file that it is to write
+        whole.write_bytes(LOCK.read_bytes() + TEST_LOCK.read_bytes())
+        failed = run([*command, "--extra=test", f"--output-file={whole}", *options])
+        if not failed:
+            shutil.copyfile(whole, part)
+            failed = run([*command, f"--output-file={part}"])
+        if failed:
+            sys.exit(failed)
+        texts = [path.read_text(encoding="utf-8") for path in (whole, part)]
+    LOCK.write_text(texts[1], encoding="utf-8", newline="\n")
+    TEST_LOCK.write_text(left_over(*texts), encoding="utf-8", newline="\n")
 
 
 def main(argv):

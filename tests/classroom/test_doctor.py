@@ -107,7 +107,7 @@ def test_the_lock_is_read_with_its_markers(tmp_path):
 
 def test_the_project_s_own_lock_can_be_read(repo):
     found = doctor._locked((repo / "requirements.lock").read_text(encoding="utf-8"))
-    assert {"numpy", "pandas", "jupyterlab", "nbval"} <= set(found)
+    assert {"numpy", "pandas", "jupyterlab", "voila"} <= set(found)
     assert all(version[:1].isdigit() for version in found.values())
 
 

@@ -1,4 +1,4 @@
-"""README, lessons, environment.yml, pyproject.toml, the lock and the package say the same."""
+"""README, lessons, environment.yml, pyproject.toml, the locks and the package say the same."""
 
 import ast
 import importlib.metadata
@@ -46,14 +46,53 @@ def read_lock(text):
 
 
 @pytest.fixture(scope="module")
-def locked(repo):
-    return read_lock((repo / "requirements.lock").read_text(encoding="utf-8"))
+def locks(repo):
+    """What the lab needs and what its tests add, as text."""
+    names = ("requirements.lock", "requirements-test.lock")
+    return [(repo / name).read_text(encoding="utf-8") for name in names]
 
 
-def wanted(pyproject):
+@pytest.fixture(scope="module")
+def locked(locks):
+    """Both locks as one."""
+    return read_lock("".join(locks))
+
+
+def wanted(pyproject, tests=True):
+    """Return what the lab asks for by itself, with or without what its tests ask for."""
     project = pyproject["project"]
-    test = project["optional-dependencies"]["test"]
-    return [Requirement(line) for line in project["dependencies"] + test]
+    extras = project["optional-dependencies"]
+    lines = [line for name, more in extras.items() if tests or name != "test" for line in more]
+    return [Requirement(line) for line in project["dependencies"] + lines]
+
+
+def closure(requirements):
+    """Return the names of all that the requirements bring, down to the last, on this machine."""
+    env = default_environment()
+    waiting, seen = [(requirement, "") for requirement in requirements], set()
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate(env | {"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        for asked in {"", *requirement.extras}:
+            if (name, asked) not in seen:
+                seen.add((name, asked))
+                needs = importlib.metadata.requires(name) or []
+                waiting += [(Requirement(line), asked) for line in needs]
+    return {name for name, _ in seen}
+
+
+def packages(lock):
+    """Return [(name, who asks for it, whether this machine wants it)] of a lock's packages."""
+    found = []
+    for block in re.split(r"\n(?=[A-Za-z0-9])", lock.strip()):
+        head, _, via = block.partition("\n    # via")
+        requirement = Requirement(head.partition("\\")[0])
+        here = requirement.marker is None or requirement.marker.evaluate()
+        parents = {line.strip(" #") for line in via.splitlines()} - {""}
+        found.append((canonicalize_name(requirement.name), parents, here))
+    return found
 
 
 # packages
@@ -64,7 +103,7 @@ def test_every_dependency_is_locked_inside_its_range(pyproject, locked):
     assert bare == []
     for requirement in wanted(pyproject):
         versions = pins.get(canonicalize_name(requirement.name))
-        assert versions, f"{requirement.name} is not in requirements.lock: python lab.py lock"
+        assert versions, f"{requirement.name} is in neither lock: python lab.py lock"
         for version in versions:
             assert requirement.specifier.contains(version), (requirement, version)
 
@@ -84,9 +123,41 @@ def test_what_runs_here_is_what_is_locked(pyproject, locked):
         assert Version(importlib.metadata.version(name)) in pins[name], name
 
 
-def test_the_lock_holds_uv_for_the_set_up(locked):
-    assert "uv" in locked[0]
-    assert "hatchling" in locked[0]
+def test_the_labs_lock_holds_what_the_set_up_itself_uses(locks):
+    pins, _ = read_lock(locks[0])
+    assert {"uv", "hatchling"} <= set(pins)
+
+
+def test_each_lock_holds_what_its_group_brings_and_no_more(pyproject, locks):
+    """The lab runs on the first alone; the second adds just what the tests ask for besides."""
+    lab, tests = ({name for name, _, here in packages(lock) if here} for lock in locks)
+    assert lab == closure(wanted(pyproject, tests=False))
+    assert lab | tests == closure(wanted(pyproject))
+    assert not lab & tests
+
+
+def test_the_locks_are_whole_on_every_system(locks):
+    """As the lock itself tells who asks for what: no machine has all of its markers."""
+    lab, tests = map(packages, locks)
+    names = [{name for name, _, _ in group} for group in (lab, tests)]
+    assert not names[0] & names[1]
+    itself = {"ethicalai-lab (pyproject.toml)"}
+    for group, known in ((lab, names[0]), (tests, names[0] | names[1])):
+        for name, parents, _ in group:
+            assert parents, name
+            assert parents - itself <= known, name
+
+
+def test_the_locks_name_no_registry(locks):
+    assert not any("://" in lock or "--index" in lock for lock in locks)
+
+
+def test_the_package_reader_sees_who_asks_and_where():
+    text = (
+        "a==1 ; sys_platform == 'nowhere' \\\n    --hash=sha256:00\n    # via b\n"
+        "B==2 \\\n    --hash=sha256:11\n    # via\n    #   c\n    #   d (x)\n"
+    )
+    assert packages(text) == [("a", {"b"}, False), ("b", {"c", "d (x)"}, True)]
 
 
 def test_dependencies_are_sorted_and_named_once(pyproject):
@@ -201,7 +272,7 @@ def test_one_oldest_python_everywhere(repo, pyproject, readme, environment):
 
 def test_conda_and_binder_install_the_lock(repo, environment):
     (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
-    assert pip == ["-r requirements.lock"]
+    assert pip == ["-r requirements.lock"]  # what `python lab.py` installs
     assert environment["channels"] == ["conda-forge"]
     assert environment["name"] == "ethicalai-lab"
     binder = (repo / ".binder" / "requirements.txt").read_text(encoding="utf-8")
@@ -215,6 +286,7 @@ def test_ci_calls_the_command_that_the_readme_names(repo, readme):
     assert "python lab.py test" in readme
     run = (repo / ".ci" / "run").read_text(encoding="utf-8")
     assert re.search(r"^step .* python3 lab\.py test$", run, re.M)
+    assert "--require-hashes -r requirements.lock -r requirements-test.lock" in run
     assert subprocess.run(["bash", "-n", str(repo / ".ci" / "run")]).returncode == 0
 
 

@@ -50,24 +50,27 @@ print(json.dumps({"argv": sys.argv[1:], "prefix": sys.prefix, "package": ethical
 """
 
 
-def write_wheel(folder):
+def write_wheel(folder, name="locked", source=""):
     """Write a wheel of one module and return its line for a lock."""
-    path = folder / "locked-1-py3-none-any.whl"
+    path = folder / f"{name}-1-py3-none-any.whl"
+    info = f"{name}-1.dist-info"
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr("locked.py", "")
+        wheel.writestr(f"{name}.py", source)
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
         wheel.writestr(
-            "locked-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: locked\nVersion: 1\n"
-        )
-        wheel.writestr(
-            "locked-1.dist-info/WHEEL",
+            f"{info}/WHEEL",
             "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         )
-        wheel.writestr("locked-1.dist-info/RECORD", "locked.py,,\n")
-    return f"locked==1 \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/RECORD,,\n")
+    return f"{name}==1 \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+# what the small project runs as its tests
+PYTEST = "import sys; print('tests run with', *sys.argv[1:])"
 
 
 class Project:
-    """A checkout in small: lab.py, a lock of one package, and the lab's own package."""
+    """A checkout in small: lab.py, two locks of one package each, and the lab's own package."""
 
     def __init__(self, folder, repo):
         self.root = folder / "a lab with spaces"
@@ -82,6 +85,11 @@ class Project:
         (package / "__main__.py").write_text(MAIN, encoding="utf-8")
         self.lock = write_wheel(self.wheels)
         (self.root / "requirements.lock").write_text(self.lock, encoding="utf-8")
+        self.test_lock.write_text(write_wheel(self.wheels, "pytest", PYTEST), encoding="utf-8")
+
+    @property
+    def test_lock(self):
+        return self.root / "requirements-test.lock"  # the folder is moved by a test
 
     @property
     def stamp(self):
@@ -241,7 +249,7 @@ def test_altered_download_is_refused_then_repaired(project):
     path.write_text(project.lock.replace(digest, "0" * 64), encoding="utf-8")
     refused = project.run("x")
     assert refused.returncode == 1
-    assert "is not the one in requirements.lock" in refused.stderr
+    assert "is not the one that the lock names" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
     # and a lock without hashes does not get through either
     path.write_text("locked==1\n", encoding="utf-8")
@@ -259,7 +267,7 @@ def test_no_network_on_the_first_start(project):
     path.write_text(project.lock, encoding="utf-8")
     assert failed.returncode == 1
     assert failed.stderr.strip() == (
-        "No network, and the first start needs one: connect to the internet, "
+        "No network, and the set-up needs one: connect to the internet, "
         "then run the same command again."
     )
 
@@ -327,6 +335,80 @@ def test_moved_folder_and_lost_python_are_repaired(project):
     again = project.run("x")
     assert "Setting up the lab" in again.stdout
     assert told(again)["argv"] == ["x"]
+
+
+# what the tests add
+
+
+@pytest.fixture
+def base(project):
+    """The small project, set up for the lab only, and where it keeps its packages."""
+    project.outdate()
+    told(project.run("x"))
+    (module,) = (project.root / ".venv").rglob("locked.py")
+    return project, module.parent
+
+
+def test_the_lab_is_set_up_without_what_the_tests_add(base):
+    project, packages = base
+    assert not list(packages.glob("pytest*"))
+    added = project.run("test", "one")
+    assert "Adding what the tests need" in added.stdout
+    assert "Setting up the lab" not in added.stdout
+    assert "tests run with one" in added.stdout
+    assert (packages / "locked.py").exists()
+    # and neither is done twice, nor looked up again where there is no network
+    again = project.run("test", "two", PIP_FIND_LINKS="")
+    assert "tests run with two" in again.stdout
+    assert "Adding" not in again.stdout
+    assert len(project.run("x", PIP_FIND_LINKS="").stdout.splitlines()) == 1
+
+
+def test_an_addition_cut_short_is_repaired_and_the_lab_runs_meanwhile(base):
+    project, packages = base
+    project.run("test")
+    # killed while it put files in place
+    (project.root / ".venv" / "lab-stamp-test").unlink()
+    (packages / "pytest.py").write_text("raise SystemExit('half a package')", encoding="utf-8")
+    (packages / "pytest-1.dist-info" / "RECORD").unlink()
+    assert told(project.run("x", PIP_FIND_LINKS=""))["argv"] == ["x"]
+    repaired = project.run("test", "again")
+    assert "Adding what the tests need" in repaired.stdout
+    assert "Setting up the lab" not in repaired.stdout
+    assert "tests run with again" in repaired.stdout
+
+
+def test_a_failed_addition_leaves_the_lab_as_it_was(base):
+    project, packages = base
+    content = project.test_lock.read_text(encoding="utf-8")
+    project.test_lock.write_text(content.replace("sha256:", "sha256:0")[:-2] + "\n", "utf-8")
+    refused = project.run("test")
+    project.test_lock.write_text(content, encoding="utf-8")
+    assert refused.returncode == 1
+    assert "is not the one that the lock names" in refused.stderr
+    assert not list(packages.glob("pytest*"))
+    second = project.run("x")
+    assert told(second)["argv"] == ["x"]
+    assert len(second.stdout.splitlines()) == 1
+
+
+def test_another_lock_of_the_tests_costs_the_lab_nothing(base):
+    project, _ = base
+    project.run("test")
+    with project.test_lock.open("a", encoding="utf-8") as lock:
+        lock.write("# newer\n")
+    assert len(project.run("x").stdout.splitlines()) == 1
+    added = project.run("test").stdout
+    assert "Adding what the tests need" in added
+    assert "Setting up the lab" not in added
+
+
+def test_the_locks_are_parted_by_package(lab):
+    part = "a==1 \\\n    --hash=sha256:00\n    # via c\n"
+    more = "b-b==2 ; x \\\n    --hash=sha256:11\n    # via\n    #   a\n    #   t\n"
+    whole = part.replace("via c", "via\n    #   c\n    #   t") + more
+    assert lab.left_over(whole, part) == more
+    assert lab.left_over(whole + "z==3\n", part) == more + "z==3\n"
 
 
 # what stops a set-up, in one sentence
@@ -420,10 +502,12 @@ def test_uv_is_tried_first_and_pip_is_the_way_back(lab, monkeypatch, repo):
         lab.install()
         assert steps[0][2] == "pip"
         assert "--require-hashes" in steps[0]
-        assert [command[2] for command in steps[-2:]] == last_two
-        assert "--require-hashes" in steps[-2]
-        assert str(repo / "requirements.lock") in steps[-2]
-        assert "--no-deps" in steps[-1]
+        # the last step is compileall
+        assert [command[2] for command in steps[-3:-1]] == last_two
+        assert "--require-hashes" in steps[-3]
+        assert str(repo / "requirements.lock") in steps[-3]
+        assert "--no-deps" in steps[-2]
+        assert steps[-1][3:5] == ("-m", "compileall")
 
 
 # opening, testing
@@ -465,7 +549,7 @@ def test_options_reach_jupyterlab(lab, monkeypatch):
 
 def test_verbs_work_where_the_lessons_keep_policy_and_progress(lab, monkeypatch, repo):
     seen = []
-    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "set_up", lambda **asked: None)
     monkeypatch.setattr(lab, "become", lambda command: seen.append(lab.environment()))
     monkeypatch.delenv("ETHICALAI_LAB_WORK", raising=False)
     monkeypatch.setattr(lab.os, "environ", dict(os.environ))
@@ -479,20 +563,23 @@ def test_only_what_is_installed_calls_for_a_new_set_up(lab, monkeypatch, tmp_pat
     monkeypatch.setattr(lab, "ROOT", tmp_path)
     monkeypatch.setattr(lab, "LOCK", tmp_path / "requirements.lock")
 
-    def found(lock="a==1", dependencies='"a"', tool="line-length = 100"):
+    def found(lock="a==1", dependencies='"a"', tool="line-length = 100", test='"t"', present='"p"'):
         (tmp_path / "requirements.lock").write_text(lock)
         (tmp_path / "pyproject.toml").write_text(
-            f'[project]\nname = "x"\ndependencies = [{dependencies}]\n[tool.ruff]\n{tool}\n'
+            f'[project]\nname = "x"\ndependencies = [{dependencies}]\n'
+            f"[project.optional-dependencies]\ntest = [{test}]\npresent = [{present}]\n"
+            f"[tool.ruff]\n{tool}\n"
         )
         return lab.fingerprint()
 
-    assert found() == found(tool="line-length = 90")
-    assert len({found(), found(lock="a==2"), found(dependencies='"a", "b"')}) == 3
+    assert found() == found(tool="line-length = 90") == found(test='"t", "u"')
+    others = [found(lock="a==2"), found(dependencies='"a", "b"'), found(present='"q"')]
+    assert len({found(), *others}) == 4
 
 
 def test_a_failing_step_fails_the_whole_run_but_stops_none(lab, monkeypatch):
     ran = []
-    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "set_up", lambda **asked: None)
     codes = iter([0, 1, 0, 0])
     monkeypatch.setattr(lab, "run", lambda command: ran.append(command) or next(codes))
     with pytest.raises(SystemExit, match="FAILED: ruff format --check"):
@@ -520,7 +607,7 @@ def test_windows_waits_for_a_long_set_up(lab, monkeypatch, tmp_path):
 
 
 def test_says_how_far_it_is(lab, monkeypatch, capsys):
-    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "set_up", lambda **asked: None)
     monkeypatch.setattr(lab, "run", lambda command: 0)
     lab.main(["test"])
     said = capsys.readouterr().out.splitlines()
@@ -536,7 +623,7 @@ def test_ctrl_c_ends_all_steps_and_waits_for_the_one_that_runs(lab, monkeypatch,
         "import os, pathlib, signal, time; os.kill(os.getppid(), signal.SIGINT); "
         "time.sleep(1); pathlib.Path('ended').touch()"
     )
-    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "set_up", lambda **asked: None)
     monkeypatch.setattr(lab, "ROOT", tmp_path)
     monkeypatch.setattr(lab, "PYTHON", sys.executable)
     ran, run = [], lab.run
@@ -550,7 +637,7 @@ def test_ctrl_c_ends_all_steps_and_waits_for_the_one_that_runs(lab, monkeypatch,
 
 
 def test_no_test_is_no_success(lab, repo, monkeypatch):
-    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "set_up", lambda **asked: None)
     monkeypatch.setattr(lab, "PYTHON", sys.executable)
     monkeypatch.setattr(lab, "environment", lambda: os.environ)
     with pytest.raises(SystemExit, match="FAILED: pytest -q -n 2 tests/stats -k there_is_none"):
@@ -559,7 +646,7 @@ def test_no_test_is_no_success(lab, repo, monkeypatch):
 
 def test_options_of_test_reach_pytest(lab, monkeypatch):
     ran = []
-    monkeypatch.setattr(lab, "set_up", lambda: None)
+    monkeypatch.setattr(lab, "set_up", lambda **asked: None)
     monkeypatch.setattr(lab, "run", lambda command: ran.append(command) or 0)
     lab.main(["test", "tests/gates", "-k", "offline"])
     assert [command[2:] for command in ran] == [["pytest", "tests/gates", "-k", "offline"]]
