@@ -526,8 +526,7 @@ def _folds(group: NDArray[Any], truth: NDArray[Any], n_folds: int, seed: int) ->
     if len(counts) < n_folds:
         raise InputError(f"{len(counts)} groups are too few for {n_folds} folds.")
     share = counts / counts.sum(axis=0)
-    # a stream of its own: what was drawn with the same seed must not tell the folds
-    order = np.random.default_rng([seed, 0xF01D]).permutation(len(counts))
+    order = np.random.default_rng(seed).permutation(len(counts))
     order = order[np.argsort(-counts[order].max(axis=1), kind="stable")]
     filled = np.zeros((n_folds, counts.shape[1]))
     fold = np.empty(len(counts), dtype=np.int64)

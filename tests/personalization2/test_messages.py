@@ -11,7 +11,6 @@ from ethicalai_lab.errors import InputError
 from ethicalai_lab.personalization.calibration import expected_calibration_error, reliability
 from ethicalai_lab.personalization.messages import (
     MessageClassifier,
-    _folds,
     _temperature,
     classify_messages,
     phrasings,
@@ -48,17 +47,6 @@ def test_reasons_name_the_words_that_decided():
         ["bad", "bad", "good", "good"] * 2,
     )
     assert model.reasons("a broken lamp")["word"].iloc[0] == "broken"
-
-
-def test_the_folds_are_not_dealt_by_the_stream_that_drew_the_data():
-    drawn = np.random.default_rng(7).permutation(2_000)
-    # one message a group: whoever the bare stream puts first would lie in the first folds
-    fold = _folds(np.arange(2_000), np.zeros(2_000), 2, seed=7)
-    assert np.bincount(fold).tolist() == [1_000, 1_000]
-    place = np.empty(2_000)
-    place[drawn] = np.arange(2_000)
-    for x in (drawn % 2, place % 2, place, np.random.default_rng(7).random(2_000)):
-        assert abs(np.corrcoef(fold, x)[0, 1]) < 0.08  # 3.6 standard errors
 
 
 @pytest.fixture(scope="module")
