@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,13 @@ class Ground:
         """
         rows, seed = self.half_rows(number)
         return Ground(self.world.part(self.ids[rows]), seed=seed, part=self.part / 2)
+
+    def fewest(self, people: int) -> int:
+        """Return how many people are too few here, where so many are on all the people.
+
+        A refit must do what the run did: its groups and folds are half as large.
+        """
+        return ceil(people * self.part)
 
     def half_rows(self, number: int) -> tuple[NDArray[np.int64], int]:
         """Return the positions of a random half of the people, in order, and a seed of its own."""

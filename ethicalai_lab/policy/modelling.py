@@ -363,7 +363,8 @@ def model(
     fold = ground.chances("fold", n) < 0.5
     nothing = np.zeros((n, len(OFFERS)))
     wanted = targeting in ("uplift", "response") or offer == "best_per_customer"
-    enough = min(int((learn & (fold == side)).sum()) for side in (False, True)) >= _TOO_FEW
+    fewest = min(int((learn & (fold == side)).sum()) for side in (False, True))
+    enough = fewest >= ground.fewest(_TOO_FEW)
     if not wanted or not enough or not p:
         chosen = np.full(n, _fixed_offer(offer, y, arm, learn))
         score = _rfm(collection) if targeting == "rfm" else np.zeros(n)
@@ -557,7 +558,7 @@ def ranking_quality(ground: Ground, *, model: Model, targeting: Targeting) -> Es
     The mail's true effect on visits is the world's own.
     """
     rows = targeting.ranked
-    if rows.sum() < 30 or np.ptp(model.score[rows]) == 0:
+    if rows.sum() < ground.fewest(30) or np.ptp(model.score[rows]) == 0:
         return Needs("needs people ranked as individuals; this policy ranks nobody")
     both = ground.uplift[[f"visit_{mail}" for mail in OFFERS]].to_numpy()
     true = both[np.arange(ground.n), model.offer]

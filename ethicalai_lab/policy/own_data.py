@@ -319,7 +319,7 @@ def _learned(
     own = fixed is None and offers > 1 and wanted == "best_per_customer" and rule != "nobody"
     if ranks and not p:
         return "needs a column with the role feature that the policy lets be used"
-    few = _too_few(found, may, fold)
+    few = _too_few(found, may, fold, ground.fewest(_TOO_FEW))
     if ranks and few:
         return few
     # an offer of one's own is learned where there are people enough, as in a world
@@ -358,14 +358,14 @@ def _learned(
     return Model(uplift, score, offer, None, may & learns, label), common
 
 
-def _too_few(found: _Experiment, may: Bools, fold: Bools) -> str:
+def _too_few(found: _Experiment, may: Bools, fold: Bools, fewest: int) -> str:
     """Say what is missing to learn from each half; an empty text where nothing is."""
     for side in (False, True):
         rows = may & (fold == side)
         people = np.bincount(found.arm[rows], minlength=len(found.arms))
-        if people.sum() < _TOO_FEW or people.min() < 2:
+        if people.sum() < fewest or people.min() < 2:
             return (
-                f"needs at least {_TOO_FEW} people in each half to learn from, and two of each "
+                f"needs at least {fewest} people in each half to learn from, and two of each "
                 f"arm; one half has {people.sum()} people, and {people.min()} in its smallest arm"
             )
     return ""

@@ -700,7 +700,7 @@ def own_audit(
     nothing = OwnAudit(False, metric, columns, crossed, seen, per_year=per_year, reader=reader)
     if not per_year or not columns or not seen.any():
         return nothing
-    least = settings["fairness.audit.min_group_size"]
+    least = ground.fewest(settings["fairness.audit.min_group_size"])
     looks = [(name,) for name in columns]
     if crossed:
         looks += list(itertools.combinations(columns, 2))
@@ -887,7 +887,7 @@ def unseen_gap(ground: Ground, *, repair: Repair, own_audit: OwnAudit) -> Estima
     for names in looks:
         codes, _ = group_codes(ground, names)
         people, chosen = np.bincount(codes), np.bincount(codes, repair.selected)
-        kept = people >= _SMALLEST_CROSSING * ground.part
+        kept = people >= ground.fewest(_SMALLEST_CROSSING)
         if kept.sum() < 2:
             continue
         bounds = largest_difference_interval(chosen[kept], people[kept], confidence)

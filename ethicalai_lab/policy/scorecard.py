@@ -1028,21 +1028,22 @@ def _difference(
         bounds = (None, None) if one.exact and two.exact else (0.0, 0.0)
         return 0.0, *bounds, not one.exact, False, "same"
     value = two.value - one.value
+    # counted on other people, or under other chances, it says nothing of the policies
+    apart = bool(one.samples and two.samples and one.samples != two.samples and value != 0)
+    apart &= one.replicates is None or two.replicates is None
+    unclear = "cannot tell" if one.direction != "none" else ""
     if one.exact and two.exact and not (one.learned or two.learned):
         reading = "same" if value == 0 else _reading(one.direction, value)
-        if one.samples and two.samples and one.samples != two.samples and reading != "same":
-            # counted on other people, or under other chances: it says nothing of the policies
-            reading = "cannot tell" if one.direction != "none" else ""
-        return value, None, None, False, False, reading
+        return value, None, None, False, False, unclear if apart else reading
     paired = _paired(one, two, same_policy=same_policy)
     bounds = _paired_bounds(one, two, value) if paired else _independent(one, two, value)
     wide = _refit_bounds(one, two, value, bounds)
     low, high = bounds if wide is None else wide
     found = (value, low, high, paired, wide is not None)
-    if low is None or high is None or low <= 0 <= high:
-        if low == high == 0:
-            return *found, "same"
-        return *found, "cannot tell" if one.direction != "none" else ""
+    if low == high == 0:
+        return *found, "same"
+    if apart or low is None or high is None or low <= 0 <= high:
+        return *found, unclear
     if wide is None and one.direction != "none" and (one.learned or two.learned):
         return *found, "needs refits"
     return *found, _reading(one.direction, value)

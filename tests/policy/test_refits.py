@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +24,7 @@ from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.stages import (
     Exact,
     Gap,
+    Memory,
     Ratio,
     read,
     read_all,
@@ -342,8 +341,7 @@ def test_shares_over_products_are_read_by_their_products():
     assert (found.value, found.low, round(found.high, 2)) == (0.0, 0.0, 0.39)
 
 
-def test_values_of_a_policy_are_handed_to_refits_as_to_the_run(lab):
-    # a field that no learned measure depends on does not run the refits again
+def test_what_no_learned_measure_depends_on_runs_no_refits_again(lab):
     steps = []
     policy = ranked()
     lab.evaluate(policy, refit=12)
@@ -351,6 +349,39 @@ def test_values_of_a_policy_are_handed_to_refits_as_to_the_run(lab):
         changed(policy, {"log.kind": "hash_chain"}), refit=12, step=lambda: steps.append(1)
     )
     assert steps == []
-    values = values_of(policy)
-    assert values["personalization.targeting"] == "uplift"
-    assert replace(Ratio([1.0]), truth=0.5).truth == 0.5
+
+
+def test_a_refit_learns_wherever_the_run_did():
+    """Half of the people is no reason to fall back to a lottery: that is another policy."""
+    lab = PolicyLab(make_world(800, seed=2), n_boot=0)
+    values, stages = values_of(ranked()), lab.graph
+    for ground in (lab.ground, *(lab.ground.half(i) for i in range(4))):
+        found = stages.run(ground, values, Memory(1), wanted=["targeting"])
+        assert found["model"].label.startswith("uplift, t_learner")
+        assert found["targeting"].ranked.any()
+    assert [lab.ground.fewest(people) for people in (200, 30)] == [200, 30]
+    assert [lab.ground.half(0).fewest(people) for people in (200, 31)] == [100, 16]
+
+
+def test_what_noise_drew_on_other_chances_is_no_verdict():
+    shared = {"value": 0.10, "low": 0.09, "high": 0.11}
+    cards = [
+        Scorecard(
+            [
+                Measure(
+                    "value",
+                    "published_error",
+                    "Error.",
+                    "relative error",
+                    "lower",
+                    "a test",
+                    **{name: x + more for name, x in shared.items()},
+                    samples=samples,
+                )
+            ],
+            Policy(),
+        )
+        for more, samples in ((0, "world 1"), (0.1, "world 2"), (0.1, "world 1"))
+    ]
+    readings = [compare_scorecards(cards[0], each).table.loc[0, "reading"] for each in cards[1:]]
+    assert readings == ["cannot tell", "worse"]
