@@ -292,8 +292,8 @@ def _read(options: argparse.Namespace, roles: Any) -> Any:
 
 def _groups(table: Any, columns: list[str]) -> Any:
     """Return each row's group: the value of one column, or of several together."""
+    from ethicalai_lab.errors import did_you_mean
     from ethicalai_lab.world.roles import TableError
-    from ethicalai_lab.world.strict_yaml import did_you_mean
 
     labels = None
     for column in columns:

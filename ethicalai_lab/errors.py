@@ -5,9 +5,11 @@ Ground floor: every room may import this module, and it imports nothing of ours.
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
-__all__ = ["InputError", "LabError", "printable", "shown"]
+__all__ = ["InputError", "LabError", "did_you_mean", "printable", "shown"]
 
 # what a terminal obeys or hides instead of showing: control characters but the line's end,
 # marks that turn the direction of writing, and halves of a surrogate pair
@@ -59,6 +61,32 @@ def shown(value: object, most: int = 60) -> str:
     """
     text = str(value)
     return printable(text[:most]).replace("\n", "\\n") + ("..." if len(text) > most else "")
+
+
+def did_you_mean(word: object, choices: Iterable[object]) -> str:
+    """Return `` Did you mean "x"?`` for a near miss, else an empty text.
+
+    Parameters
+    ----------
+    word : object
+        What was written.
+    choices : iterable
+        What would be accepted.
+
+    Examples
+    --------
+    >>> did_you_mean("tratment", ["treatment", "outcome"])
+    ' Did you mean "treatment"?'
+    >>> did_you_mean("zzz", ["treatment", "outcome"])
+    ''
+    """
+    names = [str(choice) for choice in choices]
+    folded = {}
+    for name in names:
+        folded.setdefault(name.strip().casefold().replace("-", "_").replace(" ", "_"), name)
+    wanted = str(word)[:200].strip().casefold().replace("-", "_").replace(" ", "_")
+    close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
+    return f' Did you mean "{folded[close[0]]}"?' if close else ""
 
 
 def _code(character: str) -> str:

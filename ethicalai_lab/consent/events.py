@@ -194,7 +194,7 @@ def _codes(values: Any, accepted: tuple[str, ...], name: str) -> NDArray[np.int8
     table = np.array([lookup.get(word, -1) for word in words] + [-1], dtype=np.int8)
     codes = table[position]
     if (codes < 0).any():
-        from ethicalai_lab.world.strict_yaml import did_you_mean
+        from ethicalai_lab.errors import did_you_mean
 
         row = int((codes < 0).argmax())
         word = values.iloc[row]

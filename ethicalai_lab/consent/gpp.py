@@ -360,7 +360,7 @@ def encode_section(name: str, fields: Any) -> str:
     known = {"Version", *(key for key, _ in layout)} | (set() if name in _WITHOUT_GPC else {"Gpc"})
     for key in fields:
         if key not in known:
-            from ethicalai_lab.world.strict_yaml import did_you_mean
+            from ethicalai_lab.errors import did_you_mean
 
             raise SignalError(f'The {name} section has no field "{key}".{did_you_mean(key, known)}')
     writer = BitWriter()

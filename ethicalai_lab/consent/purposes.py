@@ -205,7 +205,7 @@ class Purposes(Mapping[str, Purpose]):
         try:
             return self.items_[name]
         except (KeyError, TypeError):
-            from ethicalai_lab.world.strict_yaml import did_you_mean
+            from ethicalai_lab.errors import did_you_mean
 
             raise ConsentError(
                 f'There is no purpose "{name}"; known are {", ".join(self.items_)}.'
@@ -363,7 +363,7 @@ class _Reader:
         return node.value
 
     def keys(self, node: Any, accepted: tuple[str, ...], needed: tuple[str, ...], what: str):
-        from ethicalai_lab.world.strict_yaml import did_you_mean
+        from ethicalai_lab.errors import did_you_mean
 
         entries = self.mapping(node, what)
         for key in entries:
@@ -384,7 +384,7 @@ class _Reader:
         return node.value
 
     def choice(self, node: Any, accepted: Any, what: str) -> str:
-        from ethicalai_lab.world.strict_yaml import did_you_mean
+        from ethicalai_lab.errors import did_you_mean
 
         value = node.value if node.kind == "scalar" else "a list or mapping"
         if value not in accepted or not isinstance(value, str):

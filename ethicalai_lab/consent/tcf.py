@@ -453,7 +453,7 @@ def encode(fields: Mapping[str, Any] | None = None, *, strict: bool = True, **na
     values = {**(dict(fields) if fields is not None else {}), **named}
     for name in values:
         if name not in _FIELDS:
-            from ethicalai_lab.world.strict_yaml import did_you_mean
+            from ethicalai_lab.errors import did_you_mean
 
             raise SignalError(f'TC strings have no field "{name}".{did_you_mean(name, _FIELDS)}')
     if values.get("lastUpdated") is None:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy import sections
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.evaluation import PolicyLab, evaluation_graph
@@ -28,7 +29,6 @@ from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.presets import PRESETS
 from ethicalai_lab.policy.scorecard import DIMENSIONS, Scorecard, compare_scorecards
 from ethicalai_lab.policy.stages import values_of
-from ethicalai_lab.world.strict_yaml import did_you_mean
 
 if TYPE_CHECKING:
     from ethicalai_lab.world import World

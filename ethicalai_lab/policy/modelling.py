@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.permission import Permission
@@ -23,7 +24,6 @@ from ethicalai_lab.policy.stages import (
     stage,
 )
 from ethicalai_lab.world import PURPOSES, SCHEMA
-from ethicalai_lab.world.strict_yaml import did_you_mean
 
 __all__ = ["COLUMNS", "GAUGES", "STAGES", "Collection", "Model", "Targeting"]
 

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy import protection, records, repair
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.evaluation import checked_refits, evaluation_graph
@@ -58,7 +59,6 @@ from ethicalai_lab.policy.stages import (
 from ethicalai_lab.world import PURPOSES
 from ethicalai_lab.world.column_types import measured
 from ethicalai_lab.world.levels import consent_answers
-from ethicalai_lab.world.strict_yaml import did_you_mean
 from ethicalai_lab.world.tables import how_read, place_of, roles_of
 
 if TYPE_CHECKING:

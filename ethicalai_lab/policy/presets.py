@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy
-from ethicalai_lab.world.strict_yaml import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,11 +22,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, gauge, stage
 from ethicalai_lab.world import PURPOSES
-from ethicalai_lab.world.strict_yaml import did_you_mean
 
 __all__ = ["GAUGES", "STAGES", "Publication", "Release", "Store", "Tokens"]
 

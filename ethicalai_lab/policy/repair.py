@@ -19,13 +19,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.modelling import Collection, Model, Targeting
 from ethicalai_lab.policy.permission import Permission
 from ethicalai_lab.policy.stages import Estimate, Exact, Gap, Needs, Settings, gauge, stage
 from ethicalai_lab.stats import largest_difference_interval
-from ethicalai_lab.world.strict_yaml import did_you_mean
 
 __all__ = ["GAUGES", "STAGES", "OwnAudit", "Repair", "group_codes"]
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.world.strict_yaml import did_you_mean
 
 __all__ = ["FORMAT", "StoredCard", "StoredLimit", "StoredMeasure", "read_stored"]
 

@@ -9,7 +9,6 @@ run code or make more memory than the file is long.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import math
 import re
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ethicalai_lab.errors import InputError
+from ethicalai_lab.errors import InputError, did_you_mean
 
 __all__ = ["Node", "Text", "did_you_mean", "line_of", "parse", "read_text", "scalar", "to_data"]
 
@@ -76,32 +75,6 @@ class Node:
     flow: bool = False
     column: int = 0
     keys: dict[str, Node] = field(default_factory=dict)
-
-
-def did_you_mean(word: object, choices: Iterable[object]) -> str:
-    """Return `` Did you mean "x"?`` for a near miss, else an empty text.
-
-    Parameters
-    ----------
-    word : object
-        What was written.
-    choices : iterable
-        What would be accepted.
-
-    Examples
-    --------
-    >>> did_you_mean("tratment", ["treatment", "outcome"])
-    ' Did you mean "treatment"?'
-    >>> did_you_mean("zzz", ["treatment", "outcome"])
-    ''
-    """
-    names = [str(choice) for choice in choices]
-    folded = {}
-    for name in names:
-        folded.setdefault(name.strip().casefold().replace("-", "_").replace(" ", "_"), name)
-    wanted = str(word)[:200].strip().casefold().replace("-", "_").replace(" ", "_")
-    close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
-    return f' Did you mean "{folded[close[0]]}"?' if close else ""
 
 
 def read_text(path: str | Path, *, what: str, error: type[InputError] = InputError) -> Text:

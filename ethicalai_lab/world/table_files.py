@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ethicalai_lab.errors import shown
+from ethicalai_lab.errors import did_you_mean, shown
 from ethicalai_lab.world.delimited import DelimitedText
 from ethicalai_lab.world.parquet_file import ParquetFile
 from ethicalai_lab.world.roles import TableError
-from ethicalai_lab.world.strict_yaml import did_you_mean
 from ethicalai_lab.world.workbook import Workbook
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from datetime import date, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from ethicalai_lab.errors import shown
+from ethicalai_lab.errors import did_you_mean, shown
 from ethicalai_lab.world.roles import TableError
-from ethicalai_lab.world.strict_yaml import did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
