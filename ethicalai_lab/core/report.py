@@ -72,7 +72,7 @@ def html_table(
     *,
     index: bool = False,
     form: Callable[[float], str] = "{:.4g}".format,
-) -> Any:
+) -> str:
     """Return a table as HTML with a caption and a header for each column and row.
 
     Parameters
@@ -86,8 +86,8 @@ def html_table(
 
     Returns
     -------
-    markupsafe.Markup
-        Safe to put into another template.
+    str
+        In a template, ``{{ html_table(table) | safe }}``.
 
     Examples
     --------
@@ -98,14 +98,10 @@ def html_table(
     <tr><th scope="row">A</th><td>0.3333</td></tr>
     </tbody></table>
     """
-    from markupsafe import Markup
-
     shown = table.reset_index() if index else table
     rows = [[_cell(value, form) for value in row] for row in shown.itertuples(index=False)]
     head = [str(name) for name in shown.columns]
-    return Markup(
-        render("core/templates/table.html", caption=caption, head=head, rows=rows, index=True)
-    )
+    return render("core/templates/table.html", caption=caption, head=head, rows=rows, index=True)
 
 
 @dataclass(frozen=True, eq=False)

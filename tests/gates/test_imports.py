@@ -1,13 +1,17 @@
 """Who may import whom, and what an import may cost."""
 
 import ast
+import importlib
 import importlib.util
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import ethicalai_lab
 
 # A part may import the floors below its own. On the ground and among the rooms nobody imports
 # a neighbour; on the top floor they may.
@@ -138,6 +142,23 @@ def test_a_planted_fault_is_found(module, source):
 )
 def test_what_is_allowed_passes(module, source):
     assert faults(source, module) == []
+
+
+FACES = sorted(path.parent for path in Path(ethicalai_lab.__file__).parent.rglob("__init__.pyi"))
+
+
+@pytest.mark.parametrize("folder", FACES, ids=lambda folder: folder.name)
+def test_every_name_on_a_face_is_there_and_the_face_is_cheap(folder):
+    name = ".".join(folder.relative_to(FACES[0].parent).parts)
+    face = importlib.import_module(name)
+    assert face.__all__
+    for public in face.__all__:
+        assert getattr(face, public) is not None
+    with pytest.raises(AttributeError, match="nothing_here"):
+        face.nothing_here  # noqa: B018
+    code = f"import sys, {name}; print({HEAVY!r} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
 
 
 # the drawing in docs/architecture.md
