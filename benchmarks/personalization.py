@@ -65,7 +65,7 @@ def compare_with_peer(n: int, replicates: int, loops: int) -> None:
         return (
             room.qini_auc_score(y, u, t),
             room.uplift_auc_score(y, u, t),
-            room.uplift_at_k(y, u, t, "overall", 0.3),
+            room.uplift_at_k(y, u, t, 0.3),
         )
 
     def peer_loop() -> np.ndarray:

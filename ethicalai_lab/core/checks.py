@@ -24,6 +24,7 @@ from ethicalai_lab.errors import InputError, did_you_mean, shown
 
 __all__ = [
     "Count",
+    "Finite",
     "Flags",
     "Inside",
     "NonNegative",
@@ -181,6 +182,7 @@ def _read_flags(value: Any) -> NDArray[np.bool_]:
     return held.astype(bool)
 
 
+Finite = number()
 Share = number(0, 1)
 Inside = number(0, 1, opened=True)
 Positive = number(0, opened=True)

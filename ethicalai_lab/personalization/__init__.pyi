@@ -2,8 +2,6 @@ from .calibration import expected_calibration_error as expected_calibration_erro
 from .calibration import reliability as reliability
 from .evaluation import RankingEvaluation as RankingEvaluation
 from .evaluation import evaluate_ranking as evaluate_ranking
-from .evaluation import perfect_qini_curve as perfect_qini_curve
-from .evaluation import perfect_uplift_curve as perfect_uplift_curve
 from .evaluation import qini_auc_score as qini_auc_score
 from .evaluation import qini_coefficient as qini_coefficient
 from .evaluation import qini_curve as qini_curve
@@ -17,8 +15,6 @@ from .journeys import Reward as Reward
 from .journeys import contact_curve as contact_curve
 from .journeys import evaluate_policy as evaluate_policy
 from .journeys import journey_people as journey_people
-from .journeys import learn_policy as learn_policy
-from .journeys import off_policy_study as off_policy_study
 from .journeys import true_policy_value as true_policy_value
 from .messages import MessageClassifier as MessageClassifier
 from .messages import classify_messages as classify_messages
@@ -36,10 +32,7 @@ from .recommendation import interactions as interactions
 from .recommendation import time_split as time_split
 from .recommendation import value_of_following as value_of_following
 from .rules import TrueValue as TrueValue
-from .rules import assign_best_arm as assign_best_arm
-from .rules import best_rule as best_rule
 from .rules import compare_rules as compare_rules
-from .rules import expected_profit as expected_profit
 from .rules import lift as lift
 from .rules import random_rule as random_rule
 from .rules import target_top as target_top
@@ -47,9 +40,7 @@ from .rules import true_value as true_value
 from .scanner import redact as redact
 from .scanner import scan as scan
 from .scanner import scanner_report as scanner_report
-from .segments import KMeansSegments as KMeansSegments
 from .segments import rfm as rfm
-from .segments import segment_profile as segment_profile
 from .uplift import ClassTransformation as ClassTransformation
 from .uplift import FeatureEncoder as FeatureEncoder
 from .uplift import TLearner as TLearner

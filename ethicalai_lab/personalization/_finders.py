@@ -20,7 +20,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 # Length of an IBAN by country (ISO 13616 registry).
 _IBAN_LENGTH = {
@@ -371,37 +371,13 @@ def _national(piece: str, digits: str) -> bool:
     return digits.startswith("0") or piece[0] == "(" or groups in ([3, 3, 4], [3, 7], [6, 4])
 
 
-def known_pattern(names: Iterable[str]) -> re.Pattern[str] | None:
-    """Return a pattern of names that are known, longest first; None for none."""
-    if isinstance(names, str):
-        names = (names,)
-    words = sorted({name.strip() for name in names if name.strip()}, key=lambda n: (-len(n), n))
-    if not words:
-        return None
-    inner = "|".join(r"\s+".join(map(re.escape, word.split())) for word in words)
-    return re.compile(rf"(?<![\w\[])(?:{inner})(?![\w\]])", re.IGNORECASE)
-
-
-def names(text: str, known: re.Pattern[str] | None, eager: bool) -> Iterator[tuple[int, int]]:
-    """Find names that are known, that follow a cue, or, eagerly, that have capitals."""
-    if known is not None:
-        for match in known.finditer(text):
-            yield match.span()
+def names(text: str) -> Iterator[tuple[int, int]]:
+    """Find names by the cue that they follow."""
     for cue, strong in _CUES:
         for match in cue.finditer(text):
             span = _name_after(text, match.end(), strong)
             if span is not None:
                 yield span
-    if eager:
-        for match in _CAPITALISED.finditer(text):
-            words = match.group().split(" ")
-            first = match.start()
-            # the word that opens a sentence has its capital from there
-            opens = re.search(r"(?:^|[.!?:]\s+)$", text[:first]) is not None
-            if opens:
-                first += len(words.pop(0)) + 1
-            if len(words) >= 2 and not any(w.lower() in _NOT_A_NAME for w in words):
-                yield first, match.end()
 
 
 def _name_after(text: str, at: int, strong: bool) -> tuple[int, int] | None:

@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ethicalai_lab.errors import InputError
+from ethicalai_lab.core.checks import Count, Flags, Inside, Seed, Shares, checked, same_length
 from ethicalai_lab.stats import Interval, percentile_interval, proportion_interval
 
 __all__ = ["expected_calibration_error", "reliability"]
 
 
+@checked()
 def reliability(
-    happened: ArrayLike, probability: ArrayLike, *, bins: int = 10, confidence: float = 0.95
+    happened: Flags, probability: Shares, *, bins: Count = 10, confidence: Inside = 0.95
 ) -> pd.DataFrame:
     """Compare predicted chances with what happened, bin by bin.
 
@@ -55,24 +56,25 @@ def reliability(
     >>> reliability([0, 0, 1, 1], [0.1, 0.1, 0.8, 0.8], bins=2)["observed"].tolist()
     [0.0, 1.0]
     """
-    y, p = _checked(happened, probability)
-    code = _bins(p, bins)
+    same_length(happened=happened, probability=probability)
+    code = _bins(probability, bins)
     rows = []
-    for b in range(int(code.max()) + 1 if code.size else 0):
-        inside = code == b
-        observed = proportion_interval(int(y[inside].sum()), int(inside.sum()), confidence)
-        rows.append((int(inside.sum()), p[inside].mean(), *observed))
+    for inside in (code == b for b in np.unique(code)):
+        n = int(inside.sum())
+        observed = proportion_interval(int(happened[inside].sum()), n, confidence)
+        rows.append((n, probability[inside].mean(), *observed))
     return pd.DataFrame(rows, columns=["rows", "predicted", "observed", "low", "high"])
 
 
+@checked()
 def expected_calibration_error(
-    happened: ArrayLike,
-    probability: ArrayLike,
+    happened: Flags,
+    probability: Shares,
     *,
-    bins: int = 10,
-    n_boot: int = 500,
-    seed: int = 0,
-    confidence: float = 0.95,
+    bins: Count = 10,
+    n_boot: Count = 500,
+    seed: Seed = 0,
+    confidence: Inside = 0.95,
 ) -> Interval:
     """Return the mean gap between predicted and observed chances over bins.
 
@@ -109,49 +111,26 @@ def expected_calibration_error(
     >>> expected_calibration_error(happened, chance, bins=2).format(2)
     '0.15 [0.14, 0.16]'
     """
-    y, p = _checked(happened, probability)
-    if not y.size:
+    n = same_length(happened=happened, probability=probability)
+    if not n:
         return Interval(np.nan, np.nan, np.nan, confidence)
-    code = _bins(p, bins)
-    count = int(code.max()) + 1
-    gap = p - y
+    code = _bins(probability, bins)
+    gap = probability - happened
 
     def error(weights: NDArray[np.float64]) -> float:
-        return float(np.abs(np.bincount(code, weights * gap, minlength=count)).sum()) / y.size
+        return float(np.abs(np.bincount(code, weights * gap)).sum()) / n
 
     rng = np.random.default_rng(seed)
-    plain = error(np.ones(y.size))
-    draws = np.array(
-        [
-            error(np.bincount(rng.integers(0, y.size, y.size), minlength=y.size))
-            for _ in range(n_boot)
-        ]
-    )
+    plain = error(np.ones(n))
+    rows = (rng.integers(0, n, n) for _ in range(n_boot))
+    draws = np.array([error(np.bincount(drawn, minlength=n)) for drawn in rows])
     value = round(max(0.0, 2 * plain - draws.mean()), 12)
     return percentile_interval(value, np.maximum(0.0, 2 * plain - draws), confidence)
 
 
-def _checked(
-    happened: ArrayLike, probability: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    y, p = np.asarray(happened, dtype=float), np.asarray(probability, dtype=float)
-    if y.shape != p.shape or y.ndim != 1:
-        raise InputError(
-            f"happened has shape {y.shape} and probability {p.shape}; one dimension and "
-            "equal lengths are needed."
-        )
-    if not np.isin(y, (0.0, 1.0)).all():
-        raise InputError("happened must hold 0 and 1 only.")
-    if not ((p >= 0) & (p <= 1)).all():
-        raise InputError("probability must lie between 0 and 1, without missing values.")
-    return y, p
-
-
 def _bins(p: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
-    if int(bins) != bins or bins < 1:
-        raise InputError(f"bins is {bins}; a whole number of at least 1 is accepted.")
     if not p.size:
         return np.zeros(0, dtype=np.int64)
-    edges = np.unique(np.quantile(p, np.linspace(0, 1, int(bins) + 1)[1:-1]))
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
     code = np.searchsorted(edges, p, side="right")
     return np.unique(code, return_inverse=True)[1].ravel()

@@ -18,7 +18,6 @@ modeling. IEEE Transactions on Knowledge and Data Engineering 34, 4888-4904.
 
 from __future__ import annotations
 
-import html
 import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,6 +26,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.core.checks import (
+    Count,
+    Flags,
+    Inside,
+    Numbers,
+    Share,
+    check_value,
+    checked,
+    same_length,
+)
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.stats import (
     Interval,
@@ -38,8 +47,6 @@ from ethicalai_lab.stats import (
 __all__ = [
     "RankingEvaluation",
     "evaluate_ranking",
-    "perfect_qini_curve",
-    "perfect_uplift_curve",
     "qini_auc_score",
     "qini_coefficient",
     "qini_curve",
@@ -49,6 +56,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+_MOST_STEPS = 500
 
 
 class _Cumulative(NamedTuple):
@@ -152,97 +161,21 @@ def uplift_curve(
     return _with_origin(c.n.astype(np.int64)), _with_origin(_uplift(c))
 
 
-def perfect_qini_curve(
-    y_true: ArrayLike, treatment: ArrayLike, negative_effect: bool = True
-) -> tuple[Floats, Floats]:
-    """Return the best Qini curve any score could draw on these 0/1 outcomes.
-
-    Parameters
-    ----------
-    y_true, treatment : array-like of shape (n_rows,)
-        Both 0/1.
-    negative_effect : bool, default True
-        True ranks treated buyers first and control buyers last, so the curve may rise
-        above its end point. False draws Radcliffe's optimum without harm: up to the
-        overall effect, then flat.
-
-    Returns
-    -------
-    n, value : ndarray of float
-        Points of the curve, from (0, 0) on.
-
-    Raises
-    ------
-    InputError
-        If lengths differ, an outcome is not 0/1, or an arm is empty.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.personalization import perfect_qini_curve
-    >>> n, value = perfect_qini_curve([1, 0, 1, 0], [1, 1, 0, 0])
-    >>> n.tolist(), value.tolist()
-    ([0.0, 1.0, 3.0, 4.0], [0.0, 1.0, 1.0, 0.0])
-    """
-    y, _, t = _check(y_true, np.zeros(np.shape(y_true)), treatment)
-    _need_binary(y)
-    if negative_effect:
-        n, value = qini_curve(y, y * t - y * (1 - t), t)
-        return n.astype(float), value
-    effect = y[t == 1].sum() - (t == 1).sum() * y[t == 0].mean()
-    return np.array([0.0, effect, y.size]), np.array([0.0, effect, effect])
-
-
-def perfect_uplift_curve(y_true: ArrayLike, treatment: ArrayLike) -> tuple[Floats, Floats]:
-    """Return the best uplift curve any score could draw on these 0/1 outcomes.
-
-    Parameters
-    ----------
-    y_true, treatment : array-like of shape (n_rows,)
-        Both 0/1.
-
-    Returns
-    -------
-    n, value : ndarray of float
-        Points of the curve, from (0, 0) on.
-
-    Raises
-    ------
-    InputError
-        If lengths differ, an outcome is not 0/1, or an arm is empty.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.personalization import perfect_uplift_curve
-    >>> n, value = perfect_uplift_curve([1, 0, 1, 0], [1, 1, 0, 0])
-    >>> n.tolist(), value.tolist()
-    ([0.0, 1.0, 2.0, 3.0, 4.0], [0.0, 1.0, 2.0, 1.5, 0.0])
-    """
-    y, _, t = _check(y_true, np.zeros(np.shape(y_true)), treatment)
-    _need_binary(y)
-    tie = y if np.sum((y == 1) & (t == 0)) > np.sum((y == 0) & (t == 1)) else t
-    n, value = uplift_curve(y, 2 * (y == t) + tie, t)
-    return n.astype(float), value
-
-
 # ------------------------------------------------------------------------- scores
 
 
-def qini_auc_score(
-    y_true: ArrayLike, uplift: ArrayLike, treatment: ArrayLike, negative_effect: bool = True
-) -> float:
+def qini_auc_score(y_true: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> float:
     """Return the area between Qini curve and random line, as a share of the best possible.
 
     Parameters
     ----------
     y_true, uplift, treatment : array-like of shape (n_rows,)
         As for :func:`qini_curve`; the outcome must be 0/1.
-    negative_effect : bool, default True
-        Which best curve to divide by, see :func:`perfect_qini_curve`.
 
     Returns
     -------
     float
-        At most 1 with ``negative_effect=True``; about 0 for a random score, negative for
+        At most 1, where treated buyers come first and control buyers last; about 0 for a random score, negative for
         one worse than random; ``nan`` where no better-than-random curve exists.
 
     Raises
@@ -262,7 +195,7 @@ def qini_auc_score(
     """
     y, u, t = _check(y_true, uplift, treatment)
     _need_binary(y)
-    return float(_qini_auc(_cumulate(y, u, t), negative_effect))
+    return float(_qini_auc(_cumulate(y, u, t)))
 
 
 def uplift_auc_score(y_true: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> float:
@@ -336,11 +269,7 @@ def qini_coefficient(y_true: ArrayLike, uplift: ArrayLike, treatment: ArrayLike)
 
 
 def uplift_at_k(
-    y_true: ArrayLike,
-    uplift: ArrayLike,
-    treatment: ArrayLike,
-    strategy: str = "overall",
-    k: float = 0.3,
+    y_true: ArrayLike, uplift: ArrayLike, treatment: ArrayLike, k: float = 0.3
 ) -> float:
     """Return the difference in mean outcome, treated minus control, in the top ``k``.
 
@@ -348,10 +277,8 @@ def uplift_at_k(
     ----------
     y_true, uplift, treatment : array-like of shape (n_rows,)
         As for :func:`qini_curve`. Among equal scores, later rows come first.
-    strategy : {"overall", "by_group"}, default "overall"
-        Take the top of all people, or the top of each arm.
-    k : float or int, default 0.3
-        A share in (0, 1), or a number of people.
+    k : float, default 0.3
+        A share of all people, in (0, 1).
 
     Returns
     -------
@@ -361,7 +288,7 @@ def uplift_at_k(
     Raises
     ------
     InputError
-        If ``strategy`` or ``k`` is not accepted, or the rows are as in :func:`qini_curve`.
+        If ``k`` is not accepted, or the rows are as in :func:`qini_curve`.
 
     Examples
     --------
@@ -370,28 +297,13 @@ def uplift_at_k(
     1.0
     """
     y, u, t = _check(y_true, uplift, treatment)
-    if strategy not in ("overall", "by_group"):
-        raise InputError(f"strategy {strategy!r} is unknown; accepted: overall, by_group.")
-    is_count = isinstance(k, (int, np.integer)) and not isinstance(k, bool)
-    if not (0 < k < (y.size if is_count else 1)):
-        raise InputError(
-            f"k is {k}; a share between 0 and 1, or a whole number below {y.size}, is needed."
-        )
-    order = np.argsort(u, kind="stable")[::-1]
-    y, t = y[order], t[order]
-    if strategy == "overall":
-        top = int(k if is_count else y.size * k)
-        arms = [y[:top][t[:top] == arm] for arm in (1, 0)]
-    else:
-        arms = []
-        for arm, name in ((1, "treated"), (0, "control")):
-            rows = y[t == arm]
-            top = int(k if is_count else rows.size * k)
-            if top > rows.size:
-                raise InputError(f"k is {k}, but there are only {rows.size} {name} people.")
-            arms.append(rows[:top])
-    means = [rows.mean() if rows.size else math.nan for rows in arms]
-    return float(means[0] - means[1])
+    check_value(k, Inside, "k")
+    top = np.argsort(u, kind="stable")[::-1][: int(y.size * k)]
+    means = [
+        float(rows.mean()) if rows.size else math.nan
+        for rows in (y[top][t[top] == arm] for arm in (1, 0))
+    ]
+    return means[0] - means[1]
 
 
 # ----------------------------------------------------------- everything with intervals
@@ -465,26 +377,23 @@ class RankingEvaluation:
             "curve": curve.to_dict(orient="list"),
         }
 
-    def __str__(self) -> str:
-        return self.table.round(6).to_string(index=False)
-
     def _repr_html_(self) -> str:
         caption = f"{self.n_treated:,} treated, {self.n_control:,} control people"
-        return f"<div>{self.table.round(6).to_html(index=False)}<p>{html.escape(caption)}</p></div>"
+        return f"<div>{self.table.round(6).to_html(index=False)}<p>{caption}</p></div>"
 
 
+@checked()
 def evaluate_ranking(
     y_true: ArrayLike,
     uplift: ArrayLike,
     treatment: ArrayLike,
     *,
-    noise: float = 0.0,
-    k: float = 0.3,
-    confidence: float = 0.95,
-    n_boot: int = 1000,
+    noise: Share = 0.0,
+    k: Inside = 0.3,
+    confidence: Inside = 0.95,
+    n_boot: Count = 1000,
     seed: int = 0,
     points: int = 101,
-    max_bins: int = 500,
 ) -> RankingEvaluation:
     """Evaluate a ranking: Qini and uplift curves, their areas, uplift at ``k``, intervals.
 
@@ -495,7 +404,7 @@ def evaluate_ranking(
     scores; give the ``noise`` that
     :func:`~ethicalai_lab.personalization.cross_fit_uplift` returns, and what the ranking
     adds to a random order is stretched by ``sqrt(1 + noise)``. Point values are exact. For
-    the replicates, more than ``max_bins`` distinct scores are gathered into that many
+    the replicates, more than 500 distinct scores are gathered into that many
     steps of about equal size, ties kept together; with 0/1 outcomes the replicates are
     multinomial draws over steps x arm x outcome. The interval of each area is shifted by
     the (tiny) difference that the steps make to the point value.
@@ -516,8 +425,6 @@ def evaluate_ranking(
         Source of every draw.
     points : int, default 101
         Equally spaced shares at which the curves are reported.
-    max_bins : int, default 500
-        Steps of the curve kept in the replicates.
 
     Returns
     -------
@@ -544,16 +451,12 @@ def evaluate_ranking(
     True
     """
     y, u, t = _check(y_true, uplift, treatment)
-    if not 0 < k < 1:
-        raise InputError(f"k is {k}; a share between 0 and 1 is needed.")
-    if not 0 <= noise <= 1:
-        raise InputError(f"noise is {noise}; a share from 0 to 1 is needed.")
     stretch = math.sqrt(1 + noise)
     binary = _is_binary(y)
     exact = _cumulate(y, u, t)
     n1, n0 = int(exact.n1[-1]), int(exact.n0[-1])
 
-    steps = _steps(u, max_bins)
+    steps = _steps(u)
     point = _running(*_sums(y, t, steps))
     draws = _running(*_resample(y, t, steps, n_boot, seed, binary))
     grid = np.linspace(0.0, 1.0, points)
@@ -597,7 +500,7 @@ def evaluate_ranking(
             _qini_coefficient(exact), _qini_coefficient(point), _qini_coefficient(draws)
         ),
         uplift_at_k=interval(
-            uplift_at_k(y, u, t, "overall", k),
+            uplift_at_k(y, u, t, k),
             float(_difference_at(point, k)),
             _difference_at(draws, k),
             base=(float(_difference_at(point, 1.0)), _difference_at(draws, 1.0)),
@@ -613,27 +516,10 @@ def evaluate_ranking(
 def _check(
     y_true: ArrayLike, uplift: ArrayLike, treatment: ArrayLike
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    arrays = []
-    for name, values in (("y_true", y_true), ("uplift", uplift), ("treatment", treatment)):
-        try:
-            x = np.asarray(values, dtype=float)
-        except (TypeError, ValueError):
-            raise InputError(f"{name} must hold numbers only.") from None
-        if x.ndim != 1:
-            raise InputError(f"{name} has {x.ndim} dimensions; one is needed.")
-        missing = np.isnan(x)
-        if missing.any():
-            raise InputError(f"{name} has a missing value at row {int(np.argmax(missing))}.")
-        arrays.append(x)
-    y, u, t = arrays
-    if not y.size == u.size == t.size:
-        raise InputError(
-            f"y_true, uplift and treatment have {y.size}, {u.size} and {t.size} rows; "
-            "they must have the same number."
-        )
-    if not _is_binary(t):
-        wrong = t[(t != 0) & (t != 1)][0]
-        raise InputError(f"treatment holds {wrong:g}; accepted: 1 (treated) and 0 (control).")
+    y = check_value(y_true, Numbers, "y_true")
+    u = check_value(uplift, Numbers, "uplift")
+    t = check_value(treatment, Flags, "treatment")
+    same_length(y_true=y, uplift=u, treatment=t)
     if not 0 < t.sum() < t.size:
         raise InputError("treatment needs both treated (1) and control (0) people.")
     return y, u, t.astype(np.int64)
@@ -694,25 +580,18 @@ def _cells(c: _Cumulative) -> tuple[Floats, Floats, Floats, Floats]:
     return s1, c.n1[..., -1] - s1, s0, c.n0[..., -1] - s0
 
 
-def _qini_auc(c: _Cumulative, negative_effect: bool = True) -> Floats:
+def _qini_auc(c: _Cumulative) -> Floats:
     buyers1, others1, buyers0, others0 = _cells(c)
     zero = np.zeros_like(buyers1)
-    if negative_effect:
-        # The perfect order is treated buyers, all others, control buyers: a function of
-        # four counts, so that a replicate costs nothing.
-        best = _Cumulative(
-            np.stack([buyers1, buyers1 + others1, buyers1 + others1], -1),
-            np.stack([zero, others0, others0 + buyers0], -1),
-            np.stack([buyers1, buyers1, buyers1], -1),
-            np.stack([zero, zero, buyers0], -1),
-        )
-        perfect = _above_random(best, _qini(best))
-    else:
-        n = c.n[..., -1]
-        effect = buyers1 - (buyers1 + others1) * _divide(buyers0, buyers0 + others0)
-        perfect = effect * effect / 2 + (n - effect) * effect - n * effect / 2
-        perfect = np.where(effect < 0, 0.0, perfect)  # below zero there is no such curve
-    return _share_of(_above_random(c, _qini(c)), perfect, c)
+    # The perfect order is treated buyers, all others, control buyers: a function of
+    # four counts, so that a replicate costs nothing.
+    best = _Cumulative(
+        np.stack([buyers1, buyers1 + others1, buyers1 + others1], -1),
+        np.stack([zero, others0, others0 + buyers0], -1),
+        np.stack([buyers1, buyers1, buyers1], -1),
+        np.stack([zero, zero, buyers0], -1),
+    )
+    return _share_of(_above_random(c, _qini(c)), _above_random(best, _qini(best)), c)
 
 
 def _uplift_auc(c: _Cumulative) -> Floats:
@@ -742,15 +621,15 @@ def _qini_coefficient(c: _Cumulative) -> Floats:
     return _above_random(c, _qini(c)) / (c.n1[..., -1] * c.n[..., -1])
 
 
-def _steps(u: Floats, max_bins: int) -> NDArray[np.int64]:
+def _steps(u: Floats) -> NDArray[np.int64]:
     """Give each row its step down the ranking, from 0; equal scores share one."""
     order = np.argsort(-u, kind="stable")
     ranked = u[order]
     new = np.append(True, ranked[1:] != ranked[:-1])
     tie = np.cumsum(new) - 1
-    if tie[-1] + 1 > max_bins:
+    if tie[-1] + 1 > _MOST_STEPS:
         start = np.flatnonzero(new)[tie]
-        tie = np.unique(start * max_bins // u.size, return_inverse=True)[1].ravel()
+        tie = np.unique(start * _MOST_STEPS // u.size, return_inverse=True)[1].ravel()
     steps = np.empty(u.size, dtype=np.int64)
     steps[order] = tie
     return steps

@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
+from ethicalai_lab.core.checks import same_length
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.personalization.evaluation import RankingEvaluation, evaluate_ranking
-from ethicalai_lab.personalization.rules import _python, lift
+from ethicalai_lab.personalization.rules import lift
 from ethicalai_lab.personalization.uplift import (
     TLearner,
-    _folds,
     cross_fit_uplift,
     encode_features,
+    spread_folds,
 )
 from ethicalai_lab.stats import difference_interval
 
@@ -44,6 +45,7 @@ MIN_ARM_ROWS = 100
 MIN_EVENTS = 10
 _BALANCE_ROWS = 100_000
 _BALANCE_P = 0.001
+_AUC_FOLDS = 3
 _ID_LIKE_SHARE = 0.5
 
 
@@ -76,7 +78,6 @@ class UpliftReport:
         What makes the figures doubtful, or why some are not there.
     notes : tuple of str
         What a reader should know about how they were made.
-    confidence : float
     seed : int
     """
 
@@ -92,7 +93,6 @@ class UpliftReport:
     balance: pd.DataFrame
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
-    confidence: float
     seed: int
     _y: Floats = field(repr=False, compare=False)
     _arm: pd.Series = field(repr=False, compare=False)
@@ -127,8 +127,7 @@ class UpliftReport:
             If ``groups`` has another length.
         """
         labels = pd.Series(groups).reset_index(drop=True)
-        if len(labels) != self.n_rows:
-            raise InputError(f"groups has {len(labels)} rows; {self.n_rows} are needed.")
+        same_length(table=self.scores, groups=labels)
         arm_of = self._arm.to_numpy()
         rows = []
         for arm in self.arms:
@@ -136,9 +135,7 @@ class UpliftReport:
             for group, members in labels.groupby(labels, observed=True, sort=True):
                 at = members.index.to_numpy()
                 y, given = self._y[at], arm_of[at]
-                observed = difference_interval(
-                    y[given == arm], y[given == self.control], self.confidence
-                )
+                observed = difference_interval(y[given == arm], y[given == self.control])
                 mean = math.nan if predicted is None else float(predicted[at].mean())
                 rows.append((arm, group, at.size, mean, *observed))
         return pd.DataFrame(
@@ -155,7 +152,7 @@ class UpliftReport:
                 "arms": list(self.arms),
                 "outcome": self.outcome,
                 "features": list(self.features),
-                "confidence": self.confidence,
+                "confidence": 0.95,
                 "seed": self.seed,
                 "lifts": self.lifts.to_dict(orient="records"),
                 "rankings": {str(arm): found.to_dict() for arm, found in self.rankings.items()},
@@ -167,8 +164,7 @@ class UpliftReport:
 
     def __str__(self) -> str:
         parts = [
-            f"{self.n_rows:,} people, control {self.control!r}, "
-            f"{self.confidence * 100:g} % intervals",
+            f"{self.n_rows:,} people, control {self.control!r}, 95 % intervals",
             "",
             "Lift of each arm over control",
             self.lifts.round(6).to_string(index=False),
@@ -210,18 +206,7 @@ class UpliftReport:
         )
 
 
-def analyse_experiment(
-    table: pd.DataFrame,
-    roles: Any,
-    seed: int = 0,
-    *,
-    learner: Any = None,
-    cv: int = 5,
-    k: float = 0.3,
-    confidence: float = 0.95,
-    n_boot: int = 1000,
-    n_threads: int = 1,
-) -> UpliftReport:
+def analyse_experiment(table: pd.DataFrame, roles: Any, seed: int = 0) -> UpliftReport:
     """Analyse a randomised experiment, given each column's role.
 
     Parameters
@@ -235,19 +220,6 @@ def analyse_experiment(
         0/1 or true/false), as ``ethicalai_lab.world.Roles``.
     seed : int, default 0
         Source of every draw.
-    learner : uplift learner, optional
-        A :class:`~ethicalai_lab.personalization.TLearner` by default. It is given the
-        features as :func:`~ethicalai_lab.personalization.encode_features` makes them.
-    cv : int, default 5
-        Folds; nobody is scored by a model that saw them.
-    k : float, default 0.3
-        The share for "uplift at k".
-    confidence : float, default 0.95
-        In (0, 1).
-    n_boot : int, default 1000
-        Bootstrap replicates for curves and areas.
-    n_threads : int, default 1
-        Threads for models and algebra; more help only where that many cores are free.
 
     Returns
     -------
@@ -274,88 +246,26 @@ def analyse_experiment(
     >>> roles = SimpleNamespace(
     ...     columns={"mail": "treatment", "x": "feature", "visit": "outcome"},
     ...     control="no", outcome=None, positive=None)
-    >>> report = analyse_experiment(table, roles, n_boot=100)
+    >>> report = analyse_experiment(table, roles)
     >>> report.rankings["yes"].qini_coefficient.low > 0, report.warnings
     (True, ())
     """
-    if not 0 < k < 1:
-        raise InputError(f"k is {k}; a share between 0 and 1 is needed.")
     assigned = _by_role(table, roles)
-    treatment = _only_treatment(assigned)
-    outcomes = assigned.get("outcome", [])
-    if not outcomes:
-        raise InputError("no column has the role outcome; name at least one.")
-    main = getattr(roles, "outcome", None) or outcomes[0]
-    if main not in outcomes:
-        raise InputError(f"outcome {main!r} is no outcome column; accepted: {_list(outcomes)}.")
+    treatment, main = _only_treatment(assigned), _main_outcome(assigned, roles)
+    outcomes = assigned["outcome"]
     if not len(table):
         raise InputError("the table has no rows; one row a person is needed.")
-
     arm_of, control, arms = _arms(table[treatment], getattr(roles, "control", None))
     values = {
         name: _outcome(table[name], _positive(roles, name, main if len(outcomes) > 1 else name))
         for name in outcomes
     }
-    y = values[main]
-    lifts = pd.concat(
-        [
-            lift(found, arm_of, control, confidence).assign(outcome=name)
-            for name, found in values.items()
-        ],
-        ignore_index=True,
-    )
-    lifts = lifts[["outcome", *(name for name in lifts.columns if name != "outcome")]]
-
+    lifts = [lift(found, arm_of, control).assign(outcome=name) for name, found in values.items()]
+    columns = ["outcome", *(name for name in lifts[0] if name != "outcome")]
     names = [name for name in assigned.get("feature", []) if name not in (treatment, *outcomes)]
-    warnings: list[str] = []
-    notes = _notes(roles, names, main, outcomes)
     features, dropped = _features(table, names)
-    notes += dropped
-
-    rankings: dict[Any, RankingEvaluation] = {}
-    scores = pd.DataFrame(index=table.index)
-    balance = pd.DataFrame(columns=["arm", "auc", "p_value", "feature", "smd"])
-    if not features.shape[1]:
-        warnings.append("No usable column has the role feature, so people cannot be ranked.")
-    else:
-        with threadpool_limits(limits=n_threads):
-            balance = _balance(features, arm_of, control, arms, seed)
-            ready = _rankable(y, arm_of, control, arms, main, cv, warnings)
-            if ready:
-                kept = np.isin(arm_of, [control, *ready])
-                scores, noise = _scores(
-                    learner if learner is not None else TLearner(),
-                    features,
-                    y,
-                    arm_of,
-                    control,
-                    kept,
-                    ready,
-                    cv,
-                    seed,
-                )
-                scores.index = table.index
-        for row in balance.itertuples():
-            if row.p_value < _BALANCE_P:
-                warnings.append(
-                    f"Who got {row.arm!r} can be told from the features (AUC {row.auc:.3f}, "
-                    f"p {_p_text(row.p_value)}; largest difference: {row.feature!r}): was it "
-                    "randomised? If not, lifts and curves mix the message with the selection."
-                )
-        for arm in ready:
-            rows = np.flatnonzero((arm_of == arm) | (arm_of == control))
-            rankings[arm] = evaluate_ranking(
-                y[rows],
-                scores[arm].to_numpy()[rows],
-                arm_of[rows] == arm,
-                noise=float(noise[arm]),
-                k=k,
-                confidence=confidence,
-                n_boot=n_boot,
-                seed=seed,
-                points=51,
-            )
-
+    warnings: list[str] = []
+    ranked = _rank(features, values[main], arm_of, control, arms, main, seed, warnings)
     return UpliftReport(
         n_rows=len(table),
         treatment=treatment,
@@ -363,15 +273,14 @@ def analyse_experiment(
         arms=tuple(arms),
         outcome=main,
         features=tuple(features.columns),
-        lifts=lifts,
-        rankings=rankings,
-        scores=scores,
-        balance=balance,
+        lifts=pd.concat(lifts, ignore_index=True)[columns],
+        rankings=ranked.rankings,
+        scores=ranked.scores.set_index(table.index),
+        balance=ranked.balance,
         warnings=tuple(warnings),
-        notes=tuple(notes),
-        confidence=confidence,
+        notes=(*_notes(roles, names, main, outcomes), *dropped),
         seed=seed,
-        _y=y,
+        _y=values[main],
         _arm=pd.Series(arm_of),
     )
 
@@ -409,6 +318,16 @@ def _only_treatment(assigned: dict[str, list[str]]) -> str:
     return columns[0]
 
 
+def _main_outcome(assigned: dict[str, list[str]], roles: Any) -> str:
+    outcomes = assigned.get("outcome", [])
+    if not outcomes:
+        raise InputError("no column has the role outcome; name at least one.")
+    main = getattr(roles, "outcome", None) or outcomes[0]
+    if main not in outcomes:
+        raise InputError(f"outcome {main!r} is no outcome column; accepted: {_list(outcomes)}.")
+    return main
+
+
 def _arms(column: pd.Series, control: Any) -> tuple[NDArray[Any], Any, list[Any]]:
     name = column.name
     missing = column.isna().to_numpy()
@@ -417,11 +336,8 @@ def _arms(column: pd.Series, control: Any) -> tuple[NDArray[Any], Any, list[Any]
             f"column {name!r} has {int(missing.sum())} missing values (first in row "
             f"{int(np.argmax(missing)) + 1}); everyone's arm must be known."
         )
-    levels = [_python(level) for level in column.unique()]
-    try:
-        levels.sort()
-    except TypeError:
-        levels.sort(key=str)
+    levels = column.unique().tolist()
+    levels.sort(key=str if column.dtype == object else None)
     if len(levels) > MAX_ARMS + 1:
         raise InputError(
             f"column {name!r} has {len(levels)} levels; a treatment has a control level and "
@@ -524,84 +440,108 @@ def _features(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list
 # --------------------------------------------------------------------------- figures
 
 
-def _rankable(
+class _Ranked(NamedTuple):
+    rankings: dict[Any, RankingEvaluation]
+    scores: pd.DataFrame
+    balance: pd.DataFrame
+
+
+def _rank(
+    features: pd.DataFrame,
     y: Floats,
     arm_of: NDArray[Any],
     control: Any,
     arms: list[Any],
     name: str,
-    cv: int,
+    seed: int,
     warnings: list[str],
+) -> _Ranked:
+    """Check the balance of the arms, and rank people for each that has enough of them."""
+    if not features.shape[1]:
+        warnings.append("No usable column has the role feature, so people cannot be ranked.")
+        empty = pd.DataFrame(columns=["arm", "auc", "p_value", "feature", "smd"])
+        return _Ranked({}, pd.DataFrame(index=range(y.size)), empty)
+    with threadpool_limits(limits=1):
+        balance = _balance(features, arm_of, control, arms, seed)
+        ready = _rankable(y, arm_of, control, arms, name, warnings)
+        scores, noise = _scores(features, y, arm_of, control, ready, seed)
+    for row in balance.itertuples():
+        if row.p_value < _BALANCE_P:
+            warnings.append(
+                f"Who got {row.arm!r} can be told from the features (AUC {row.auc:.3f}, "
+                f"p {_p_text(row.p_value)}; largest difference: {row.feature!r}): was it "
+                "randomised? If not, lifts and curves mix the message with the selection."
+            )
+    rankings = {}
+    for arm in ready:
+        rows = np.flatnonzero((arm_of == arm) | (arm_of == control))
+        treated, score = arm_of[rows] == arm, scores[arm].to_numpy()[rows]
+        rankings[arm] = evaluate_ranking(
+            y[rows], score, treated, noise=float(noise[arm]), seed=seed, points=51
+        )
+    return _Ranked(rankings, scores, balance)
+
+
+def _shortage(mine: Floats, level: Any, name: str) -> str:
+    if mine.size < MIN_ARM_ROWS:
+        return f"{level!r} has {mine.size} people; {MIN_ARM_ROWS} are needed to rank for it"
+    # What varies least is what limits: buyers, or those with any amount at all.
+    events = int(np.count_nonzero(mine))
+    if events < MIN_EVENTS:
+        return (
+            f"{level!r} has {events} people with {name!r} above zero; "
+            f"{MIN_EVENTS} are needed to rank for it"
+        )
+    return ""
+
+
+def _rankable(
+    y: Floats, arm_of: NDArray[Any], control: Any, arms: list[Any], name: str, warnings: list[str]
 ) -> list[Any]:
     if np.ptp(y) == 0:
         warnings.append(
             f"Outcome {name!r} is {y[0]:g} for everybody, so there is nothing to rank people by."
         )
         return []
-    needed = max(MIN_ARM_ROWS, 2 * cv)
-
-    def shortage(level: Any) -> str | None:
-        mine = y[arm_of == level]
-        if mine.size < needed:
-            return f"{level!r} has {mine.size} people; {needed} are needed to rank for it"
-        # What varies least is what limits: buyers, or those with any amount at all.
-        events = int(np.count_nonzero(mine))
-        if events < MIN_EVENTS:
-            return (
-                f"{level!r} has {events} people with {name!r} above zero; "
-                f"{MIN_EVENTS} are needed to rank for it"
-            )
-        return None
-
-    reason = shortage(control)
-    if reason:
-        warnings.append(f"Control {reason}. Lifts are given, rankings are not.")
+    short = {level: _shortage(y[arm_of == level], level, name) for level in [control, *arms]}
+    if short[control]:
+        warnings.append(f"Control {short[control]}. Lifts are given, rankings are not.")
         return []
-    ready = []
-    for arm in arms:
-        reason = shortage(arm)
-        if reason:
-            warnings.append(f"Arm {reason}. Its lift is given, its ranking is not.")
-        else:
-            ready.append(arm)
-    return ready
+    warnings += [
+        f"Arm {short[arm]}. Its lift is given, its ranking is not." for arm in arms if short[arm]
+    ]
+    return [arm for arm in arms if not short[arm]]
 
 
 def _scores(
-    learner: Any,
     features: pd.DataFrame,
     y: Floats,
     arm_of: NDArray[Any],
     control: Any,
-    kept: NDArray[np.bool_],
     ready: list[Any],
-    cv: int,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Score everybody; people of arms too small to rank only receive scores."""
-    rows = np.flatnonzero(kept)
     found = pd.DataFrame(np.nan, index=range(y.size), columns=ready)
+    if not ready:
+        return found, pd.Series(dtype=float)
+    kept = np.isin(arm_of, [control, *ready])
+    rows, others = np.flatnonzero(kept), np.flatnonzero(~kept)
     inside, noise = cross_fit_uplift(
-        learner,
+        TLearner(),
         features.iloc[rows],
         y[rows],
         arm_of[rows],
-        cv,
-        seed,
+        seed=seed,
         control=control,
         return_noise=True,
     )
     # by position: a list of truth values would be taken for a mask
     found.iloc[rows] = inside.iloc[:, [list(inside).index(arm) for arm in ready]].to_numpy()
-    if rows.size < y.size:
-        from sklearn.base import clone
-
-        others = np.flatnonzero(~kept)
-        for arm in ready:
-            train = np.flatnonzero((arm_of == arm) | (arm_of == control))
-            model = clone(learner).fit(features.iloc[train], y[train], arm_of[train] == arm)
-            column = found.columns.get_loc(arm)
-            found.iloc[others, column] = model.predict_uplift(features.iloc[others])
+    for column, arm in enumerate(ready if others.size else ()):
+        train = np.flatnonzero((arm_of == arm) | (arm_of == control))
+        model = TLearner().fit(features.iloc[train], y[train], arm_of[train] == arm)
+        found.iloc[others, column] = model.predict_uplift(features.iloc[others])
     return found, noise
 
 
@@ -626,7 +566,7 @@ def _balance(
 
 
 def _cross_fitted_auc(
-    X: pd.DataFrame, treated: NDArray[np.bool_], seed: int, cv: int = 3
+    X: pd.DataFrame, treated: NDArray[np.bool_], seed: int
 ) -> tuple[float, float]:
     """Mean AUC over folds, and the p-value of the arm being random.
 
@@ -635,9 +575,9 @@ def _cross_fitted_auc(
     independent ones would: on a well randomised table it cried wolf at some seeds. So the
     smallest p-value counts, times the number of folds (Bonferroni), however they hang together.
     """
-    folds = _folds(treated.astype(np.int64), cv, seed)
+    folds = spread_folds(treated.astype(np.int64), _AUC_FOLDS, seed)
     aucs, p_values = [], []
-    for fold in range(cv):
+    for fold in range(_AUC_FOLDS):
         held = folds == fold
         model = HistGradientBoostingClassifier(
             max_iter=20,
@@ -654,7 +594,7 @@ def _cross_fitted_auc(
         aucs.append((rank[mine].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
         error = math.sqrt((n1 + n0 + 1) / (12 * n1 * n0))  # Mann-Whitney, under the null
         p_values.append(1 - NormalDist().cdf((aucs[-1] - 0.5) / error))
-    return float(np.mean(aucs)), min(1.0, cv * min(p_values))
+    return float(np.mean(aucs)), min(1.0, _AUC_FOLDS * min(p_values))
 
 
 def _largest_difference(X: pd.DataFrame, treated: NDArray[np.bool_]) -> tuple[str, float]:

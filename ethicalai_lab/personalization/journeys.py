@@ -25,35 +25,42 @@ Kish, L. (1965). Survey Sampling. Wiley (effective sample size).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ethicalai_lab.core.checks import (
+    Finite,
+    NonNegative,
+    Share,
+    check_fields,
+    check_value,
+    checked,
+    need_columns,
+    whole,
+)
 from ethicalai_lab.errors import InputError
-from ethicalai_lab.stats import Interval, mean_interval, people_behind, proportion_interval
-from ethicalai_lab.world import ACTIONS, WorldConfig, make_world
+from ethicalai_lab.stats import Interval, mean_interval, people_behind
+from ethicalai_lab.world import ACTIONS
 
 __all__ = [
     "ContactPolicy",
-    "LearnedPolicy",
     "OffPolicyReport",
     "Reward",
     "contact_curve",
     "evaluate_policy",
     "journey_people",
-    "learn_policy",
-    "off_policy_study",
     "spaced_weeks",
     "true_policy_value",
 ]
 
 WEEKS = 6
 _OUTCOMES = ("visit", "conversion", "spend", "unsubscribed")
-_ESTIMATORS = ("matching", "direct", "step", "ips", "snips", "dr", "sndr")
+_HORIZON = whole(1, WEEKS)
 _RIDGE = 10.0
 _RIDGE_PERSONAL = 3000.0
 
@@ -88,19 +95,14 @@ class Reward:
     13.98
     """
 
-    visit: float = 0.0
-    conversion: float = 0.0
-    spend: float = 0.35
-    contact: float = 0.02
-    unsubscribed: float = 10.0
+    visit: Finite = 0.0
+    conversion: Finite = 0.0
+    spend: Finite = 0.35
+    contact: NonNegative = 0.02
+    unsubscribed: NonNegative = 10.0
 
     def __post_init__(self) -> None:
-        for name in (*_OUTCOMES, "contact"):
-            if not math.isfinite(getattr(self, name)):
-                raise InputError(f"{name} is {getattr(self, name)}; a finite number is accepted.")
-        for name in ("contact", "unsubscribed"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}; a cost of at least 0 is due.")
+        check_fields(self)
 
     def of(
         self,
@@ -171,25 +173,18 @@ class ContactPolicy:
     (0, 3)
     """
 
-    what: str = "interest"
-    channel: str = "email"
+    what: Literal["interest", "sports", "fashion"] = "interest"
+    channel: Literal["email", "push", "device"] = "email"
     weeks: tuple[int, ...] = (0, 2, 4)
-    most_recent: int = 2
-    exploration: float = 0.0
+    most_recent: Literal[0, 1, 2] = 2
+    exploration: Share = 0.0
 
     def __post_init__(self) -> None:
-        if self.what not in ("interest", "sports", "fashion"):
-            raise InputError(f"what is {self.what!r}; accepted: 'interest', 'sports', 'fashion'.")
-        if self.channel not in ("email", "push", "device"):
-            raise InputError(f"channel is {self.channel!r}; accepted: 'email', 'push', 'device'.")
+        check_fields(self)
         weeks = tuple(sorted({int(week) for week in self.weeks}))
         if any(not 0 <= week < WEEKS for week in weeks):
             raise InputError(f"weeks is {self.weeks}; whole numbers from 0 to 5 are accepted.")
         object.__setattr__(self, "weeks", weeks)
-        if self.most_recent not in (0, 1, 2):
-            raise InputError(f"most_recent is {self.most_recent}; 0, 1 or 2 is accepted.")
-        if not 0 <= self.exploration <= 1:
-            raise InputError(f"exploration is {self.exploration}; a share is accepted.")
 
     def probabilities(
         self,
@@ -217,15 +212,10 @@ class ContactPolicy:
             In the order of ``ethicalai_lab.world.ACTIONS``; rows sum to 1.
         """
         n = len(people)
-        if self.what == "interest":
+        about_fashion = np.full(n, self.what == "fashion")
+        if self.what == "interest" and week in self.weeks:
             sports, fashion = (people[c].to_numpy() > 0 for c in ("sports", "fashion"))
-            about_fashion = (
-                np.where(sports == fashion, self.weeks.index(week) % 2 == 1, fashion)
-                if week in self.weeks
-                else np.zeros(n, dtype=bool)
-            )
-        else:
-            about_fashion = np.full(n, self.what == "fashion")
+            about_fashion = np.where(sports == fashion, self.weeks.index(week) % 2 == 1, fashion)
         if self.channel == "device":
             push = people["device"].astype(str).to_numpy() == "app"
         else:
@@ -239,75 +229,8 @@ class ContactPolicy:
         return chance
 
 
-@dataclass(frozen=True)
-class LearnedPolicy:
-    """A contact policy learned from a log; made by :func:`learn_policy`.
-
-    Attributes
-    ----------
-    coefficients : ndarray of float, shape (6, n_features)
-        One model of the value of each action a week.
-    exploration : float
-        As in :class:`ContactPolicy`.
-    patience : float
-        Margin in reward by which a contact must beat resting.
-    """
-
-    coefficients: NDArray[np.float64] = field(repr=False)
-    exploration: float = 0.1
-    patience: float = 0.0
-
-    def values(
-        self,
-        people: pd.DataFrame,
-        week: int,
-        recent: NDArray[np.int64],
-        last: NDArray[np.int64],
-    ) -> NDArray[np.float64]:
-        """Return the estimated value from this week on of each action, shape (n, 5).
-
-        Parameters
-        ----------
-        people : DataFrame
-        week : int
-        recent, last : ndarray of int, shape (n,)
-            As in :meth:`ContactPolicy.probabilities`.
-
-        Returns
-        -------
-        ndarray of float
-        """
-        x = _person_features(people)
-        return _action_values(self.coefficients[week], x, recent, last)
-
-    def probabilities(
-        self,
-        people: pd.DataFrame,
-        week: int,
-        recent: NDArray[np.int64],
-        last: NDArray[np.int64],
-    ) -> NDArray[np.float64]:
-        """Return the chance of each action for each customer.
-
-        Parameters
-        ----------
-        people : DataFrame
-        week : int
-        recent, last : ndarray of int, shape (n,)
-            As in :meth:`ContactPolicy.probabilities`.
-
-        Returns
-        -------
-        ndarray of float, shape (n, 5)
-        """
-        value = self.values(people, week, recent, last)
-        value[:, 0] += self.patience
-        chance = np.full(value.shape, self.exploration / len(ACTIONS))
-        chance[np.arange(len(value)), value.argmax(axis=1)] += 1 - self.exploration
-        return chance
-
-
-def spaced_weeks(contacts: int) -> tuple[int, ...]:
+@checked()
+def spaced_weeks(contacts: whole(0, WEEKS)) -> tuple[int, ...]:  # type: ignore[valid-type]
     """Return that many weeks of 0 to 5, spread as evenly as can be.
 
     Parameters
@@ -330,9 +253,7 @@ def spaced_weeks(contacts: int) -> tuple[int, ...]:
     >>> [spaced_weeks(n) for n in (0, 1, 2, 3)]
     [(), (0,), (0, 3), (0, 2, 4)]
     """
-    if int(contacts) != contacts or not 0 <= contacts <= WEEKS:
-        raise InputError(f"contacts is {contacts}; a whole number from 0 to {WEEKS} is accepted.")
-    return tuple(WEEKS * i // int(contacts) for i in range(int(contacts)))
+    return tuple(WEEKS * i // contacts for i in range(contacts))
 
 
 def journey_people(
@@ -369,8 +290,8 @@ def journey_people(
     ['recency', 'history', 'sports', 'fashion', 'newbie', 'channel', 'device', 'tenure_days']
     """
     past = ["recency", "history", "sports", "fashion", "newbie", "channel"]
-    _need(customers, ["customer_id", "device", "tenure_days"], "customers")
-    _need(campaign, ["customer_id", *past], "campaign")
+    need_columns(customers, ["customer_id", "device", "tenure_days"], "customers")
+    need_columns(campaign, ["customer_id", *past], "campaign")
     people = campaign.set_index("customer_id")[past].sort_index()
     own = customers.set_index("customer_id")[["device", "tenure_days"]]
     lost = people.index.difference(own.index)
@@ -378,7 +299,7 @@ def journey_people(
         raise InputError(f"customers lacks customer_id {lost[0]}, which campaign has.")
     people = people.join(own)
     if log is not None:
-        _need(log, ["customer_id", "score"], "log")
+        need_columns(log, ["customer_id", "score"], "log")
         score = log.groupby("customer_id")["score"].first()
         lost = people.index.difference(score.index)
         if len(lost):
@@ -407,7 +328,7 @@ def true_policy_value(
         action after 0, 1 or 2 recent contacts; its ``journeys`` the customers' order.
     people : DataFrame
         As :func:`journey_people` gives it; any of the world's customers.
-    policy : ContactPolicy, LearnedPolicy or the like
+    policy : ContactPolicy or the like
         With ``probabilities(people, week, recent, last)``.
     reward : Reward, optional
         Default: ``Reward()``.
@@ -458,7 +379,7 @@ def _true_rows(
     truth: Any, people: pd.DataFrame, policy: _Policy, reward: Reward, weeks: int
 ) -> dict[str, NDArray[np.float64]]:
     """Return each week's expected outcomes, by week and customer."""
-    weeks = _check_weeks(weeks)
+    check_value(weeks, _HORIZON, "weeks")
     order = pd.Index(truth.journeys["customer_id"])
     at = order.get_indexer(people.index)
     if (at < 0).any():
@@ -588,13 +509,11 @@ class OffPolicyReport:
         ones have none where in some week they rest on fewer than 30 effective customers.
     weeks : DataFrame
         One row a week: effective_sample_size of the cumulative weights, its share of the
-        customers, max_weight, and clipped (share of customers).
-    customers : int
+        customers, and max_weight.
     """
 
     table: pd.DataFrame
     weeks: pd.DataFrame
-    customers: int
 
     def interval(self, estimator: str) -> Interval:
         """Return one estimator's value and interval.
@@ -612,17 +531,12 @@ class OffPolicyReport:
         InputError
             If the estimator is unknown.
         """
-        row = self.table[self.table["estimator"] == estimator]
-        if row.empty:
+        known = self.table.set_index("estimator")
+        if estimator not in known.index:
             raise InputError(
-                f"estimator {estimator!r} is unknown; accepted: {', '.join(_ESTIMATORS)}."
+                f"estimator {estimator!r} is unknown; accepted: {', '.join(known.index)}."
             )
-        return Interval(*row[["value", "low", "high"]].to_numpy()[0])
-
-    def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.4f}".format) + self.weeks.to_html(
-            index=False, float_format="{:.2f}".format
-        )
+        return Interval(*known.loc[estimator, ["value", "low", "high"]])
 
 
 def evaluate_policy(
@@ -632,10 +546,7 @@ def evaluate_policy(
     reward: Reward | None = None,
     *,
     weeks: int = WEEKS,
-    clip: float | None = None,
-    n_folds: int = 2,
     seed: int = 0,
-    confidence: float = 0.95,
 ) -> OffPolicyReport:
     """Estimate from a log what another policy would bring.
 
@@ -646,20 +557,14 @@ def evaluate_policy(
         ``visit``, ``conversion``, ``spend``, ``unsubscribed``; one row a customer and week.
     people : DataFrame
         As :func:`journey_people` gives it; only these customers are used.
-    policy : ContactPolicy, LearnedPolicy or the like
+    policy : ContactPolicy or the like
         Must not have been learned from these customers' log.
     reward : Reward, optional
         Default: ``Reward()``.
     weeks : int, default 6
         The first weeks to judge, 1 to 6.
-    clip : float, optional
-        Cap on the cumulative weights, at least 1. Less spread, more bias: a clipped
-        weight no longer stands for all it should.
-    n_folds : int, default 2
-        The model of a customer is learned from the customers of the other folds.
     seed : int, default 0
-        Of the folds.
-    confidence : float, default 0.95
+        Of the two folds: the model of a customer is learned from the other one.
 
     Returns
     -------
@@ -692,45 +597,25 @@ def evaluate_policy(
     ['matching', 'direct', 'step', 'ips', 'snips', 'dr', 'sndr']
     """
     reward = Reward() if reward is None else reward
-    weeks = _check_weeks(weeks)
-    if clip is not None and not clip >= 1:
-        raise InputError(f"clip is {clip}; at least 1, or None, is accepted.")
+    check_value(weeks, _HORIZON, "weeks")
     data = _read_log(log, people, reward)
     n = len(people)
-    if int(n_folds) != n_folds or not 2 <= n_folds <= n // 20:
-        raise InputError(f"n_folds is {n_folds}; 2 to {n // 20} is accepted for {n} customers.")
+    if n < 40:
+        raise InputError(f"people has {n} rows; at least 40 are needed, 20 to learn from.")
     chance = np.zeros((weeks, n, len(ACTIONS)))
     for t in range(weeks):
         chance[t] = _chances(policy, people, t, data.recent[t], data.last[t])
         chance[t][data.gone[t]] = np.eye(len(ACTIONS))[0]
-
-    # a stream of its own: what was drawn with the same seed must not tell the folds
-    fold = np.random.default_rng([seed, 0xF01D]).permutation(n) % int(n_folds)
-    x = _person_features(people)
-    q = np.zeros((weeks, n, len(ACTIONS)))
-    for f in range(int(n_folds)):
-        learn, judge = fold != f, fold == f
-        coefficients = _fit_values(data, x, learn, people, weeks, policy=policy)
-        for t in range(weeks):
-            q[t, judge] = _action_values(
-                coefficients[t],
-                x[judge],
-                data.recent[t, judge],
-                data.last[t, judge],
-                data.gone[t, judge],
-            )
-
-    rows = np.arange(n)
-    ratio = np.stack([chance[t][rows, data.action[t]] for t in range(weeks)])
-    ratio /= data.propensity[:weeks]
-    full = np.cumprod(ratio, axis=0)
-    weight = full if clip is None else np.minimum(full, clip)
+    q = _modelled(data, people, weeks, policy, seed)
+    taken_at = (np.arange(weeks)[:, None], np.arange(n), data.action[:weeks])
+    chosen, taken = chance[taken_at], q[taken_at]
+    ratio = chosen / data.propensity[:weeks]
+    weight = np.cumprod(ratio, axis=0)
     past = np.vstack([np.ones((1, n)), weight[:-1]])
     r = data.reward[:weeks]
-    taken = np.stack([q[t][rows, data.action[t]] for t in range(weeks)])
     value = (chance * q).sum(axis=2)
-
     contributions = {
+        "matching": _normalised((chosen > 0.5).astype(float), r),
         "direct": value[0],
         "step": (ratio * r).sum(axis=0),
         "ips": (weight * r).sum(axis=0),
@@ -738,30 +623,37 @@ def evaluate_policy(
         "dr": (weight * (r - taken) + past * value).sum(axis=0),
         "sndr": _normalised(weight, r - taken) + _normalised(past, value),
     }
-    matched = np.stack([chance[t][rows, data.action[t]] > 0.5 for t in range(weeks)])
-    contributions["matching"] = _normalised(matched.astype(float), r)
     total = weight.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.where(total > 0, total**2 / (weight**2).sum(axis=1), 0.0)
-    per_week = pd.DataFrame(
-        {
-            "week": np.arange(weeks),
-            "effective_sample_size": size,
-            "share": size / n,
-            "max_weight": weight.max(axis=1),
-            "clipped": (full > weight).mean(axis=1),
-        }
-    )
+    per_week = {"effective_sample_size": size, "share": size / n, "max_weight": weight.max(axis=1)}
     thinnest = int(size.argmin())
     table = []
-    for name in _ESTIMATORS:
-        value, low, high = _long_tailed(contributions[name], confidence)
+    for name, contribution in contributions.items():
+        value, low, high = _long_tailed(contribution)
         warning = _BLIND.get(name) or _thin(size[thinnest], thinnest)
         if warning.endswith("no interval"):
             low = high = math.nan
         table.append((name, value, low, high, warning))
     columns = ["estimator", "value", "low", "high", "warning"]
-    return OffPolicyReport(pd.DataFrame(table, columns=columns), per_week, n)
+    weekly = pd.DataFrame({"week": np.arange(weeks), **per_week})
+    return OffPolicyReport(pd.DataFrame(table, columns=columns), weekly)
+
+
+def _modelled(
+    data: _Log, people: pd.DataFrame, weeks: int, policy: _Policy, seed: int
+) -> NDArray[np.float64]:
+    """Return each action's value by the model of the other half, shape (weeks, n, 5)."""
+    n, x = len(people), _person_features(people)
+    # a stream of its own: what was drawn with the same seed must not tell the folds
+    fold = np.random.default_rng([seed, 0xF01D]).permutation(n) % 2
+    q = np.zeros((weeks, n, len(ACTIONS)))
+    for judge in (fold == 0, fold == 1):
+        coefficients = _fit_values(data, x, ~judge, people, weeks, policy)
+        for t in range(weeks):
+            state = (data.recent[t, judge], data.last[t, judge], data.gone[t, judge])
+            q[t, judge] = _action_values(coefficients[t], x[judge], *state)
+    return q
 
 
 # effective customers: below the first there is no interval, below the second a warning
@@ -783,176 +675,16 @@ def _thin(size: float, week: int) -> str:
     return f"{rests}, fewer than {_SAFE}: trust its bounds less"
 
 
-def _long_tailed(values: NDArray[np.float64], confidence: float) -> Interval:
+def _long_tailed(values: NDArray[np.float64]) -> Interval:
     """Return a mean whose interval is as wide as few people behind the spread demand."""
     if not np.isfinite(values).all():
-        return Interval(math.nan, math.nan, math.nan, confidence)
+        return Interval(math.nan, math.nan, math.nan)
     from scipy.stats import t
 
     mean, n = float(values.mean()), values.size
     behind = min(people_behind(values - mean), n - 1)
-    reach = float(t.ppf((1 + confidence) / 2, behind)) * float(values.std(ddof=1)) / math.sqrt(n)
-    return Interval(mean, mean - reach, mean + reach, confidence)
-
-
-def learn_policy(
-    log: pd.DataFrame,
-    people: pd.DataFrame,
-    reward: Reward | None = None,
-    *,
-    exploration: float = 0.1,
-    patience: float = 0.0,
-) -> LearnedPolicy:
-    """Learn from a log which action is best for whom, in view of the weeks to come.
-
-    Parameters
-    ----------
-    log, people : DataFrame
-        As in :func:`evaluate_policy`. Keep other customers for judging what comes out.
-    reward : Reward, optional
-    exploration : float, default 0.1
-        Share of the decisions left to chance, in [0, 1].
-    patience : float, default 0.0
-        Margin in reward by which a contact must beat resting, at least 0.
-
-    Returns
-    -------
-    LearnedPolicy
-
-    Raises
-    ------
-    InputError
-        As :func:`evaluate_policy`.
-
-    References
-    ----------
-    Ernst, Geurts and Wehenkel (2005), see the module: from the last week backwards, the
-    value of an action is its reward and the best that can follow.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.personalization.journeys import journey_people, learn_policy
-    >>> from ethicalai_lab.world import make_world
-    >>> world = make_world(500, seed=1)
-    >>> policy = learn_policy(world.legacy_log, journey_people(world.customers, world.campaign))
-    >>> policy.coefficients.shape[0]
-    6
-    """
-    reward = Reward() if reward is None else reward
-    if not 0 <= exploration <= 1:
-        raise InputError(f"exploration is {exploration}; a share from 0 to 1 is accepted.")
-    if not patience >= 0:
-        raise InputError(f"patience is {patience}; at least 0 is accepted.")
-    data = _read_log(log, people, reward)
-    everyone = np.ones(len(people), dtype=bool)
-    coefficients = _fit_values(data, _person_features(people), everyone, people, WEEKS)
-    return LearnedPolicy(coefficients, float(exploration), float(patience))
-
-
-def off_policy_study(
-    policy: _Policy,
-    reward: Reward | None = None,
-    *,
-    n_worlds: int = 100,
-    n_customers: int = 4_000,
-    config: WorldConfig | None = None,
-    weeks: int = WEEKS,
-    clip: float | None = None,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> pd.DataFrame:
-    """Judge the estimators themselves: how often does the interval hold the truth?
-
-    Parameters
-    ----------
-    policy : ContactPolicy or the like
-    reward : Reward, optional
-    n_worlds : int, default 100
-        Worlds drawn, each with its own log; at least 2.
-    n_customers : int, default 4,000
-        Customers of each.
-    config : WorldConfig, optional
-        Default: ``WorldConfig(label_bias=0)``, in which no response is lost.
-    weeks : int, default 6
-    clip : float, optional
-    seed : int, default 0
-        First of the worlds' seeds.
-    confidence : float, default 0.95
-
-    Returns
-    -------
-    DataFrame
-        One row an estimator, in reward per customer: truth (mean over worlds), bias and
-        its standard error, rmse (root mean squared error), mean_width of the intervals,
-        coverage with coverage_low and coverage_high (Wilson), and the share of worlds in
-        which the interval was withheld.
-
-    Raises
-    ------
-    InputError
-        If ``n_worlds`` is below 2, or as :func:`evaluate_policy`.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.personalization.journeys import ContactPolicy, off_policy_study
-    >>> study = off_policy_study(ContactPolicy(weeks=(0,)), n_worlds=3, n_customers=300, weeks=1)
-    >>> study.columns.tolist()[:4]
-    ['estimator', 'truth', 'bias', 'bias_se']
-    """
-    if int(n_worlds) != n_worlds or n_worlds < 2:
-        raise InputError(f"n_worlds is {n_worlds}; a whole number of at least 2 is accepted.")
-    reward = Reward() if reward is None else reward
-    config = WorldConfig(label_bias=0.0) if config is None else config
-    rows = []
-    for i in range(int(n_worlds)):
-        world = make_world(n_customers, seed=seed + i, config=config)
-        people = journey_people(world.customers, world.campaign, world.legacy_log)
-        truth = true_policy_value(world.truth, people, policy, reward, weeks=weeks)
-        found = evaluate_policy(
-            world.legacy_log,
-            people,
-            policy,
-            reward,
-            weeks=weeks,
-            clip=clip,
-            seed=seed + i,
-            confidence=confidence,
-        )
-        rows.append(found.table.assign(truth=truth.loc["all", "reward"]))
-    every = pd.concat(rows)
-    table = []
-    for name in _ESTIMATORS:
-        part = every[every["estimator"] == name]
-        error = (part["value"] - part["truth"]).to_numpy()
-        part = part[part["low"].notna()]
-        held = ((part["low"] <= part["truth"]) & (part["truth"] <= part["high"])).to_numpy()
-        table.append(
-            (
-                name,
-                part["truth"].mean(),
-                error.mean(),
-                error.std(ddof=1) / math.sqrt(error.size),
-                math.sqrt((error**2).mean()),
-                (part["high"] - part["low"]).mean(),
-                *proportion_interval(int(held.sum()), held.size),
-                1 - held.size / error.size,
-            )
-        )
-    return pd.DataFrame(
-        table,
-        columns=[
-            "estimator",
-            "truth",
-            "bias",
-            "bias_se",
-            "rmse",
-            "mean_width",
-            "coverage",
-            "coverage_low",
-            "coverage_high",
-            "withheld",
-        ],
-    )
+    reach = float(t.ppf(0.975, behind)) * float(values.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean, mean - reach, mean + reach)
 
 
 # ------------------------------------------------------------------ helpers
@@ -972,7 +704,7 @@ class _Log:
 
 def _read_log(log: pd.DataFrame, people: pd.DataFrame, reward: Reward) -> _Log:
     columns = ["customer_id", "week", "action", "propensity", "recent_contacts", *_OUTCOMES]
-    _need(log, columns, "log")
+    need_columns(log, columns, "log")
     if not people.index.is_unique:
         raise InputError("people has a customer twice; one row each is needed.")
     at = people.index.get_indexer(log["customer_id"])
@@ -1038,23 +770,19 @@ def _person_features(people: pd.DataFrame) -> NDArray[np.float64]:
     return np.column_stack(columns)
 
 
-def _design(
+def _state(
     x: NDArray[np.float64],
-    action: NDArray[np.int64],
     recent: NDArray[np.int64],
     last: NDArray[np.int64],
-    gone: NDArray[np.bool_] | None = None,
+    gone: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
+    return np.hstack([x, np.column_stack([recent == 1, recent == 2, last, gone]).astype(float)])
+
+
+def _design(block: NDArray[np.float64], action: NDArray[np.int64]) -> NDArray[np.float64]:
     """Features of a decision: each action has a line of its own, and wears out by contacts."""
-    n, d = x.shape
-    gone = np.zeros(n) if gone is None else gone.astype(float)
-    state = np.column_stack([recent == 1, recent == 2, last, gone]).astype(float)
-    wide = np.zeros((n, len(ACTIONS) * (d + 4)))
-    block = np.hstack([x, state])
-    for a in range(len(ACTIONS)):
-        here = action == a
-        wide[here, a * (d + 4) : (a + 1) * (d + 4)] = block[here]
-    return np.hstack([block, wide])
+    own = (action[:, None] == np.arange(len(ACTIONS)))[:, :, None] * block[:, None, :]
+    return np.hstack([block, own.reshape(len(block), -1)])
 
 
 def _action_values(
@@ -1062,17 +790,10 @@ def _action_values(
     x: NDArray[np.float64],
     recent: NDArray[np.int64],
     last: NDArray[np.int64],
-    gone: NDArray[np.bool_] | None = None,
+    gone: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    n, d = x.shape
-    if coefficients.size != (len(ACTIONS) + 1) * (d + 4):
-        raise InputError(
-            "people has other columns than the policy was learned with; give the same ones."
-        )
-    gone = np.zeros(n) if gone is None else gone.astype(float)
-    state = np.column_stack([recent == 1, recent == 2, last, gone]).astype(float)
-    block = np.hstack([x, state])
-    parts = coefficients.reshape(len(ACTIONS) + 1, d + 4)
+    block = _state(x, recent, last, gone)
+    parts = coefficients.reshape(len(ACTIONS) + 1, -1)
     return (block @ parts[0])[:, None] + block @ parts[1:].T
 
 
@@ -1082,14 +803,9 @@ def _fit_values(
     learn: NDArray[np.bool_],
     people: pd.DataFrame,
     weeks: int,
-    *,
-    policy: _Policy | None = None,
+    policy: _Policy,
 ) -> NDArray[np.float64]:
-    """Fit the value of each action, week by week backwards.
-
-    With a policy: the value of acting now and following it (evaluation). Without: of
-    acting now and as well as possible afterwards (learning).
-    """
+    """Fit the value of each action now, the policy followed later, week by week backwards."""
     result: list[NDArray[np.float64]] = []
     # What an action does to everybody is learned freely, what it does to some more than to
     # others only where the log insists: the best of five noisy guesses is a wrong one.
@@ -1102,18 +818,15 @@ def _fit_values(
     inside = x[learn]
     for t in reversed(range(weeks)):
         recent, last, gone = data.recent[t, learn], data.last[t, learn], data.gone[t, learn]
-        design = _design(inside, data.action[t, learn], recent, last, gone)
+        design = _design(_state(inside, recent, last, gone), data.action[t, learn])
         target = data.reward[t, learn] + following
         left = design.T @ design + np.diag(penalty)
         coefficients = np.linalg.solve(left, design.T @ target)
         result.insert(0, coefficients)
         q = _action_values(coefficients, inside, recent, last, gone)
-        if policy is None:
-            following = np.where(gone, q[:, 0], q.max(axis=1))
-        else:
-            chance = _chances(policy, part, t, recent, last)
-            chance[gone] = np.eye(len(ACTIONS))[0]
-            following = (chance * q).sum(axis=1)
+        chance = _chances(policy, part, t, recent, last)
+        chance[gone] = np.eye(len(ACTIONS))[0]
+        following = (chance * q).sum(axis=1)
     return np.stack(result)
 
 
@@ -1145,19 +858,3 @@ def _chances(
     if not ((chance >= 0).all() and np.allclose(chance.sum(axis=1), 1, atol=1e-9)):
         raise InputError("the policy's chances must be at least 0 and sum to 1 a customer.")
     return chance
-
-
-def _check_weeks(weeks: int) -> int:
-    if int(weeks) != weeks or not 1 <= weeks <= WEEKS:
-        raise InputError(f"weeks is {weeks}; a whole number from 1 to {WEEKS} is accepted.")
-    return int(weeks)
-
-
-def _need(frame: Any, columns: Iterable[str], name: str) -> None:
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"{name} is a {type(frame).__name__}; a pandas DataFrame is accepted.")
-    for column in columns:
-        if column not in frame.columns:
-            raise InputError(
-                f"{name} lacks the column {column!r}; it has {', '.join(map(str, frame.columns))}."
-            )

@@ -19,7 +19,7 @@ Margin Classifiers, 61-74. MIT Press.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,17 +27,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from ethicalai_lab.core.checks import Count, checked, need_columns
 from ethicalai_lab.core.identity import locate_people
 from ethicalai_lab.core.times import read_moment, read_times
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.personalization.calibration import expected_calibration_error, reliability
-from ethicalai_lab.stats import Interval, mean_interval, percentile_interval
+from ethicalai_lab.stats import mean_interval, percentile_interval
 
 __all__ = [
     "ForecastReport",
@@ -48,13 +49,7 @@ __all__ = [
 ]
 
 
-def customer_features(
-    events: pd.DataFrame,
-    customers: Iterable[Any],
-    as_of: Any,
-    *,
-    windows: Sequence[int] = (30, 90, 180),
-) -> pd.DataFrame:
+def customer_features(events: pd.DataFrame, customers: Iterable[Any], as_of: Any) -> pd.DataFrame:
     """Summarise each customer's history before a moment.
 
     Parameters
@@ -65,20 +60,18 @@ def customer_features(
         The customers, each once; also those without events.
     as_of : Timestamp or str
         Only events before it count.
-    windows : sequence of int, default (30, 90, 180)
-        Days before ``as_of`` over which events are counted.
 
     Returns
     -------
     DataFrame
-        Indexed by customer: for each window and kind the log(1 + count), for each window
-        the log(1 + spend), and ``quiet``, the log(1 + days since the last event), of
+        Indexed by customer: for the last 30, 90 and 180 days the log(1 + count) of each
+        kind and the log(1 + spend), and ``quiet``, the log(1 + days since the last event), of
         which those without any event get the longest possible.
 
     Raises
     ------
     InputError
-        If a column is missing, a date cannot be read, or a window is not positive.
+        If a column is missing, or a date cannot be read.
 
     Examples
     --------
@@ -86,26 +79,22 @@ def customer_features(
     >>> from ethicalai_lab.personalization.prediction import customer_features
     >>> events = pd.DataFrame({"customer_id": [1, 1], "kind": ["view", "purchase"],
     ...     "time": pd.to_datetime(["2025-06-01", "2025-07-01"]), "amount": [0.0, 20.0]})
-    >>> customer_features(events, [1, 2], "2025-07-11", windows=[30])["spend_30"].round(2).tolist()
+    >>> customer_features(events, [1, 2], "2025-07-11")["spend_30"].round(2).tolist()
     [3.04, 0.0]
     """
     people, at, age, events = _history(events, customers, as_of)
-    windows = sorted({int(w) for w in windows})
-    if not windows or windows[0] < 1:
-        raise InputError(f"windows is {windows}; whole days of at least 1 are accepted.")
     kinds = events["kind"].astype(str).to_numpy()
     amount = events["amount"].to_numpy(dtype=float)
     past = (at >= 0) & (age > 0)
     n = len(people)
     columns: dict[str, NDArray[np.float64]] = {}
-    for window in windows:
+    for window in _WINDOWS:
         recent = past & (age <= window)
         for kind in sorted(set(kinds)):
             here = recent & (kinds == kind)
             columns[f"{kind}_{window}"] = np.log1p(np.bincount(at[here], minlength=n))
-        columns[f"spend_{window}"] = np.log1p(
-            np.bincount(at[recent], amount[recent], minlength=n).clip(min=0)
-        )
+        spent = np.bincount(at[recent], amount[recent], minlength=n)
+        columns[f"spend_{window}"] = np.log1p(spent.clip(min=0))
     longest = float(age[past].max()) if past.any() else 1.0
     quiet = np.full(n, longest)
     np.minimum.at(quiet, at[past], age[past])
@@ -113,8 +102,9 @@ def customer_features(
     return pd.DataFrame(columns, index=people)
 
 
+@checked()
 def next_period(
-    events: pd.DataFrame, customers: Iterable[Any], as_of: Any, *, days: int = 90
+    events: pd.DataFrame, customers: Iterable[Any], as_of: Any, *, days: Count = 90
 ) -> pd.DataFrame:
     """Return what each customer did in the period after a moment.
 
@@ -150,8 +140,6 @@ def next_period(
     """
     moment = read_moment(as_of, "as_of")
     people, at, age, events = _history(events, customers, moment)
-    if int(days) != days or days < 1:
-        raise InputError(f"days is {days}; a whole number of at least 1 is accepted.")
     # one day's grace: the last day need not have an event at its very end
     if not len(age) or -age.min() < days - 1:
         raise InputError(
@@ -169,15 +157,13 @@ def next_period(
     )
 
 
+_WINDOWS = (30, 90, 180)  # days over which events are counted
+_DAYS = 90  # the period that is forecast
+_RESAMPLES = 300
+
+
 class ValueModel(BaseEstimator):
     """Two-part model of spend: whether anything is bought, and how much if so.
-
-    Parameters
-    ----------
-    C : float, default 1.0
-        Inverse penalty of the first part, positive.
-    alpha : float, default 10.0
-        Penalty of the second part, at least 0.
 
     Attributes
     ----------
@@ -198,10 +184,6 @@ class ValueModel(BaseEstimator):
     >>> bool(abs(ValueModel().fit(x, spend).predict(x).mean() / spend.mean() - 1) < 0.1)
     True
     """
-
-    def __init__(self, *, C: float = 1.0, alpha: float = 10.0) -> None:
-        self.C = C
-        self.alpha = alpha
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> ValueModel:
         """Learn from features and spend.
@@ -227,12 +209,10 @@ class ValueModel(BaseEstimator):
         buys = y > 0
         if buys.all() or not buys.any():
             raise InputError("y: some must have spent something and some nothing.")
-        self._whether = make_pipeline(
-            StandardScaler(), LogisticRegression(C=self.C, max_iter=2000)
-        ).fit(x, buys)
-        self._how_much = make_pipeline(StandardScaler(), Ridge(alpha=self.alpha)).fit(
-            x[buys], np.log(y[buys])
-        )
+        whether = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        how_much = make_pipeline(StandardScaler(), Ridge(alpha=10.0))
+        self._whether = whether.fit(x, buys)
+        self._how_much = how_much.fit(x[buys], np.log(y[buys]))
         # the mean of a logarithm is not the logarithm of the mean
         fitted = np.exp(self._how_much.predict(x[buys]))
         self.smearing_ = float(y[buys].sum() / fitted.sum())
@@ -293,45 +273,8 @@ class ForecastReport:
     value_reliability: pd.DataFrame
     forecasts: pd.DataFrame = field(repr=False)
 
-    def interval(self, measure: str) -> Interval:
-        """Return one measure.
 
-        Parameters
-        ----------
-        measure : str
-
-        Returns
-        -------
-        Interval
-
-        Raises
-        ------
-        InputError
-            If there is no such measure.
-        """
-        row = self.table[self.table["measure"] == measure]
-        if row.empty:
-            raise InputError(
-                f"no measure {measure!r}; there are {', '.join(self.table['measure'])}."
-            )
-        return Interval(*row[["value", "low", "high"]].to_numpy()[0])
-
-    def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.4f}".format)
-
-
-def forecast(
-    events: pd.DataFrame,
-    customers: Iterable[Any],
-    *,
-    as_of: Any,
-    days: int = 90,
-    windows: Sequence[int] = (30, 90, 180),
-    model: ValueModel | None = None,
-    n_boot: int = 300,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> ForecastReport:
+def forecast(events: pd.DataFrame, customers: Iterable[Any], *, as_of: Any) -> ForecastReport:
     """Learn on the period that ends at a moment, forecast the one that begins there.
 
     Parameters
@@ -339,20 +282,11 @@ def forecast(
     events : DataFrame
         Columns ``customer_id``, ``time``, ``kind``, ``amount``.
     customers : iterable
-        The customers. Those without any event before ``as_of`` minus ``days`` teach
-        nothing and are left out of learning; those without one before ``as_of``, out of
-        judging.
+        The customers. Those without any event 90 days before ``as_of`` teach nothing and
+        are left out of learning; those without one before ``as_of``, out of judging.
     as_of : Timestamp or str
-        The moment of forecasting. Learning uses features up to ``days`` before it and the
-        outcomes of those ``days``; judging uses features up to it and the ``days`` after.
-    days : int, default 90
-    windows : sequence of int, default (30, 90, 180)
-        As in :func:`customer_features`.
-    model : ValueModel, optional
-        Default: ``ValueModel()``.
-    n_boot : int, default 300
-    seed : int, default 0
-    confidence : float, default 0.95
+        The moment of forecasting. Learning uses features up to 90 days before it and the
+        outcomes of those 90; judging uses features up to it and the 90 days after.
 
     Returns
     -------
@@ -373,89 +307,77 @@ def forecast(
     >>> from ethicalai_lab.personalization.prediction import forecast
     >>> from ethicalai_lab.world import make_world
     >>> world = make_world(1_000, seed=1)
-    >>> report = forecast(world.events, world.customers["customer_id"], as_of="2025-10-01",
-    ...                   n_boot=20)
-    >>> bool(report.interval("auc").value > 0.5)
+    >>> report = forecast(world.events, world.customers["customer_id"], as_of="2025-10-01")
+    >>> bool(report.table.set_index("measure").loc["auc", "low"] > 0.5)
     True
     """
     moment = read_moment(as_of, "as_of")
-    earlier = moment - pd.Timedelta(days=days)
+    earlier = moment - pd.Timedelta(days=_DAYS)
     people = pd.Index(list(customers))
-    x_past = customer_features(events, people, earlier, windows=windows)
-    y_past = next_period(events, people, earlier, days=days)
-    x_now = customer_features(events, people, moment, windows=windows)
-    y_now = next_period(events, people, moment, days=days)
-    if list(x_past.columns) != list(x_now.columns):  # pragma: no cover - kinds are the same
-        raise InputError("the two periods have other kinds of events.")
+    x_past, y_past = (
+        customer_features(events, people, earlier),
+        next_period(events, people, earlier),
+    )
+    x_now, y_now = customer_features(events, people, moment), next_period(events, people, moment)
     _, at, age, _ = _history(events, people, moment)
     oldest = np.full(len(people), -np.inf)
     np.fmax.at(oldest, at[at >= 0], age[at >= 0])
-    learn, judge = oldest > days, oldest > 0
-    if min(learn.sum(), judge.sum()) < 30:
-        raise InputError(
-            f"only {int(min(learn.sum(), judge.sum()))} customers have a history; 30 are needed."
-        )
-    fitted = clone(ValueModel() if model is None else model).fit(
-        x_past[learn].to_numpy(), y_past.loc[learn, "spend"].to_numpy()
-    )
+    learn, judge = oldest > _DAYS, oldest > 0
+    known = min(int(learn.sum()), int(judge.sum()))
+    if known < 30:
+        raise InputError(f"only {known} customers have a history; 30 are needed.")
+    fitted = ValueModel().fit(x_past[learn].to_numpy(), y_past.loc[learn, "spend"].to_numpy())
     x = x_now[judge].to_numpy()
-    leaves = fitted.predict_proba(x)[:, 0]
-    value = fitted.predict(x)
-    churned = y_now.loc[judge, "churned"].to_numpy(dtype=float)
-    spend = y_now.loc[judge, "spend"].to_numpy(dtype=float)
-    base = float(y_past.loc[learn, "churned"].mean())
-    before = y_past.loc[judge, "spend"].to_numpy(dtype=float)
+    found = y_now[judge].assign(churn=fitted.predict_proba(x)[:, 0], value=fitted.predict(x))
+    found["before"] = y_past.loc[judge, "spend"]
+    return ForecastReport(
+        table=_judged(found, base=float(y_past.loc[learn, "churned"].mean())),
+        churn_reliability=reliability(found["churned"], found["churn"]),
+        value_reliability=_by_tenth(found["value"].to_numpy(), found["spend"].to_numpy()),
+        forecasts=found[["churn", "value", "churned", "spend"]],
+    )
 
-    n = int(judge.sum())
-    rng = np.random.default_rng(seed)
-    rows = [rng.integers(0, n, n) for _ in range(n_boot)]
+
+def _judged(found: pd.DataFrame, base: float) -> pd.DataFrame:
+    """Return each measure with its bootstrap interval; `base` is the share that churned before."""
+    churned, leaves, spend, value, before = (
+        found[name].to_numpy(dtype=float)
+        for name in ("churned", "churn", "spend", "value", "before")
+    )
     top = value >= np.quantile(value, 0.9)
 
-    def measures(at: Any) -> list[float]:
+    def measures(at: Any) -> dict[str, float]:
         c, p, s, v = churned[at], leaves[at], spend[at], value[at]
-        return [
-            _auc(c, p),
-            1 - ((c - p) ** 2).mean() / ((c - base) ** 2).mean(),
-            p.mean() - c.mean(),
-            np.corrcoef(rankdata(v), rankdata(s))[0, 1],
-            v.sum() / s.sum() if s.sum() else np.nan,
-            1 - np.abs(s - v).mean() / max(np.abs(s - before[at]).mean(), 1e-12),
-            s[top[at]].sum() / s.sum() if s.sum() else np.nan,
-        ]
+        spent = s.sum() or np.nan
+        return {
+            "auc": _auc(c, p),
+            "brier_skill": 1 - ((c - p) ** 2).mean() / ((c - base) ** 2).mean(),
+            "mean_gap": p.mean() - c.mean(),
+            "rank_correlation": np.corrcoef(rankdata(v), rankdata(s))[0, 1],
+            "total_ratio": v.sum() / spent,
+            "error_reduction": 1 - np.abs(s - v).mean() / max(np.abs(s - before[at]).mean(), 1e-12),
+            "top_share": s[top[at]].sum() / spent,
+        }
 
-    names = ["auc", "brier_skill", "mean_gap"]
-    names += ["rank_correlation", "total_ratio", "error_reduction", "top_share"]
-    points = measures(slice(None))
-    draws = np.array([measures(at) for at in rows])
-    table = [
-        (name, *percentile_interval(points[i], draws[:, i], confidence))
-        for i, name in enumerate(names)
+    rng, n = np.random.default_rng(0), len(found)
+    draws = pd.DataFrame([measures(rng.integers(0, n, n)) for _ in range(_RESAMPLES)])
+    rows = [
+        (name, *percentile_interval(point, draws[name].to_numpy(), 0.95))
+        for name, point in measures(slice(None)).items()
     ]
-    error = expected_calibration_error(
-        churned, leaves, n_boot=n_boot, seed=seed, confidence=confidence
-    )
-    table.insert(2, ("calibration_error", *error))
-    tenth = np.searchsorted(
-        np.unique(np.quantile(value, np.linspace(0.1, 0.9, 9))), value, side="right"
-    )
-    by_tenth = [
-        (
-            int((tenth == t).sum()),
-            value[tenth == t].mean(),
-            *mean_interval(spend[tenth == t], confidence),
-        )
-        for t in np.unique(tenth)
+    error = expected_calibration_error(churned, leaves, n_boot=_RESAMPLES)
+    rows.insert(2, ("calibration_error", *error))
+    return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
+
+
+def _by_tenth(value: NDArray[np.float64], spend: NDArray[np.float64]) -> pd.DataFrame:
+    edges = np.unique(np.quantile(value, np.linspace(0.1, 0.9, 9)))
+    tenth = np.searchsorted(edges, value, side="right")
+    rows = [
+        (int(here.sum()), value[here].mean(), *mean_interval(spend[here]))
+        for here in (tenth == t for t in np.unique(tenth))
     ]
-    columns = ["rows", "predicted", "observed", "low", "high"]
-    return ForecastReport(
-        table=pd.DataFrame(table, columns=["measure", "value", "low", "high"]),
-        churn_reliability=reliability(churned, leaves, confidence=confidence),
-        value_reliability=pd.DataFrame(by_tenth, columns=columns),
-        forecasts=pd.DataFrame(
-            {"churn": leaves, "value": value, "churned": churned.astype(np.int8), "spend": spend},
-            index=people[judge],
-        ),
-    )
+    return pd.DataFrame(rows, columns=["rows", "predicted", "observed", "low", "high"])
 
 
 # ------------------------------------------------------------------ helpers
@@ -474,11 +396,7 @@ def _history(
     events: pd.DataFrame, customers: Iterable[Any], as_of: Any
 ) -> tuple[pd.Index, NDArray[np.int64], NDArray[np.float64], pd.DataFrame]:
     """Return the customers, and each event's customer position (-1: none) and age in days."""
-    if not isinstance(events, pd.DataFrame):
-        raise InputError(f"events is a {type(events).__name__}; a DataFrame is accepted.")
-    for column in ("customer_id", "time", "kind", "amount"):
-        if column not in events.columns:
-            raise InputError(f"events lacks the column {column!r}.")
+    need_columns(events, ("customer_id", "time", "kind", "amount"), "events")
     time = read_times(events["time"], "events: time", missing=True)
     people = pd.Index(list(customers))
     if not people.is_unique:

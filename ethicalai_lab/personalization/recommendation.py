@@ -23,7 +23,7 @@ A worrying analysis of recent neural recommendation approaches. RecSys 2019, 101
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
@@ -35,6 +35,17 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from ethicalai_lab.core.checks import (
+    Count,
+    NonNegative,
+    Positive,
+    Seed,
+    check_fields,
+    check_value,
+    checked,
+    need_columns,
+    whole,
+)
 from ethicalai_lab.core.identity import locate_people
 from ethicalai_lab.core.times import read_moment, read_times
 from ethicalai_lab.errors import InputError
@@ -45,7 +56,6 @@ __all__ = [
     "ItemToItem",
     "MatrixFactorization",
     "Popularity",
-    "RecommendationReport",
     "compare_recommenders",
     "hit_rate",
     "interactions",
@@ -59,6 +69,7 @@ _WEIGHTS = {"view": 1.0, "purchase": 4.0}
 # Upper ends of the history-length classes in which cold start is shown.
 _HISTORY_EDGES = (0, 2, 5, 10, 20)
 _CHUNK = 4096
+_Z = NormalDist().inv_cdf(0.975)
 
 
 # ------------------------------------------------------------------ interactions
@@ -99,16 +110,12 @@ class Interactions:
         share = self.matrix.nnz / (n * m) if n * m else math.nan
         return f"Interactions({n} customers, {m} products, {share:.2%} of the pairs seen)"
 
-    def _repr_html_(self) -> str:
-        return f"<span>{self!r}</span>"
-
 
 def interactions(
     events: pd.DataFrame,
     *,
     customers: ArrayLike | None = None,
     products: ArrayLike | None = None,
-    weights: Mapping[str, float] | None = None,
 ) -> Interactions:
     """Count who touched which product, purchases weighing more than views.
 
@@ -120,8 +127,6 @@ def interactions(
     customers, products : array-like, optional
         All ids that should have a row or column, so that customers without a history and
         products nobody touched are kept. Default: those in ``events``.
-    weights : mapping of kind to float, optional
-        Positive. Default: a view 1, a purchase 4.
 
     Returns
     -------
@@ -141,14 +146,10 @@ def interactions(
     >>> interactions(events, customers=[1, 2], products=[7, 8])
     Interactions(2 customers, 2 products, 25.00% of the pairs seen)
     """
-    _need(events, ("customer_id", "product_id", "kind"), "events")
-    weights = dict(_WEIGHTS if weights is None else weights)
-    for kind, weight in weights.items():
-        if not (math.isfinite(weight) and weight > 0):
-            raise InputError(f"weights: {kind!r} has weight {weight}; a positive one is accepted.")
+    need_columns(events, ("customer_id", "product_id", "kind"), "events")
     kinds = events["kind"].astype(str)
-    kept = events.loc[kinds.isin(list(weights)).to_numpy()]
-    value = kept["kind"].astype(str).map(weights).to_numpy(dtype=float)
+    kept = events.loc[kinds.isin(list(_WEIGHTS)).to_numpy()]
+    value = kept["kind"].astype(str).map(_WEIGHTS).to_numpy(dtype=float)
 
     def axis(ids: ArrayLike | None, column: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
         seen = kept[column].to_numpy()
@@ -198,7 +199,7 @@ def time_split(events: pd.DataFrame, at: Any) -> tuple[pd.DataFrame, pd.DataFram
     >>> [len(part) for part in time_split(events, "2025-10-01")]
     [1, 1]
     """
-    _need(events, ("time",), "events")
+    need_columns(events, ("time",), "events")
     time = read_times(events["time"], "events: time")
     at = read_moment(at, "at")
     later = time >= at.to_datetime64()
@@ -214,7 +215,7 @@ def time_split(events: pd.DataFrame, at: Any) -> tuple[pd.DataFrame, pd.DataFram
 class _Recommender(BaseEstimator):
     """What the recommenders share: the ranking of scores."""
 
-    def recommend(self, X: Any, k: int = 10, *, exclude_seen: bool = True) -> NDArray[np.int64]:
+    def recommend(self, X: Any, k: int = 10) -> NDArray[np.int64]:
         """Return the positions of each customer's ``k`` best products, best first.
 
         Parameters
@@ -240,18 +241,15 @@ class _Recommender(BaseEstimator):
         """
         check_is_fitted(self)
         matrix = self._check(X)
-        if int(k) != k or k < 1:
-            raise InputError(f"k is {k}; a whole number of at least 1 is accepted.")
-        k = int(k)
+        check_value(k, Count, "k")
         n, m = matrix.shape
         order = np.argsort(-self.popularity_, kind="stable")
         result = np.full((n, k), -1, dtype=np.int64)
         for start in range(0, n, _CHUNK):
             rows = matrix[start : start + _CHUNK]
             scores = np.array(self.score_items(rows), dtype=float)
-            if exclude_seen:
-                seen = rows.tocoo()
-                scores[seen.row, seen.col] = -np.inf
+            seen = rows.tocoo()
+            scores[seen.row, seen.col] = -np.inf
             chosen = _top(scores[:, order], min(k, m))
             result[start : start + rows.shape[0], : min(k, m)] = np.where(
                 chosen >= 0, order[chosen], -1
@@ -323,13 +321,11 @@ class Popularity(_Recommender):
 class ItemToItem(_Recommender):
     """Offer what the buyers of this customer's products also touched.
 
+    Two products are as similar as the cosine of their customers: those who touched both,
+    over the geometric mean of each product's customers.
+
     Parameters
     ----------
-    similarity : {"cosine", "jaccard"}, default "cosine"
-        Of two products, from the customers who touched both: shared customers over the
-        geometric mean of each product's customers, or over the customers of either.
-    n_neighbors : int or None, default None
-        How many most similar products count for each; None for all.
     shrinkage : float, default 50.0
         Added to the denominator, at least 0: it holds back similarities that rest on few
         customers.
@@ -352,11 +348,7 @@ class ItemToItem(_Recommender):
     1
     """
 
-    def __init__(
-        self, similarity: str = "cosine", *, n_neighbors: int | None = None, shrinkage: float = 50.0
-    ) -> None:
-        self.similarity = similarity
-        self.n_neighbors = n_neighbors
+    def __init__(self, *, shrinkage: NonNegative = 50.0) -> None:
         self.shrinkage = shrinkage
 
     def fit(self, X: Any, y: Any = None) -> ItemToItem:
@@ -376,28 +368,14 @@ class ItemToItem(_Recommender):
         InputError
             If a parameter is outside its range.
         """
-        if self.similarity not in ("cosine", "jaccard"):
-            raise InputError(f"similarity is {self.similarity!r}; accepted: 'cosine', 'jaccard'.")
-        if self.n_neighbors is not None and self.n_neighbors < 1:
-            raise InputError(f"n_neighbors is {self.n_neighbors}; at least 1 is accepted.")
-        if not self.shrinkage >= 0:
-            raise InputError(f"shrinkage is {self.shrinkage}; at least 0 is accepted.")
+        check_fields(self)
         matrix = self._fit_popularity(X)
         touched = (matrix > 0).astype(float)
         both = np.asarray((touched.T @ touched).todense())
         own = np.diag(both).copy()
-        if self.similarity == "cosine":
-            below = np.sqrt(np.outer(own, own))
-        else:
-            below = own[:, None] + own[None, :] - both
-        below += self.shrinkage
+        below = np.sqrt(np.outer(own, own)) + self.shrinkage
         similar = np.divide(both, below, out=np.zeros_like(both), where=below > 0)
         np.fill_diagonal(similar, 0.0)
-        if self.n_neighbors is not None and self.n_neighbors < similar.shape[1]:
-            nearest = _top(similar, self.n_neighbors)
-            kept = np.zeros(similar.shape, dtype=bool)
-            np.put_along_axis(kept, nearest, True, axis=1)
-            similar[~kept] = 0.0
         self.similarity_ = sparse.csr_matrix(similar)
         return self
 
@@ -420,19 +398,18 @@ class ItemToItem(_Recommender):
 class MatrixFactorization(_Recommender):
     """Describe customers and products by a few latent factors.
 
+    Weighted alternating least squares, in which an unseen pair is a weak "no".
+
     Parameters
     ----------
     n_factors : int, default 8
         Length of each description, at least 1.
-    method : {"als", "svd"}, default "als"
-        Weighted alternating least squares, in which an unseen pair is a weak "no"; or the
-        truncated singular value decomposition, in which it is a full one.
     regularization : float, default 30.0
-        Penalty on long descriptions, above 0 ("als").
+        Penalty on long descriptions, above 0.
     alpha : float, default 2.0
-        How much surer a seen pair is than an unseen one, a unit of weight; above 0 ("als").
+        How much surer a seen pair is than an unseen one, a unit of weight; above 0.
     n_iterations : int, default 10
-        Rounds over customers and products ("als").
+        Rounds over customers and products.
     seed : int, default 0
         Of the starting values; the same seed gives the same result.
 
@@ -462,16 +439,14 @@ class MatrixFactorization(_Recommender):
 
     def __init__(
         self,
-        n_factors: int = 8,
+        n_factors: Count = 8,
         *,
-        method: str = "als",
-        regularization: float = 30.0,
-        alpha: float = 2.0,
-        n_iterations: int = 10,
-        seed: int = 0,
+        regularization: Positive = 30.0,
+        alpha: Positive = 2.0,
+        n_iterations: Count = 10,
+        seed: Seed = 0,
     ) -> None:
         self.n_factors = n_factors
-        self.method = method
         self.regularization = regularization
         self.alpha = alpha
         self.n_iterations = n_iterations
@@ -495,31 +470,14 @@ class MatrixFactorization(_Recommender):
             If a parameter is outside its range, or ``n_factors`` is too large for ``X``.
         """
         matrix = _matrix(X)
-        limit = min(matrix.shape) - (1 if self.method == "svd" else 0)
-        if self.method not in ("als", "svd"):
-            raise InputError(f"method is {self.method!r}; accepted: 'als', 'svd'.")
-        if int(self.n_factors) != self.n_factors or not 1 <= self.n_factors <= limit:
-            raise InputError(
-                f"n_factors is {self.n_factors}; 1 to {limit} is accepted for this matrix."
-            )
-        for name in ("regularization", "alpha", "n_iterations"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}; more than 0 is accepted.")
+        check_fields(self)
+        check_value(self.n_factors, whole(1, min(matrix.shape)), "n_factors")
         self._fit_popularity(matrix)
         rng = np.random.default_rng(self.seed)
         damped = _damped(matrix)
-        if self.method == "svd":
-            from scipy.sparse.linalg import svds
-
-            start = rng.normal(size=min(matrix.shape))
-            _, _, right = svds(damped, k=int(self.n_factors), v0=start, solver="arpack")
-            factors = right[::-1].T  # svds returns the weakest factor first
-            flip = np.sign(factors[np.abs(factors).argmax(axis=0), np.arange(factors.shape[1])])
-            self.item_factors_ = factors * flip
-            return self
         transposed = damped.T.tocsr()
-        items = rng.normal(scale=0.1, size=(matrix.shape[1], int(self.n_factors)))
-        for _ in range(int(self.n_iterations)):
+        items = rng.normal(scale=0.1, size=(matrix.shape[1], self.n_factors))
+        for _ in range(self.n_iterations):
             people = self._solve(damped, items)
             items = self._solve(transposed, people)
         self.item_factors_ = items
@@ -538,10 +496,7 @@ class MatrixFactorization(_Recommender):
             Zeros for a customer without a history.
         """
         check_is_fitted(self)
-        damped = _damped(self._check(X))
-        if self.method == "svd":
-            return np.asarray(damped @ self.item_factors_)
-        return self._solve(damped, self.item_factors_)
+        return self._solve(_damped(self._check(X)), self.item_factors_)
 
     def score_items(self, X: Any) -> NDArray[np.float64]:
         """Return one score a customer and product, the higher the better.
@@ -646,92 +601,45 @@ def ndcg(recommended: ArrayLike, relevant: Any) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class RecommendationReport:
-    """What each recommender reached on the later period, with intervals.
+    """What each recommender reached on the later period, with 95 % intervals.
 
     Attributes
     ----------
     table : DataFrame
         One row a model and measure (hit_rate, ndcg, coverage): value, low, high.
     against : DataFrame
-        Paired differences to the baseline, customer by customer: model, measure, value,
-        low, high.
+        The same for the difference of hit_rate and ndcg to the first model, paired.
     by_history : DataFrame
-        Hit rate and NDCG by the length of the customer's history, with customers: the
-        cold start.
-    recommended : dict of str to ndarray
-        Each model's recommendations for *all* customers, column positions.
-    k : int
-        Length of the list.
-    customers : int
-        Customers who were judged: those who touched something new in the later period.
+        One row a model, measure and class of history length (products touched before):
+        customers, value, low, high.
+    recommended : dict of str to ndarray of int, shape (n_customers, k)
+        Each model's lists, as positions of products.
     """
 
     table: pd.DataFrame
     against: pd.DataFrame
     by_history: pd.DataFrame
     recommended: dict[str, NDArray[np.int64]] = field(repr=False)
-    k: int
-    customers: int
-
-    def interval(self, model: str, measure: str) -> Interval:
-        """Return one cell of ``table``.
-
-        Parameters
-        ----------
-        model, measure : str
-
-        Returns
-        -------
-        Interval
-
-        Raises
-        ------
-        InputError
-            If there is no such row.
-        """
-        row = self.table[(self.table["model"] == model) & (self.table["measure"] == measure)]
-        if row.empty:
-            known = ", ".join(map(str, self.table["model"].unique()))
-            raise InputError(
-                f"no {measure!r} of {model!r}; models: {known}; measures: hit_rate, ndcg, coverage."
-            )
-        return Interval(*row[["value", "low", "high"]].to_numpy()[0])
-
-    def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.4f}".format)
 
 
+@checked()
 def compare_recommenders(
     models: Mapping[str, _Recommender],
     train: Interactions,
     later: Interactions,
     *,
-    k: int = 10,
-    baseline: str | None = None,
-    only_new: bool = True,
-    n_boot: int = 500,
-    seed: int = 0,
-    confidence: float = 0.95,
+    n_boot: Count = 500,
 ) -> RecommendationReport:
-    """Fit recommenders on one period and judge them on the next.
+    """Fit recommenders on one period and judge their ten best new products on the next.
 
     Parameters
     ----------
-    models : mapping of name to recommender
-        Not yet fitted; they are cloned.
+    models : mapping of str to recommender
+        Cloned before fitting; the first is the one that others are compared with.
     train, later : Interactions
-        Of the two periods, with the same customers and products.
-    k : int, default 10
-        Products offered to each customer.
-    baseline : str, optional
-        The model the others are compared with. Default: the first.
-    only_new : bool, default True
-        Whether only products new to the customer are offered and counted. What somebody
-        buys again needs no recommender.
+        The two periods, with the same customers and products.
     n_boot : int, default 500
-        Bootstrap replicates over customers.
-    seed : int, default 0
-    confidence : float, default 0.95
+        Resamples of the customers, the same for all models.
 
     Returns
     -------
@@ -740,33 +648,26 @@ def compare_recommenders(
     Raises
     ------
     InputError
-        If the periods have other customers or products, nobody touched anything new in
-        the later one, or the baseline is unknown.
+        If there is no model, ids differ, or nobody touched anything new later.
 
     Notes
     -----
-    Catalogue coverage grows with the number of customers, so a bootstrap sample, which
-    repeats some, always covers less: its percentiles would lie below the value. The
-    interval is therefore the value plus and minus the bootstrap's standard deviation
-    times the normal quantile, cut at 0 and 1.
+    Coverage is the share of all products that are on at least one list. A bootstrap draws
+    some customers twice and others never, which covers less; so its interval lies around
+    the value with the replicates' standard deviation, and not at their quantiles.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from scipy.sparse import csr_matrix
+    >>> import pandas as pd
     >>> from ethicalai_lab.personalization.recommendation import (
-    ...     Interactions, ItemToItem, Popularity, compare_recommenders)
-    >>> ids = np.arange(6)
-    >>> before = csr_matrix([[1.0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0],
-    ...                      [0, 0, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]])
-    >>> after = csr_matrix([[0.0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0],
-    ...                     [0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]])
-    >>> report = compare_recommenders(
-    ...     {"popularity": Popularity(), "item to item": ItemToItem(shrinkage=0)},
-    ...     Interactions(before, ids, ids[:4]), Interactions(after, ids, ids[:4]), k=1)
-    >>> report.interval("popularity", "hit_rate").value
-    0.0
-    >>> report.interval("item to item", "hit_rate").value
+    ...     ItemToItem, Popularity, compare_recommenders, interactions)
+    >>> def frame(pairs):
+    ...     return pd.DataFrame(pairs, columns=["customer_id", "product_id"]).assign(kind="view")
+    >>> ids = {"customers": [1, 2, 3], "products": [7, 8, 9]}
+    >>> early = interactions(frame([(1, 7), (1, 8), (2, 7), (3, 9)]), **ids)
+    >>> late = interactions(frame([(2, 8)]), **ids)
+    >>> models = {"popular": Popularity(), "near": ItemToItem()}
+    >>> compare_recommenders(models, early, late, n_boot=20).table["value"].iloc[0].item()
     1.0
     """
     if not models:
@@ -777,75 +678,53 @@ def compare_recommenders(
                 f"train and later have other {name}; pass the same customers and products "
                 "to interactions() for both."
             )
-    baseline = next(iter(models)) if baseline is None else baseline
-    if baseline not in models:
-        raise InputError(f"baseline {baseline!r} is unknown; models: {', '.join(models)}.")
-    target = later.matrix
-    if only_new:
-        target = target - target.multiply(train.matrix > 0)
-        target = sparse.csr_matrix(target)
-        target.eliminate_zeros()
+    target = sparse.csr_matrix(later.matrix - later.matrix.multiply(train.matrix > 0))
+    target.eliminate_zeros()
     judged = np.asarray((target > 0).sum(axis=1)).ravel() > 0
     n = int(judged.sum())
     if n == 0:
         raise InputError("nobody touched a new product in the later period; choose a longer one.")
-
-    history = np.asarray((train.matrix > 0).sum(axis=1)).ravel()[judged]
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(n, np.full(n, 1 / n), size=n_boot)  # one bootstrap for all models
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    kinds = _history_classes(history)
-
-    rows, against, cold, lists, per_customer = [], [], [], {}, {}
+    kinds = _history_classes(np.asarray((train.matrix > 0).sum(axis=1)).ravel()[judged])
+    # one bootstrap for all models
+    draws = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=n_boot)
+    lists, reached = {}, {}
     for name, model in models.items():
-        fitted = clone(model).fit(train.matrix)
-        lists[name] = fitted.recommend(train.matrix, k, exclude_seen=only_new)
+        lists[name] = clone(model).fit(train.matrix).recommend(train.matrix)
         offered = lists[name][judged]
-        scores = {
-            "hit_rate": hit_rate(offered, target[judged]),
-            "ndcg": ndcg(offered, target[judged]),
-        }
-        per_customer[name] = scores
-        for measure, values in scores.items():
-            interval = percentile_interval(values.mean(), draws @ values / n, confidence)
-            rows.append((name, measure, *interval))
-            for label in kinds.categories:
-                inside = np.asarray(kinds == label)
-                if inside.any():
-                    part = draws[:, inside]
-                    with np.errstate(invalid="ignore"):
-                        replicates = part @ values[inside] / part.sum(axis=1)
-                    piece = percentile_interval(values[inside].mean(), replicates, confidence)
-                    cold.append((name, measure, label, int(inside.sum()), *piece))
-        covered, spread = _coverage(offered, target.shape[1], draws)
-        rows.append(
-            (
-                name,
-                "coverage",
-                covered,
-                max(0.0, covered - z * spread),
-                min(1.0, covered + z * spread),
-            )
-        )
-    for name in models:
-        if name == baseline:
-            continue
-        for measure in ("hit_rate", "ndcg"):
-            gap = per_customer[name][measure] - per_customer[baseline][measure]
-            interval = percentile_interval(gap.mean(), draws @ gap / n, confidence)
-            against.append((name, measure, *interval))
+        reached[name, "hit_rate"] = hit_rate(offered, target[judged])
+        reached[name, "ndcg"] = ndcg(offered, target[judged])
+    rows = [(*key, *_mean(values, draws)) for key, values in reached.items()]
+    rows += [
+        (name, "coverage", *_coverage(offered[judged], target.shape[1], draws))
+        for name, offered in lists.items()
+    ]
+    first = next(iter(models))
+    against = [
+        (name, measure, *_mean(values - reached[first, measure], draws))
+        for (name, measure), values in reached.items()
+        if name != first
+    ]
+    cold = [
+        (*key, label, int(inside.sum()), *_mean(values[inside], draws[:, inside]))
+        for key, values in reached.items()
+        for label, inside in ((label, np.asarray(kinds == label)) for label in kinds.categories)
+        if inside.any()
+    ]
     columns = ["model", "measure", "value", "low", "high"]
     return RecommendationReport(
         table=pd.DataFrame(rows, columns=columns),
         against=pd.DataFrame(against, columns=columns),
         by_history=pd.DataFrame(
-            cold,
-            columns=["model", "measure", "history", "customers", "value", "low", "high"],
+            cold, columns=["model", "measure", "history", "customers", "value", "low", "high"]
         ),
         recommended=lists,
-        k=int(k),
-        customers=n,
     )
+
+
+def _mean(values: NDArray[np.float64], draws: NDArray[np.int64]) -> Interval:
+    with np.errstate(invalid="ignore"):
+        replicates = draws @ values / draws.sum(axis=1)
+    return percentile_interval(float(values.mean()), replicates, 0.95)
 
 
 def value_of_following(
@@ -853,8 +732,6 @@ def value_of_following(
     data: Interactions,
     products: pd.DataFrame,
     interests: pd.DataFrame,
-    *,
-    confidence: float = 0.95,
 ) -> pd.DataFrame:
     """Return what the recommendations are worth by the customers' *true* interests.
 
@@ -870,7 +747,6 @@ def value_of_following(
         Columns ``product_id``, ``category``, ``price`` and ``margin`` (share of the price).
     interests : DataFrame
         ``customer_id`` and one column a category: the world's ``truth.interests``.
-    confidence : float, default 0.95
 
     Returns
     -------
@@ -900,21 +776,18 @@ def value_of_following(
     >>> value["value"].tolist()
     [0.7, 3.5, 0.5, 0.7, 3.25, 4.75]
     """
-    _need(products, ("product_id", "category", "price", "margin"), "products")
-    _need(interests, ("customer_id",), "interests")
+    need_columns(products, ("product_id", "category", "price", "margin"), "products")
     goods = products.set_index("product_id")
     missing = ~np.isin(data.product_ids, goods.index)
     if missing.any():
         raise InputError(f"products lacks product_id {data.product_ids[missing][0]}.")
     goods = goods.loc[data.product_ids]
+    category = goods["category"].astype(str)
+    need_columns(interests, ("customer_id", *category.unique()), "interests")
     people = interests.set_index("customer_id")
     missing = ~np.isin(data.customer_ids, people.index)
     if missing.any():
         raise InputError(f"interests lacks customer_id {data.customer_ids[missing][0]}.")
-    category = goods["category"].astype(str)
-    unknown = sorted(set(category) - set(map(str, people.columns)))
-    if unknown:
-        raise InputError(f"interests lacks a column for the category {unknown[0]!r}.")
     liking = people.loc[data.customer_ids, list(category)].to_numpy(dtype=float)
     worth = (goods["price"] * goods["margin"]).to_numpy(dtype=float)
     rows = []
@@ -934,11 +807,11 @@ def value_of_following(
         served = count > 0
         for measure, gain in (("interest", interest), ("margin", interest * worth[at])):
             mean = gain[served].sum(axis=1) / count[served]
-            rows.append((name, measure, *mean_interval(mean, confidence)))
+            rows.append((name, measure, *mean_interval(mean)))
     for measure, gain in (("interest", liking), ("margin", liking * worth)):
         best = np.sort(gain, axis=1)[:, -k:].mean(axis=1)
-        rows.append(("any product", measure, *mean_interval(gain.mean(axis=1), confidence)))
-        rows.append(("best possible", measure, *mean_interval(best, confidence)))
+        rows.append(("any product", measure, *mean_interval(gain.mean(axis=1))))
+        rows.append(("best possible", measure, *mean_interval(best)))
     return pd.DataFrame(rows, columns=["model", "measure", "value", "low", "high"])
 
 
@@ -999,14 +872,15 @@ def _gains(recommended: ArrayLike, relevant: Any) -> tuple[NDArray[np.bool_], ND
 
 def _coverage(
     offered: NDArray[np.int64], n_products: int, draws: NDArray[np.int64]
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     rows, ranks = np.nonzero(offered >= 0)
     shown = sparse.csr_matrix(
         (np.ones(len(rows)), (offered[rows, ranks], rows)), shape=(n_products, len(offered))
     )
     covered = float((np.asarray(shown.sum(axis=1)).ravel() > 0).mean())
-    replicates = np.asarray(shown @ (draws.T > 0).astype(float))
-    return covered, float((replicates > 0).mean(axis=0).std(ddof=1)) if len(draws) > 1 else 0.0
+    replicates = (np.asarray(shown @ (draws.T > 0).astype(float)) > 0).mean(axis=0)
+    half = _Z * float(replicates.std(ddof=1)) if len(draws) > 1 else 0.0
+    return covered, max(0.0, covered - half), min(1.0, covered + half)
 
 
 def _history_classes(history: NDArray[np.int64]) -> pd.Categorical:
@@ -1016,13 +890,3 @@ def _history_classes(history: NDArray[np.int64]) -> pd.Categorical:
         for low, high in zip((-1, *edges[:-1]), edges, strict=True)
     ] + [f"over {edges[-1]}"]
     return pd.Categorical.from_codes(np.searchsorted(edges, history), categories=labels)
-
-
-def _need(frame: Any, columns: Iterable[str], name: str) -> None:
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"{name} is a {type(frame).__name__}; a pandas DataFrame is accepted.")
-    for column in columns:
-        if column not in frame.columns:
-            raise InputError(
-                f"{name} lacks the column {column!r}; it has {', '.join(map(str, frame.columns))}."
-            )

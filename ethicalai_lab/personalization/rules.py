@@ -16,25 +16,33 @@ Athey, S. and Wager, S. (2021). Policy learning with observational data. Econome
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from statistics import NormalDist
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.core.checks import (
+    Finite,
+    Inside,
+    Numbers,
+    Share,
+    check_value,
+    checked,
+    need_columns,
+)
 from ethicalai_lab.errors import InputError
-from ethicalai_lab.stats import Interval, difference_interval
+from ethicalai_lab.stats import difference_interval
 
 __all__ = [
+    "Trial",
     "TrueValue",
-    "assign_best_arm",
-    "best_rule",
+    "arms_of",
     "compare_rules",
-    "expected_profit",
     "lift",
     "random_rule",
     "target_top",
@@ -45,19 +53,22 @@ Floats = NDArray[np.float64]
 Labels = NDArray[Any]
 Costs = float | Mapping[Any, float]
 
-# outcome -> the column stems of its expectation and of its realised draw
+_NO_MAIL = "no_mail"
+
+# outcome -> the stem of the columns that hold its expectation under each arm
 _POTENTIAL = {
-    "visit": ("p_visit", "visit"),
-    "conversion": ("p_conversion", "conversion"),
-    "spend": ("expected_spend", "spend"),
-    "unsubscribe": ("p_unsubscribe", "unsubscribed"),
+    "visit": "p_visit",
+    "conversion": "p_conversion",
+    "spend": "expected_spend",
+    "unsubscribe": "p_unsubscribe",
 }
 
 
 # ---------------------------------------------------------------------- making rules
 
 
-def target_top(scores: ArrayLike, share: float) -> NDArray[np.bool_]:
+@checked()
+def target_top(scores: Numbers, share: Share) -> NDArray[np.bool_]:
     """Return the rule that mails the given share of people with the highest scores.
 
     Parameters
@@ -74,7 +85,7 @@ def target_top(scores: ArrayLike, share: float) -> NDArray[np.bool_]:
     Raises
     ------
     InputError
-        If ``share`` is outside [0, 1] or a score is missing.
+        If ``share`` is outside [0, 1] or a score is no finite number.
 
     Examples
     --------
@@ -82,10 +93,8 @@ def target_top(scores: ArrayLike, share: float) -> NDArray[np.bool_]:
     >>> target_top([0.1, 0.7, 0.3, 0.2], share=0.5).tolist()
     [False, True, True, False]
     """
-    x = _numbers(scores, "scores")
-    _check_share(share)
-    rule = np.zeros(x.size, dtype=bool)
-    rule[np.argsort(-x, kind="stable")[: round(share * x.size)]] = True
+    rule = np.zeros(len(scores), dtype=bool)
+    rule[np.argsort(-scores, kind="stable")[: round(share * rule.size)]] = True
     return rule
 
 
@@ -120,56 +129,12 @@ def random_rule(n_rows: int, share: float, seed: int = 0) -> NDArray[np.bool_]:
     return target_top(np.random.default_rng([seed, 0x0DD]).random(n_rows), share)
 
 
-def assign_best_arm(
-    uplift: pd.DataFrame, *, value: float = 1.0, cost: Costs = 0.0, control: Any = "no_mail"
-) -> Labels:
-    """Return the rule that gives each person the arm with the highest predicted profit.
-
-    Parameters
-    ----------
-    uplift : DataFrame
-        Predicted uplift, one column an arm, one row a person.
-    value : float, default 1.0
-        Worth of one unit of the outcome.
-    cost : float or mapping of arm to float, default 0.0
-        Of one message; control costs nothing.
-    control : label, default "no_mail"
-        Given where no arm's predicted profit is above zero.
-
-    Returns
-    -------
-    ndarray of object, shape (n_rows,)
-        Arm labels.
-
-    Raises
-    ------
-    InputError
-        If a prediction is missing or ``cost`` lacks an arm.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ethicalai_lab.personalization import assign_best_arm
-    >>> uplift = pd.DataFrame({"a": [0.3, 0.01, 0.1], "b": [0.1, 0.02, 0.2]})
-    >>> assign_best_arm(uplift, value=10, cost=0.5, control="none").tolist()
-    ['a', 'none', 'b']
-    """
-    values = uplift.to_numpy(dtype=float)
-    if np.isnan(values).any():
-        column = uplift.columns[np.isnan(values).any(axis=0)][0]
-        raise InputError(f"uplift column {column!r} has missing values; fill or drop them.")
-    arms = np.array(list(uplift.columns), dtype=object)
-    profit = value * values - np.array([_cost_of(arm, cost, control) for arm in arms])
-    best = arms[np.argmax(profit, axis=1)]
-    best[profit.max(axis=1) <= 0] = control
-    return best
-
-
 # ------------------------------------------------------------- from an experiment
 
 
+@checked()
 def lift(
-    y: ArrayLike, treatment: ArrayLike, control: Any = 0, confidence: float = 0.95
+    y: Numbers, treatment: ArrayLike, control: Any = 0, confidence: Inside = 0.95
 ) -> pd.DataFrame:
     """Return each arm's lift over control, with standard error and interval.
 
@@ -205,51 +170,37 @@ def lift(
     >>> table[["arm", "lift"]].values.tolist()
     [['a', 0.5]]
     """
-    outcome = _numbers(y, "y")
-    arms, labels = _arms_of(treatment, control, outcome.size)
-    binary = bool(np.all((outcome == 0) | (outcome == 1)))
-    reference = outcome[labels == control]
-
-    def squared_error(x: Floats) -> float:
-        if binary:
-            return float(x.mean() * (1 - x.mean()) / x.size)
-        return float(x.var(ddof=1) / x.size) if x.size > 1 else math.nan
-
+    arms, labels = arms_of(treatment, control, len(y))
+    binary = bool(np.all((y == 0) | (y == 1)))
+    method = "newcombe" if binary else "welch"
+    reference = y[labels == control]
     rows = []
     for arm in arms:
-        treated = outcome[labels == arm]
-        interval = difference_interval(
-            treated, reference, confidence, method="newcombe" if binary else "welch"
-        )
-        error = math.sqrt(squared_error(treated) + squared_error(reference))
-        rows.append(
-            {
-                "arm": arm,
-                "n": treated.size,
-                "mean": treated.mean(),
-                "control_n": reference.size,
-                "control_mean": reference.mean(),
-                "lift": interval.value,
-                "se": error,
-                "low": interval.low,
-                "high": interval.high,
-            }
-        )
-    return pd.DataFrame(rows)
+        treated = y[labels == arm]
+        gap = difference_interval(treated, reference, confidence, method=method)
+        error = math.sqrt(sum(_squared_error(x, binary) for x in (treated, reference)))
+        rows.append((arm, treated.size, treated.mean(), gap.value, error, gap.low, gap.high))
+    table = pd.DataFrame(rows, columns=["arm", "n", "mean", "lift", "se", "low", "high"])
+    table.insert(3, "control_n", reference.size)
+    table.insert(4, "control_mean", reference.mean())
+    return table
 
 
-def expected_profit(
-    targeting: ArrayLike,
+def _squared_error(x: Floats, binary: bool) -> float:
+    if binary:
+        return float(x.mean() * (1 - x.mean()) / x.size)
+    return float(x.var(ddof=1) / x.size) if x.size > 1 else math.nan
+
+
+def compare_rules(
+    rules: Mapping[str, ArrayLike],
     y: ArrayLike,
     treatment: ArrayLike,
-    value: ArrayLike = 1.0,
-    cost: Costs = 0.0,
     *,
+    cost: Costs = 0.0,
     control: Any = 0,
-    propensity: ArrayLike | None = None,
-    confidence: float = 0.95,
-) -> Interval:
-    """Estimate a rule's profit per person from a randomised experiment.
+) -> pd.DataFrame:
+    """Estimate what targeting rules earn per person, from a randomised experiment.
 
     Those whom chance gave the arm that the rule would give them stand for all whom the
     rule would give it (inverse propensity weighting, weights normalised within each
@@ -258,36 +209,32 @@ def expected_profit(
 
     Parameters
     ----------
-    targeting : array-like of shape (n_rows,)
-        The rule: arm labels, or booleans where the experiment has one arm beside control.
-        It is taken as fixed. It must not have been learned from these people's outcomes
+    rules : mapping of name to array-like of shape (n_rows,)
+        Arm labels, or booleans where the experiment has one arm beside control. A rule is
+        taken as fixed. It must not have been learned from these people's outcomes
         (cross-fit it), nor be the best of several that were tried on them, see Notes.
     y : array-like of shape (n_rows,)
-        The outcome observed.
+        What each person brought, say the margin on what was spent.
     treatment : array-like of shape (n_rows,)
-        The arm each person was given, at random.
-    value : float or array-like of shape (n_rows,), default 1.0
-        Worth of one unit of the outcome, say the margin on spend.
+        The arm each person was given, at random, with the same chances for all.
     cost : float or mapping of arm to float, default 0.0
         Of one message; control costs nothing.
     control : label, default 0
         The untreated arm.
-    propensity : array-like of shape (n_rows,), optional
-        Probability, in (0, 1], with which each person was given the arm received. Needed
-        where it differs between people; otherwise it cancels.
-    confidence : float, default 0.95
-        In (0, 1); a normal interval from the influence function.
 
     Returns
     -------
-    Interval
-        Profit per person of the whole; ``nan`` where nobody the rule would give an arm
-        was given it (or control).
+    DataFrame
+        One row a rule: rule, share_targeted, profit, low, high (per person, normal 95 %
+        interval from the influence function; ``nan`` where nobody the rule would give an
+        arm was given it), and difference, difference_low, difference_high to the first
+        rule. The rules share the same people, so the difference is often known better than
+        either profit.
 
     Raises
     ------
     InputError
-        If rows do not match, a value is missing, or a label is no arm.
+        If there is no rule, rows do not match, a value is missing, or a label is no arm.
 
     Notes
     -----
@@ -303,121 +250,54 @@ def expected_profit(
     Examples
     --------
     >>> import numpy as np
-    >>> from ethicalai_lab.personalization import expected_profit
-    >>> rng = np.random.default_rng(1)
-    >>> likes = rng.random(4000) < 0.5
-    >>> mailed = rng.integers(0, 2, 4000)
-    >>> bought = rng.random(4000) < 0.1 + 0.2 * likes * mailed
-    >>> everyone = expected_profit(np.ones(4000, bool), bought, mailed, value=10, cost=1)
-    >>> likers = expected_profit(likes, bought, mailed, value=10, cost=1)
-    >>> likers.value > everyone.value, 0.5 in likers
-    (True, True)
-    """
-    experiment = _Experiment(y, treatment, value, cost, control, propensity)
-    estimate, influence = experiment.profit(targeting)
-    return _normal_interval(estimate, influence, confidence)
-
-
-def compare_rules(
-    rules: Mapping[str, ArrayLike],
-    y: ArrayLike,
-    treatment: ArrayLike,
-    value: ArrayLike = 1.0,
-    cost: Costs = 0.0,
-    *,
-    baseline: str | None = None,
-    control: Any = 0,
-    propensity: ArrayLike | None = None,
-    confidence: float = 0.95,
-) -> pd.DataFrame:
-    """Compare targeting rules on one randomised experiment.
-
-    Parameters
-    ----------
-    rules : mapping of name to array-like of shape (n_rows,)
-        As ``targeting`` in :func:`expected_profit`.
-    y, treatment, value, cost, control, propensity, confidence
-        As in :func:`expected_profit`.
-    baseline : str, optional
-        The rule that others are compared with; the first by default.
-
-    Returns
-    -------
-    DataFrame
-        One row a rule: rule, share_targeted, profit, low, high (per person), and
-        difference, difference_low, difference_high to the baseline. The rules share the
-        same people, so the difference is often known better than either profit.
-        Each rule is judged as if it were the only one: of many rules the best looks better
-        than it is, as :func:`expected_profit` says.
-
-    Raises
-    ------
-    InputError
-        If there is no rule, the baseline is none of them, or as in
-        :func:`expected_profit`.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> from ethicalai_lab.personalization import compare_rules
     >>> rng = np.random.default_rng(1)
     >>> likes, mailed = rng.random(4000) < 0.5, rng.integers(0, 2, 4000)
     >>> bought = rng.random(4000) < 0.1 + 0.2 * likes * mailed
     >>> rules = {"everyone": np.ones(4000, bool), "likers": likes}
-    >>> table = compare_rules(rules, bought, mailed, value=10, cost=1)
+    >>> table = compare_rules(rules, 10 * bought, mailed, cost=1)
     >>> bool(table["difference_low"].iloc[1] > 0)
     True
     """
     if not rules:
         raise InputError("rules is empty; give at least one rule.")
-    if baseline is None:
-        baseline = next(iter(rules))
-    if baseline not in rules:
-        raise InputError(f"baseline {baseline!r} is no rule; accepted: {', '.join(rules)}.")
-    experiment = _Experiment(y, treatment, value, cost, control, propensity)
-    found = {name: experiment.profit(rule) for name, rule in rules.items()}
-    base, base_influence = found[baseline]
+    trial = Trial(y, treatment, cost, control)
+    found = {name: trial.profit(rule) for name, rule in rules.items()}
+    base, base_influence = next(iter(found.values()))
     rows = []
     for name, (estimate, influence) in found.items():
-        profit = _normal_interval(estimate, influence, confidence)
-        gap = _normal_interval(estimate - base, influence - base_influence, confidence)
-        targeted = float(np.mean(experiment.decisions(rules[name]) != control))
+        profit = _normal_interval(estimate, influence)
+        gap = _normal_interval(estimate - base, influence - base_influence)
+        targeted = float(np.mean(trial.decisions(rules[name]) != control))
         rows.append((name, targeted, *profit, *gap))
     gaps = ["difference", "difference_low", "difference_high"]
     return pd.DataFrame(rows, columns=["rule", "share_targeted", "profit", "low", "high", *gaps])
 
 
-class _Experiment:
-    """A randomised experiment, checked once, on which rules are valued."""
+class Trial:
+    """A randomised experiment, checked once, on which rules are valued.
 
-    def __init__(
-        self,
-        y: ArrayLike,
-        treatment: ArrayLike,
-        value: ArrayLike,
-        cost: Costs,
-        control: Any,
-        propensity: ArrayLike | None,
-    ) -> None:
-        outcome = _numbers(y, "y")
-        self.arms, self.labels = _arms_of(treatment, control, outcome.size)
+    Parameters
+    ----------
+    y, treatment, cost, control
+        As in :func:`compare_rules`.
+
+    Examples
+    --------
+    >>> Trial([1, 0, 0, 0], [1, 1, 0, 0], 0.2, 0).profit([1, 1, 0, 0])[0]
+    nan
+    >>> round(Trial([1, 0, 0, 0], [1, 1, 0, 0], 0.2, 0).profit([1, 1, 1, 1])[0], 2)
+    0.3
+    """
+
+    def __init__(self, y: ArrayLike, treatment: ArrayLike, cost: Costs, control: Any) -> None:
+        self.gain = check_value(y, Numbers, "y")
+        self.arms, self.labels = arms_of(treatment, control, self.gain.size)
         self.control = control
-        worth = np.asarray(value, dtype=float)
-        if worth.ndim and worth.shape != outcome.shape:
-            raise InputError(f"value has {worth.size} rows; {outcome.size} are needed.")
-        self.gain = outcome * worth
-        self.costs = {arm: _cost_of(arm, cost, control) for arm in self.arms}
-        if propensity is None:
-            self.weight = np.ones(outcome.size)
-        else:
-            chance = _numbers(propensity, "propensity")
-            if chance.shape != outcome.shape or not np.all((chance > 0) & (chance <= 1)):
-                raise InputError(
-                    f"propensity must hold {outcome.size} probabilities above 0 and up to 1."
-                )
-            self.weight = 1 / chance
+        self.costs = {arm: _cost_of(arm, cost) for arm in self.arms}
 
     def decisions(self, targeting: ArrayLike) -> Labels:
+        """Return the arm that a rule gives each person."""
         return _decide(targeting, self.arms, self.control, self.labels.size)
 
     def profit(self, targeting: ArrayLike) -> tuple[float, Floats]:
@@ -434,15 +314,14 @@ class _Experiment:
             effect = 0.0
             for label, sign in ((arm, 1.0), (self.control, -1.0)):
                 rows = group & (self.labels == label)
-                weight = self.weight[rows]
-                if not rows.any():
+                got = int(rows.sum())
+                if not got:
                     return math.nan, np.full(n, math.nan)
-                mean = float(np.average(self.gain[rows], weights=weight))
+                mean = float(np.average(self.gain[rows]))
                 effect += sign * mean
                 # Degrees of freedom: one mean was estimated from these rows.
-                correct = math.sqrt(weight.size / max(weight.size - 1, 1))
-                scale = correct * size / weight.sum()
-                influence[rows] += sign * scale * weight * (self.gain[rows] - mean)
+                scale = math.sqrt(got / max(got - 1, 1)) * size / got
+                influence[rows] += sign * scale * (self.gain[rows] - mean)
             effect -= self.costs[arm]
             total += size * effect
             influence[group] += effect
@@ -450,14 +329,10 @@ class _Experiment:
         return estimate, influence - estimate
 
 
-def _normal_interval(estimate: float, influence: Floats, confidence: float) -> Interval:
-    from statistics import NormalDist
-
-    if math.isnan(estimate):
-        return Interval(math.nan, math.nan, math.nan, confidence)
+def _normal_interval(estimate: float, influence: Floats) -> tuple[float, float, float]:
     error = math.sqrt(float(np.mean(influence**2)) / influence.size)
-    half = NormalDist().inv_cdf(0.5 + confidence / 2) * error
-    return Interval(estimate, estimate - half, estimate + half, confidence)
+    half = NormalDist().inv_cdf(0.975) * error
+    return estimate, estimate - half, estimate + half
 
 
 # ------------------------------------------------------------------ where truth is known
@@ -482,8 +357,6 @@ class TrueValue:
     in_vain : float
         Share of all people who are mailed although the message does not raise the outcome
         (effect of zero or below).
-    arms : dict of str to float
-        Share of people given each arm, control included.
     """
 
     n: int
@@ -492,17 +365,6 @@ class TrueValue:
     effects: dict[str, float]
     bothered: float
     in_vain: float
-    arms: dict[Any, float]
-
-    @property
-    def total_profit(self) -> float:
-        """Profit of all people together."""
-        return self.profit * self.n
-
-    @property
-    def people_bothered(self) -> float:
-        """Expected number of people who unsubscribe because of a message."""
-        return self.bothered * self.n
 
     @property
     def table(self) -> pd.DataFrame:
@@ -517,24 +379,20 @@ class TrueValue:
         }
         return pd.DataFrame(rows.items(), columns=["measure", "value"])
 
-    def __str__(self) -> str:
-        return self.table.round(6).to_string(index=False)
-
     def _repr_html_(self) -> str:
-        note = html.escape("True values, per person; practitioners never see them.")
+        note = "True values, per person; practitioners never see them."
         return f"<div>{self.table.round(6).to_html(index=False)}<p>{note}</p></div>"
 
 
+@checked()
 def true_value(
     targeting: ArrayLike,
     potential_outcomes: pd.DataFrame,
     *,
-    outcome: str = "spend",
-    value: float = 1.0,
+    outcome: Literal["visit", "conversion", "spend"] = "spend",
+    value: Finite = 1.0,
     cost: Costs = 0.0,
-    control: Any = "no_mail",
     arm: Any = None,
-    realised: bool = False,
 ) -> TrueValue:
     """Return what a rule truly does, from every person's potential outcomes.
 
@@ -544,21 +402,17 @@ def true_value(
         The rule: arm labels, or booleans together with ``arm``.
     potential_outcomes : DataFrame of n_rows rows
         For each arm ``a`` the columns p_visit_a, p_conversion_a, expected_spend_a,
-        p_unsubscribe_a (expectations) and visit_a, conversion_a, spend_a, unsubscribed_a
-        (realised draws), as in ``world.truth.potential_outcomes``.
+        p_unsubscribe_a, as in ``world.truth.potential_outcomes``; the untreated arm is
+        ``no_mail``.
     outcome : {"visit", "conversion", "spend"}, default "spend"
         What ``value`` is the worth of.
     value : float, default 1.0
         Worth of one unit of the outcome, say the margin on spend.
     cost : float or mapping of arm to float, default 0.0
-        Of one message; control costs nothing.
-    control : label, default "no_mail"
-        The untreated arm.
+        Of one message; no mail costs nothing.
     arm : label, optional
         The message that True stands for in a boolean ``targeting``; may be left out where
         there is only one.
-    realised : bool, default False
-        Whether to use the realised draws instead of the expectations.
 
     Returns
     -------
@@ -581,30 +435,30 @@ def true_value(
     >>> everyone.profit, everyone.bothered, everyone.in_vain
     (0.5, 0.05, 0.5)
     """
-    kind = 1 if realised else 0
-    arms = _known_arms(potential_outcomes, outcome, kind, control)
+    stem = _POTENTIAL[outcome] + "_"
+    need_columns(potential_outcomes, [stem + _NO_MAIL], "potential_outcomes")
+    columns = potential_outcomes.columns[potential_outcomes.columns.str.startswith(stem)]
+    arms = [name.removeprefix(stem) for name in columns if name != stem + _NO_MAIL]
+    if arm is not None:
+        need_columns(potential_outcomes, [stem + str(arm)], "potential_outcomes")
     n = len(potential_outcomes)
-    if arm is not None and arm not in arms:
-        raise InputError(f"arm {arm!r} is unknown; accepted: {_names(arms)}.")
-    decided = _decide(targeting, [arm] if arm is not None else arms, control, n)
+    decided = _decide(targeting, arms if arm is None else [arm], _NO_MAIL, n)
+    given = {label: decided == label for label in arms}
 
-    def caused(stem: str) -> Floats:
-        column = _column(potential_outcomes, stem, control)
-        effect = np.zeros(n)
-        for label in arms:
-            rows = decided == label
+    def caused(name: str) -> Floats:
+        column, effect = potential_outcomes[f"{name}_{_NO_MAIL}"].to_numpy(dtype=float), np.zeros(n)
+        for label, rows in given.items():
             if rows.any():
-                treated = _column(potential_outcomes, stem, label)
-                effect[rows] = treated[rows] - column[rows]
+                effect[rows] = potential_outcomes[f"{name}_{label}"][rows] - column[rows]
         return effect
 
-    effects = {}
-    main = caused(_POTENTIAL[outcome][kind])
-    for name, stems in _POTENTIAL.items():
-        if f"{stems[kind]}_{control}" in potential_outcomes.columns:
-            effects[name] = float(caused(stems[kind]).mean())
-    mailed = decided != control
-    spent = sum(float((decided == label).mean()) * _cost_of(label, cost, control) for label in arms)
+    effects = {
+        name: float(caused(potential).mean())
+        for name, potential in _POTENTIAL.items()
+        if f"{potential}_{_NO_MAIL}" in potential_outcomes
+    }
+    main, mailed = caused(_POTENTIAL[outcome]), decided != _NO_MAIL
+    spent = sum(float(rows.mean()) * _cost_of(label, cost) for label, rows in given.items())
     return TrueValue(
         n=n,
         share_targeted=float(mailed.mean()),
@@ -612,85 +466,13 @@ def true_value(
         effects=effects,
         bothered=effects.get("unsubscribe", math.nan),
         in_vain=float((mailed & (main <= 0)).mean()),
-        arms={label: float((decided == label).mean()) for label in [control, *arms]},
     )
-
-
-def best_rule(
-    potential_outcomes: pd.DataFrame,
-    *,
-    outcome: str = "spend",
-    value: float = 1.0,
-    cost: Costs = 0.0,
-    control: Any = "no_mail",
-) -> Labels:
-    """Return the best rule there is: the unreachable one, which knows every true effect.
-
-    Parameters
-    ----------
-    potential_outcomes, outcome, value, cost, control
-        As in :func:`true_value`.
-
-    Returns
-    -------
-    ndarray of object, shape (n_rows,)
-        Arm labels; control where no message pays.
-
-    Raises
-    ------
-    InputError
-        If a column is not there.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ethicalai_lab.personalization import best_rule
-    >>> truth = pd.DataFrame({
-    ...     "expected_spend_no_mail": [1.0, 1.0], "expected_spend_mail": [4.0, 1.0],
-    ... })
-    >>> best_rule(truth, cost=0.5).tolist()
-    ['mail', 'no_mail']
-    """
-    arms = _known_arms(potential_outcomes, outcome, 0, control)
-    stem = _POTENTIAL[outcome][0]
-    base = _column(potential_outcomes, stem, control)
-    effects = {label: _column(potential_outcomes, stem, label) - base for label in arms}
-    return assign_best_arm(pd.DataFrame(effects), value=value, cost=cost, control=control)
 
 
 # -------------------------------------------------------------------------- helpers
 
 
-def _python(label: Any) -> Any:
-    """Return a label as a plain Python value, which reads better and is JSON-ready."""
-    return label.item() if isinstance(label, np.generic) else label
-
-
-def _names(labels: Any) -> str:
-    return ", ".join(str(label) for label in labels)
-
-
-def _numbers(values: ArrayLike, name: str) -> Floats:
-    try:
-        x = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must hold numbers only.") from None
-    if x.ndim != 1:
-        raise InputError(f"{name} has {x.ndim} dimensions; one is needed.")
-    missing = np.isnan(x)
-    if missing.any():
-        raise InputError(f"{name} has a missing value at row {int(np.argmax(missing))}.")
-    return x
-
-
-def _check_share(share: float) -> None:
-    if not 0 <= share <= 1:
-        raise InputError(f"share is {share}; a number between 0 and 1 is needed.")
-
-
-def _cost_of(arm: Any, cost: Costs, control: Any) -> float:
-    if arm == control:
-        return 0.0
+def _cost_of(arm: Any, cost: Costs) -> float:
     if not isinstance(cost, Mapping):
         return float(cost)
     if arm not in cost:
@@ -698,18 +480,43 @@ def _cost_of(arm: Any, cost: Costs, control: Any) -> float:
     return float(cost[arm])
 
 
-def _arms_of(treatment: ArrayLike, control: Any, n: int) -> tuple[list[Any], Labels]:
+def _names(labels: Any) -> str:
+    return ", ".join(map(str, labels))
+
+
+def arms_of(treatment: ArrayLike, control: Any, n: int) -> tuple[list[Any], Labels]:
+    """Return the treated arms, in order, and each person's arm.
+
+    Parameters
+    ----------
+    treatment : array-like of shape (n,)
+    control : label
+        The untreated arm.
+    n : int
+        People.
+
+    Returns
+    -------
+    list, ndarray of shape (n,)
+
+    Raises
+    ------
+    InputError
+        If `control` is no level, it is the only one, or a label is missing.
+
+    Examples
+    --------
+    >>> arms_of(["b", "-", "a"], "-", 3)[0]
+    ['a', 'b']
+    """
     labels = np.asarray(treatment)
     if labels.shape != (n,):
         raise InputError(f"treatment has {labels.size} rows; {n} are needed, as in y.")
     missing = pd.isna(labels)
     if missing.any():
         raise InputError(f"treatment has a missing value at row {int(np.argmax(missing))}.")
-    levels = [_python(level) for level in pd.unique(labels)]
-    try:
-        levels.sort()
-    except TypeError:
-        levels.sort(key=str)
+    levels = pd.unique(labels).tolist()
+    levels.sort(key=None if labels.dtype != object else str)
     if control not in levels:
         raise InputError(f"control {control!r} is no level of treatment; it has: {_names(levels)}.")
     arms = [level for level in levels if level != control]
@@ -729,37 +536,10 @@ def _decide(targeting: ArrayLike, arms: list[Any], control: Any, n: int) -> Labe
                 f"targeting is yes/no, but there are {len(arms)} arms ({_names(arms)}); "
                 "give arm labels instead."
             )
-        decided = np.full(n, control, dtype=object)
-        decided[rule] = arms[0]
-        return decided
+        return np.where(rule, np.array(arms, dtype=object), control)
     known = pd.Series(rule).isin([control, *arms]).to_numpy()
     if not known.all():
         row = int(np.argmin(known))
-        raise InputError(
-            f"targeting holds {_python(rule[row])!r} at row {row}; accepted: {_names([control, *arms])}."
-        )
+        wrong, accepted = rule[row : row + 1].tolist()[0], _names([control, *arms])
+        raise InputError(f"targeting holds {wrong!r} at row {row}; accepted: {accepted}.")
     return rule.astype(object)
-
-
-def _column(table: pd.DataFrame, stem: str, arm: Any) -> Floats:
-    name = f"{stem}_{arm}"
-    if name not in table.columns:
-        raise InputError(f"potential_outcomes has no column {name!r}.")
-    return table[name].to_numpy(dtype=float)
-
-
-def _known_arms(table: pd.DataFrame, outcome: str, kind: int, control: Any) -> list[Any]:
-    accepted = [name for name in _POTENTIAL if name != "unsubscribe"]
-    if outcome not in accepted:
-        raise InputError(f"outcome {outcome!r} is unknown; accepted: {_names(accepted)}.")
-    stem = _POTENTIAL[outcome][kind] + "_"
-    labels = [str(name)[len(stem) :] for name in table.columns if str(name).startswith(stem)]
-    if control not in labels:
-        raise InputError(
-            f"potential_outcomes has no column {stem + str(control)!r} for the control arm; "
-            f"arms found: {_names(labels) or 'none'}."
-        )
-    arms = [label for label in labels if label != control]
-    if not arms:
-        raise InputError(f"potential_outcomes has no arm beside {control!r}.")
-    return arms

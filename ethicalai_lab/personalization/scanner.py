@@ -13,13 +13,14 @@ Wilson (1927), see :mod:`ethicalai_lab.stats`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ethicalai_lab.core.checks import checked, need_columns
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.personalization._finders import (
     addresses,
@@ -27,7 +28,6 @@ from ethicalai_lab.personalization._finders import (
     emails,
     iban_is_valid,
     ibans,
-    known_pattern,
     luhn_is_valid,
     names,
     phones,
@@ -76,27 +76,14 @@ class Span:
         return self.end - self.start
 
 
-def scan(
-    text: str,
-    kinds: Iterable[str] = KINDS,
-    *,
-    known_names: Iterable[str] = (),
-    eager: bool = False,
-) -> list[Span]:
-    """Return the spans of a text that look like personal data.
+@checked()
+def scan(text: str) -> list[Span]:
+    """Return the spans of a text that look like personal data, of every kind in ``KINDS``.
 
     Parameters
     ----------
     text : str
         Free text.
-    kinds : iterable of str, default KINDS
-        What to look for: email, phone, card, iban, ip (an internet address), name.
-    known_names : iterable of str, default ()
-        Names to find wherever they stand as whole words, in any case: say, the sender's
-        own from the customer record. It does not help those the sender writes about.
-    eager : bool, default False
-        Whether to take any two capitalised words within a sentence for a name. Finds
-        more, and takes places and brands along.
 
     Returns
     -------
@@ -107,7 +94,7 @@ def scan(
     Raises
     ------
     InputError
-        If ``text`` is no string or a kind is unknown.
+        If ``text`` is no string.
 
     Examples
     --------
@@ -116,58 +103,41 @@ def scan(
     >>> [(span.kind, text[span.start:span.end]) for span in scan(text)]
     [('name', 'Ada Byron'), ('email', 'ada@example.com'), ('phone', '+1 555 0100 123')]
     """
-    if not isinstance(text, str):
-        raise InputError(f"text is a {type(text).__name__}; a string is accepted.")
-    wanted = _check_kinds(kinds)
-    known = known_pattern(known_names)
     finders = {
         "email": emails,
         "iban": ibans,
         "card": cards,
         "ip": addresses,
         "phone": phones,
-        "name": lambda text: names(text, known, eager),
+        "name": names,
     }
     taken = np.zeros(len(text), dtype=bool)
     found = []
-    # All finders run even where only some kinds are wanted: a card must not become a
-    # phone because nobody asked for cards.
     for kind, finder in finders.items():
         for start, end in finder(text):
             if not taken[start:end].any():
                 taken[start:end] = True
                 found.append(Span(start, end, kind))
-    return sorted(span for span in found if span.kind in wanted)
+    return sorted(found)
 
 
-def redact(
-    text: str,
-    kinds: Iterable[str] = KINDS,
-    *,
-    known_names: Iterable[str] = (),
-    eager: bool = False,
-) -> str:
+def redact(text: str) -> str:
     """Replace personal data by its kind in brackets, such as ``[EMAIL]``.
 
     Parameters
     ----------
     text : str
         Free text.
-    kinds : iterable of str, default KINDS
-        What to replace.
-    known_names : iterable of str, default ()
-    eager : bool, default False
-        As in :func:`scan`.
 
     Returns
     -------
     str
-        A scan of it for the same kinds finds nothing more.
+        A scan of it finds nothing more.
 
     Raises
     ------
     InputError
-        If ``text`` is no string or a kind is unknown.
+        If ``text`` is no string.
 
     Examples
     --------
@@ -175,11 +145,9 @@ def redact(
     >>> redact("Refund to GB82 WEST 1234 5698 7654 32 please, regards, Ada Byron")
     'Refund to [IBAN] please, regards, [NAME]'
     """
-    kinds = _check_kinds(kinds)
     # Replacing one span changes what its neighbours stand beside, so look again until
     # nothing is found; each round removes characters that can match, so this ends.
-    known_names = tuple(known_names)
-    while spans := scan(text, kinds, known_names=known_names, eager=eager):
+    while spans := scan(text):
         pieces, at = [], 0
         for span in spans:
             pieces += [text[at : span.start], f"[{span.kind.upper()}]"]
@@ -198,9 +166,9 @@ class ScannerReport:
         One row a kind: planted, found, true_positives, and precision and recall, each
         with low and high.
     by_group : DataFrame
-        The same a group and kind ("all" included), where a group column was named.
+        The same a style of writing and kind ("all" included).
     leaks : DataFrame
-        One row a group ("all" included): messages that hold personal data, and the share
+        One row a style that has some ("all" included): messages that hold personal data, and the share
         in which redaction would leave part of it readable: value, low, high.
     """
 
@@ -208,39 +176,22 @@ class ScannerReport:
     by_group: pd.DataFrame
     leaks: pd.DataFrame
 
-    def _repr_html_(self) -> str:
-        return self.by_kind.to_html(index=False, float_format="{:.3f}".format)
 
-
-def scanner_report(
-    messages: pd.DataFrame,
-    *,
-    by: str | None = "language_style",
-    kinds: Sequence[str] | None = None,
-    found: Sequence[Sequence[Span]] | None = None,
-    confidence: float = 0.95,
-) -> ScannerReport:
-    """Compare found with planted spans, overall and for each group of writers.
+def scanner_report(messages: pd.DataFrame) -> ScannerReport:
+    """Compare found with planted spans, overall and for each style of writing.
 
     Parameters
     ----------
     messages : DataFrame
-        Columns ``text`` and ``spans`` (JSON: a list of objects with start, end, kind).
-    by : str or None, default "language_style"
-        Column of the groups.
-    kinds : sequence of str, optional
-        Kinds to judge. Default: all kinds of the scanner that are planted somewhere.
-    found : sequence of lists of Span, optional
-        One list a message, from another scanner. Default: :func:`scan` is run.
-    confidence : float, default 0.95
-        Of the Wilson intervals. They take spans as independent; spans of one message
-        are not quite.
+        Columns ``text``, ``spans`` (JSON: a list of objects with start, end, kind) and
+        ``language_style``.
 
     Returns
     -------
     ScannerReport
         A planted span counts as found where spans of its own kind cover all of it; a
-        found span counts as right where it touches a planted one of its kind.
+        found span counts as right where it touches a planted one of its kind. The Wilson
+        intervals take spans as independent; spans of one message are not quite.
 
     Raises
     ------
@@ -259,83 +210,53 @@ def scanner_report(
     >>> scanner_report(messages).by_kind[["planted", "precision", "recall"]].values.tolist()
     [[2.0, 1.0, 0.5]]
     """
-    if not isinstance(messages, pd.DataFrame):
-        raise InputError(f"messages is a {type(messages).__name__}; a DataFrame is accepted.")
-    for column in ("text", "spans", *([by] if by else [])):
-        if column not in messages.columns:
-            raise InputError(f"messages lacks the column {column!r}.")
-    texts = messages["text"].tolist()
-    planted = [
-        _read_spans(raw, label, len(text))
-        for raw, label, text in zip(messages["spans"], messages.index, texts, strict=True)
-    ]
-    if found is None:
-        found = [scan(text) for text in texts]
-    elif len(found) != len(texts):
-        raise InputError(f"found has {len(found)} lists; one for each of {len(texts)} messages.")
-    if kinds is None:
-        there = {span.kind for spans in planted for span in spans}
-        kinds = [kind for kind in KINDS if kind in there] + sorted(there - set(KINDS))
-    groups = messages[by].astype(str).to_numpy() if by else np.full(len(texts), "all")
-
+    need_columns(messages, ("text", "spans", "language_style"), "messages")
     spans_rows, message_rows = [], []
-    for group, real, seen in zip(groups, planted, found, strict=True):
-        real = [span for span in real if span.kind in kinds]
-        seen = [span for span in seen if span.kind in kinds]
-        spans_rows += [(group, s.kind, "planted", _covered(s, seen, s.kind)) for s in real]
+    for row in messages.itertuples():
+        real, seen = _read_spans(row.spans, row.Index, len(row.text)), scan(row.text)
+        style = str(row.language_style)
+        spans_rows += [(style, s.kind, "planted", _covered(s, seen, s.kind)) for s in real]
         spans_rows += [
-            (group, s.kind, "found", any(_touch(s, r) and s.kind == r.kind for r in real))
+            (style, s.kind, "found", any(_touch(s, r) and s.kind == r.kind for r in real))
             for s in seen
         ]
         if real:
-            message_rows.append((group, not all(_covered(s, seen, None) for s in real)))
-    counted = pd.DataFrame(spans_rows, columns=["group", "kind", "side", "right"])
-    leaking = pd.DataFrame(message_rows, columns=["group", "leak"])
+            message_rows.append((style, not all(_covered(s, seen, None) for s in real)))
+    spans = pd.DataFrame(spans_rows, columns=["language_style", "kind", "side", "right"])
+    planted = spans.loc[spans["side"] == "planted", "kind"]
+    spans = spans[spans["kind"].isin(planted)]
+    by_kind = spans.groupby("kind").apply(_rates, include_groups=False)
+    by_style = {
+        kind: (spans if kind == "all" else spans[spans["kind"] == kind])
+        .groupby("language_style")
+        .apply(_rates, include_groups=False)
+        for kind in ("all", *by_kind.index)
+    }
+    leaking = pd.DataFrame(message_rows, columns=["language_style", "leak"])
+    leaks = [("all", leaking["leak"]), *leaking.groupby("language_style")["leak"]]
+    return ScannerReport(
+        by_kind.reset_index(),
+        pd.concat(by_style, names=["kind"]).reset_index(),
+        pd.DataFrame(
+            [(name, len(x), *proportion_interval(int(x.sum()), len(x))) for name, x in leaks],
+            columns=["language_style", "messages", "value", "low", "high"],
+        ),
+    )
 
-    def rates(part: pd.DataFrame) -> list[float]:
-        real = part.loc[part["side"] == "planted", "right"]
-        seen = part.loc[part["side"] == "found", "right"]
-        precision = proportion_interval(int(seen.sum()), len(seen), confidence)
-        recall = proportion_interval(int(real.sum()), len(real), confidence)
-        return [len(real), len(seen), int(real.sum()), *precision, *recall]
 
-    columns = ["planted", "found", "true_positives"] + [
-        name + suffix for name in ("precision", "recall") for suffix in ("", "_low", "_high")
-    ]
-    by_kind = pd.DataFrame(
-        [[kind, *rates(counted[counted["kind"] == kind])] for kind in kinds],
-        columns=["kind", *columns],
+def _rates(part: pd.DataFrame) -> pd.Series:
+    real = part.loc[part["side"] == "planted", "right"]
+    seen = part.loc[part["side"] == "found", "right"]
+    precision = proportion_interval(int(seen.sum()), len(seen))
+    recall = proportion_interval(int(real.sum()), len(real))
+    names = [name + end for name in ("precision", "recall") for end in ("", "_low", "_high")]
+    return pd.Series(
+        [len(real), len(seen), int(real.sum()), *precision, *recall],
+        index=["planted", "found", "true_positives", *names],
     )
-    names = sorted(set(groups)) if by else []
-    by_group = pd.DataFrame(
-        [
-            [name, kind, *rates(part if kind == "all" else part[part["kind"] == kind])]
-            for name in names
-            for part in [counted[counted["group"] == name]]
-            for kind in ("all", *kinds)
-        ],
-        columns=[by or "group", "kind", *columns],
-    )
-    leaks = pd.DataFrame(
-        [
-            [name, len(part), *proportion_interval(int(part["leak"].sum()), len(part), confidence)]
-            for name in ("all", *names)
-            for part in [leaking if name == "all" else leaking[leaking["group"] == name]]
-        ],
-        columns=[by or "group", "messages", "value", "low", "high"],
-    )
-    return ScannerReport(by_kind, by_group, leaks)
 
 
 # ------------------------------------------------------------------ helpers
-
-
-def _check_kinds(kinds: Iterable[str]) -> tuple[str, ...]:
-    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
-    for kind in kinds:
-        if kind not in KINDS:
-            raise InputError(f"kinds: {kind!r} is unknown; accepted: {', '.join(KINDS)}.")
-    return kinds
 
 
 def _read_spans(raw: Any, label: Any, length: int) -> list[Span]:

@@ -33,7 +33,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
+from ethicalai_lab.core.checks import Flags, Numbers, check_value, same_length, whole
 from ethicalai_lab.errors import InputError
+from ethicalai_lab.personalization.rules import arms_of
 
 __all__ = [
     "ClassTransformation",
@@ -43,6 +45,7 @@ __all__ = [
     "cross_fit_uplift",
     "encode_features",
     "response_scores",
+    "spread_folds",
 ]
 
 Floats = NDArray[np.float64]
@@ -208,7 +211,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):
                 parts.append(column.isna().to_numpy(dtype=float)[:, None])
         return np.hstack(parts)
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+    def get_feature_names_out(self) -> NDArray[Any]:
         """Return the names of ``transform``'s columns."""
         check_is_fitted(self, "plan_")
         return self._names_out
@@ -268,7 +271,7 @@ class _Response:
 
     def predict(self, X: Any) -> Floats:
         if self.constant is not None:
-            return np.full(_rows(X), self.constant)
+            return np.full(len(X), self.constant)
         if is_classifier(self.model):
             return np.asarray(self.model.predict_proba(X), dtype=float)[:, 1]
         return np.asarray(self.model.predict(X), dtype=float)
@@ -319,12 +322,6 @@ class _UpliftLearner(BaseEstimator):
         check_is_fitted(self, "treated_share_")
         return self._predict(X)
 
-    def _fit(self, X: Any, y: Floats, treated: NDArray[np.bool_]) -> None:
-        raise TypeError("use TLearner, XLearner or ClassTransformation")
-
-    def _predict(self, X: Any) -> Floats:
-        raise TypeError("use TLearner, XLearner or ClassTransformation")
-
 
 class TLearner(_UpliftLearner):
     """Two models, one of the treated and one of the control; the uplift is the difference.
@@ -373,7 +370,7 @@ class XLearner(_UpliftLearner):
 
     With ``m1, m0`` the two outcome models, the imputed effects are ``y - m0(x)`` among the
     treated and ``m1(x) - y`` among the control. One model of each is averaged with weight
-    ``1 - e`` and ``e``, where ``e`` is the probability of treatment, so that the model
+    ``1 - e`` and ``e``, where ``e`` is the share of the treated, so that the model
     resting on the better outcome model counts more.
 
     Parameters
@@ -383,9 +380,6 @@ class XLearner(_UpliftLearner):
     effect_estimator : scikit-learn regressor, optional
         The effect models; by default ``estimator`` itself where it is a regressor, ridge
         regression on a :class:`FeatureEncoder` otherwise.
-    propensity : float or scikit-learn classifier, optional
-        The probability of treatment, in (0, 1), or a model of it. By default the treated
-        share, as is right for a randomised experiment.
 
     Attributes
     ----------
@@ -408,12 +402,9 @@ class XLearner(_UpliftLearner):
     [6.0, 10.0]
     """
 
-    def __init__(
-        self, estimator: Any = None, effect_estimator: Any = None, propensity: Any = None
-    ) -> None:
+    def __init__(self, estimator: Any = None, effect_estimator: Any = None) -> None:
         self.estimator = estimator
         self.effect_estimator = effect_estimator
-        self.propensity = propensity
 
     def _fit(self, X: Any, y: Floats, treated: NDArray[np.bool_]) -> None:
         estimator = self.estimator if self.estimator is not None else _default_estimator(y)
@@ -429,23 +420,9 @@ class XLearner(_UpliftLearner):
             raise InputError("effect_estimator must be a regressor: effects are amounts.")
         self.effect_treated_ = _Response(second, X1, effect1)
         self.effect_control_ = _Response(second, X0, effect0)
-        self.propensity_: float | _Response
-        if self.propensity is None:
-            self.propensity_ = self.treated_share_
-        elif hasattr(self.propensity, "fit"):
-            if not is_classifier(self.propensity):
-                raise InputError("propensity must be a number or a classifier.")
-            self.propensity_ = _Response(self.propensity, X, treated.astype(float))
-        else:
-            share = float(self.propensity)
-            if not 0 < share < 1:
-                raise InputError(f"propensity is {share}; a number between 0 and 1 is needed.")
-            self.propensity_ = share
 
     def _predict(self, X: Any) -> Floats:
-        chance: Any = self.propensity_
-        if isinstance(chance, _Response):
-            chance = chance.predict(X)
+        chance = self.treated_share_
         return (1 - chance) * self.effect_treated_.predict(X) + chance * (
             self.effect_control_.predict(X)
         )
@@ -519,7 +496,6 @@ def cross_fit_uplift(
     seed: int = 0,
     *,
     control: Any = None,
-    groups: ArrayLike | None = None,
     return_noise: bool = False,
 ) -> Any:
     """Predict everybody's uplift out of fold: by a model that has not seen them.
@@ -540,8 +516,6 @@ def cross_fit_uplift(
         Source of every draw.
     control : label, optional
         The untreated arm; each other arm is then compared with it.
-    groups : array-like of shape (n_rows,), optional
-        Rows of one group (say, one person's) always share a fold.
     return_noise : bool, default False
         Whether to return the noise share as well.
 
@@ -575,20 +549,17 @@ def cross_fit_uplift(
     """
     if control is None:
         outcome, treated = _check_fit(X, y, treatment)
-        labels: NDArray[Any] = treated.astype(np.int64)
-        arms, control_label = [1], 0
+        arms, labels, control_label = [1], treated.astype(np.int64), 0
     else:
-        from ethicalai_lab.personalization.rules import _arms_of
-
         outcome = _check_outcome(X, y)
-        arms, labels = _arms_of(treatment, control, outcome.size)
+        arms, labels = arms_of(treatment, control, outcome.size)
         control_label = control
     for level in [control_label, *arms]:
         size = int((labels == level).sum())
         if size < cv:
             raise InputError(f"arm {level!r} has {size} rows; {cv} folds need at least {cv}.")
     codes = np.unique(labels.astype(str), return_inverse=True)[1].ravel()
-    folds = _folds(codes, cv, seed, groups, outcome)
+    folds = spread_folds(codes, cv, seed, outcome)
 
     # A sample is enough to see how far the models disagree.
     sample = np.zeros(outcome.size, dtype=bool)
@@ -633,15 +604,7 @@ def _noise_share(scores: Floats) -> float:
 
 
 def response_scores(
-    estimator: Any,
-    X: Any,
-    y: ArrayLike,
-    treatment: ArrayLike | None = None,
-    cv: int = 5,
-    seed: int = 0,
-    *,
-    control: Any = 0,
-    groups: ArrayLike | None = None,
+    estimator: Any, X: Any, y: ArrayLike, treatment: ArrayLike | None = None
 ) -> Floats:
     """Predict out of fold who will *respond*: the classic mistake to compare with.
 
@@ -657,12 +620,8 @@ def response_scores(
     y : array-like of shape (n_rows,)
         The outcome.
     treatment : array-like of shape (n_rows,), optional
-        Where given, the model learns from treated people only, as a team would that
+        0/1. Where given, the model learns from treated people only, as a team would that
         keeps no control group; everybody is scored all the same.
-    cv, seed, groups
-        As in :func:`cross_fit_uplift`.
-    control : label, default 0
-        The untreated level of ``treatment``.
 
     Returns
     -------
@@ -689,16 +648,14 @@ def response_scores(
     outcome = _check_outcome(X, y)
     learn = np.ones(outcome.size, dtype=bool)
     if treatment is not None:
-        from ethicalai_lab.personalization.rules import _arms_of
-
-        learn = _arms_of(treatment, control, outcome.size)[1] != control
-    folds = _folds(learn.astype(np.int64), cv, seed, groups, outcome)
+        learn = arms_of(treatment, 0, outcome.size)[1] != 0
+    folds = spread_folds(learn.astype(np.int64), 5, 0, outcome)
     estimator = _default_estimator(outcome) if estimator is None else estimator
     found = np.empty(outcome.size)
-    for fold in range(cv):
+    for fold in range(5):
         held = folds == fold
         rows = ~held & learn
-        model = _Response(_seeded(clone(estimator), seed + fold), _take(X, rows), outcome[rows])
+        model = _Response(_seeded(clone(estimator), fold), _take(X, rows), outcome[rows])
         found[held] = model.predict(_take(X, held))
     return found
 
@@ -710,10 +667,6 @@ def _is_binary(x: NDArray[Any]) -> bool:
     return bool(np.all((x == 0) | (x == 1)))
 
 
-def _rows(X: Any) -> int:
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
-
-
 def _take(X: Any, mask: NDArray[np.bool_]) -> Any:
     return _safe_indexing(X, np.flatnonzero(mask))
 
@@ -723,54 +676,50 @@ def _part(mask: NDArray[np.bool_], X: Any, y: Floats) -> tuple[Any, Floats]:
 
 
 def _check_outcome(X: Any, y: ArrayLike) -> Floats:
-    from ethicalai_lab.personalization.rules import _numbers
-
-    outcome = _numbers(y, "y")
-    if _rows(X) != outcome.size:
-        raise InputError(f"X has {_rows(X)} rows and y has {outcome.size}; they must match.")
+    outcome = check_value(y, Numbers, "y")
+    same_length(X=X, y=outcome)
     return outcome
 
 
 def _check_fit(X: Any, y: ArrayLike, treatment: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
-    from ethicalai_lab.personalization.rules import _numbers
-
     outcome = _check_outcome(X, y)
-    treated = _numbers(treatment, "treatment")
-    if treated.size != outcome.size:
-        raise InputError(f"treatment has {treated.size} rows; {outcome.size} are needed.")
-    if not _is_binary(treated):
-        wrong = treated[(treated != 0) & (treated != 1)][0]
-        raise InputError(f"treatment holds {wrong:g}; accepted: 1 (treated) and 0 (control).")
+    treated = check_value(treatment, Flags, "treatment")
+    same_length(y=outcome, treatment=treated)
     if not 0 < treated.sum() < treated.size:
         raise InputError("treatment needs both treated (1) and control (0) people.")
-    return outcome, treated == 1
+    return outcome, treated
 
 
-def _folds(
-    strata: NDArray[np.int64],
-    cv: int,
-    seed: int,
-    groups: ArrayLike | None = None,
-    outcome: Floats | None = None,
+def spread_folds(
+    strata: NDArray[np.int64], cv: int, seed: int, outcome: Floats | None = None
 ) -> NDArray[np.int64]:
-    """Deal rows to folds, evenly within strata and by outcome; or whole groups where given.
+    """Deal rows to folds, evenly within strata and by outcome.
 
     Uneven outcomes would make each fold's model err in the direction opposite to the fold.
+
+    Parameters
+    ----------
+    strata : ndarray of int, shape (n,)
+    cv : int
+        Folds, from 2 to n.
+    seed : int
+    outcome : ndarray of float, shape (n,), optional
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Each row's fold, from 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sorted(spread_folds(np.array([0, 0, 1, 1]), 2, seed=0)[:2].tolist())
+    [0, 1]
     """
     n = strata.size
-    if cv < 2 or cv > n:
-        raise InputError(f"cv is {cv}; from 2 to {n} folds are possible.")
+    check_value(cv, whole(2, n), "cv")
     # A stream of our own: features drawn from the same seed must not tell the folds.
     rng = np.random.default_rng([seed, 0xF01D])
-    if groups is not None:
-        labels = np.asarray(groups)
-        if labels.shape != (n,):
-            raise InputError(f"groups has {labels.size} rows; {n} are needed.")
-        codes = np.unique(labels, return_inverse=True)[1].ravel()
-        count = int(codes.max()) + 1
-        if count < cv:
-            raise InputError(f"groups has {count} levels; {cv} folds need at least {cv}.")
-        return (rng.permutation(count) % cv)[codes]
     value = np.zeros(n) if outcome is None else outcome
     order = np.lexsort((rng.random(n), value, strata))
     blocks = -(-n // cv)  # each block of cv neighbours gets every fold once

@@ -17,17 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from ethicalai_lab.core.checks import checked, need_columns
 from ethicalai_lab.core.identity import locate_people
 from ethicalai_lab.core.times import read_moment, read_times
 from ethicalai_lab.errors import InputError
-from ethicalai_lab.stats import mean_interval, proportion_interval
+from ethicalai_lab.stats import Interval, mean_interval, proportion_interval
 
 __all__ = [
     "AskingReport",
@@ -44,7 +45,7 @@ _RIDGE = 30.0
 _PRIOR = 3.0  # events' worth of belief that a customer is like the average
 _EDGES = (0, 2, 5, 10)
 _PRICES = ("basic", "classic", "premium")
-_METHODS = ("nothing", "watching", "asking", "both")
+_FOLDS = 5
 
 
 def watched(events: pd.DataFrame, products: pd.DataFrame, customers: Iterable[Any]) -> pd.DataFrame:
@@ -79,8 +80,8 @@ def watched(events: pd.DataFrame, products: pd.DataFrame, customers: Iterable[An
     >>> watched(events, products, [1, 2])["view:home"].tolist()
     [2, 0]
     """
-    _need(events, ["customer_id", "kind", "product_id"], "events")
-    _need(products, ["product_id", "category"], "products")
+    need_columns(events, ["customer_id", "kind", "product_id"], "events")
+    need_columns(products, ["product_id", "category"], "products")
     people = _people(customers)
     category = products.set_index("product_id")["category"].astype(str)
     place = category.index.get_indexer(events["product_id"])
@@ -92,9 +93,8 @@ def watched(events: pd.DataFrame, products: pd.DataFrame, customers: Iterable[An
     columns = {}
     for kind in sorted(set(kinds)):
         here = kinds == kind
-        count = np.bincount(
-            at[known][here] * len(levels) + code[here], minlength=len(people) * len(levels)
-        ).reshape(len(people), len(levels))
+        cell = at[known][here] * len(levels) + code[here]
+        count = np.bincount(cell, minlength=len(people) * len(levels)).reshape(-1, len(levels))
         columns |= {f"{kind}:{level}": count[:, i] for i, level in enumerate(levels)}
     return pd.DataFrame(columns, index=people)
 
@@ -133,7 +133,7 @@ def said(
     >>> said(answers, [1, 2])["favourite=home"].tolist()
     [1, 0]
     """
-    _need(preferences, ["customer_id", "question", "answer"], "preferences")
+    need_columns(preferences, ["customer_id", "question", "answer"], "preferences")
     people = _people(customers)
     asked = preferences["question"].astype(str)
     if questions is None:
@@ -162,10 +162,7 @@ def said(
 
 
 def answer_quality(
-    preferences: pd.DataFrame,
-    true_answers: pd.DataFrame | None = None,
-    *,
-    confidence: float = 0.95,
+    preferences: pd.DataFrame, true_answers: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Show how many refuse each question and, where the truth is known, how many lie.
 
@@ -175,7 +172,6 @@ def answer_quality(
         Columns ``customer_id``, ``question``, ``answer``; in the order of asking.
     true_answers : DataFrame, optional
         ``customer_id``, ``question``, ``answer``: the world's ``truth.answers``.
-    confidence : float, default 0.95
 
     Returns
     -------
@@ -197,10 +193,10 @@ def answer_quality(
     >>> bool(quality["refused"].iloc[0] < quality["refused"].iloc[-1])
     True
     """
-    _need(preferences, ["customer_id", "question", "answer"], "preferences")
+    need_columns(preferences, ["customer_id", "question", "answer"], "preferences")
     table = preferences[["customer_id", "question", "answer"]].astype({"question": str})
     if true_answers is not None:
-        _need(true_answers, ["customer_id", "question", "answer"], "true_answers")
+        need_columns(true_answers, ["customer_id", "question", "answer"], "true_answers")
         true = true_answers[["customer_id", "question", "answer"]].astype({"question": str})
         table = table.merge(true, on=["customer_id", "question"], suffixes=("", "_true"))
     rows = []
@@ -208,12 +204,11 @@ def answer_quality(
         part = table[table["question"] == question]
         given = part["answer"].notna()
         row = [question, len(part)]
-        row += proportion_interval(int((~given).sum()), len(part), confidence)
+        row += proportion_interval(int((~given).sum()), len(part))
         if true_answers is not None:
-            lies = part.loc[given, "answer"].astype(str) != part.loc[given, "answer_true"].astype(
-                str
-            )
-            row += proportion_interval(int(lies.sum()), int(given.sum()), confidence)
+            told, true = (part.loc[given, name].astype(str) for name in ("answer", "answer_true"))
+            lies = told != true
+            row += proportion_interval(int(lies.sum()), int(given.sum()))
         rows.append(row)
     columns = ["question", "asked", "refused", "refused_low", "refused_high"]
     if true_answers is not None:
@@ -230,36 +225,69 @@ class AskingReport:
     table : DataFrame
         One row a method (nothing, watching, asking, both) and measure: value, low, high.
         ``later``: share of the variance of later behaviour explained for customers not
-        learned from. With the truth also ``interest``: the customer's true interest in
-        the category that the method would offer; and ``rank``: the correlation of its
-        ranking of the categories with the true one.
+        learned from; ``interest``: the customer's true interest in the category that the
+        method would offer; and ``rank``: the correlation of its ranking of the categories
+        with the true one.
     by_history : DataFrame
         One row a length of history (events watched): customers; interest of watching and
-        of asking; and asking minus watching, paired, with low and high (or the same of
-        ``later`` without the truth).
+        of asking; and asking minus watching, paired, with low and high.
     questions : DataFrame
         One row a question in greedy order: the question that adds most to those before
-        it; gain with low and high, and total, in ``judged_by``.
-    judged_by : str
-        "interest" or "later": what ``by_history`` and ``questions`` measure.
-    customers : int
-        Customers who were asked in time.
+        it; gain of interest with low and high, and total.
     offers : DataFrame
-        The category that each method would offer each customer.
+        The category that each method would offer each customer asked in time.
     """
 
     table: pd.DataFrame
     by_history: pd.DataFrame
     questions: pd.DataFrame
-    judged_by: str
-    customers: int
     offers: pd.DataFrame = field(repr=False)
 
-    def _repr_html_(self) -> str:
-        form = "{:.3f}".format
-        return self.table.to_html(index=False, float_format=form) + self.questions.to_html(
-            index=False, float_format=form
+
+class _Asked(NamedTuple):
+    """Customers asked in time: what was known of them then, and what they did later."""
+
+    people: pd.Index
+    categories: list[str]
+    answers: pd.DataFrame
+    past: pd.DataFrame
+    share: NDArray[np.float64]  # of later events, by category; 0 where there were none
+    acted: NDArray[np.bool_]
+    average: NDArray[np.float64]
+
+    @property
+    def lift(self) -> NDArray[np.float64]:
+        return self.share / self.average
+
+
+def _asked(
+    events: pd.DataFrame,
+    products: pd.DataFrame,
+    preferences: pd.DataFrame,
+    at: Any,
+    questions: Sequence[str] | None = None,
+) -> _Asked:
+    need_columns(events, ["customer_id", "time", "kind", "product_id"], "events")
+    need_columns(preferences, ["customer_id", "question", "answer", "time"], "preferences")
+    need_columns(products, ["product_id", "category"], "products")
+    moment = read_moment(at, "at")
+    before = read_times(events["time"], "events: time") < moment.to_datetime64()
+    answered = read_times(preferences["time"], "preferences: time")
+    in_time = preferences[answered < moment.to_datetime64()]
+    people = pd.Index(np.unique(in_time["customer_id"]))
+    categories = sorted(products["category"].astype(str).unique())
+    total = _by_category(watched(events[~before], products, people), categories)
+    acted = total.sum(axis=1) > 0
+    if not acted.any():
+        raise InputError(
+            f"of {len(people)} customers asked before {moment:%Y-%m-%d} nobody did anything from "
+            "then on; choose another moment."
         )
+    share = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
+    average = np.maximum(share[acted].mean(axis=0), 1e-6)
+    answers = said(in_time, people, questions)
+    past = watched(events[before], products, people)
+    return _Asked(people, categories, answers, past, share, acted, average)
 
 
 def compare_asking(
@@ -268,11 +296,7 @@ def compare_asking(
     preferences: pd.DataFrame,
     *,
     at: Any,
-    interests: pd.DataFrame | None = None,
-    questions: Sequence[str] | None = None,
-    n_folds: int = 5,
-    seed: int = 0,
-    confidence: float = 0.95,
+    interests: pd.DataFrame,
 ) -> AskingReport:
     """Compare what answers and what behaviour tell about people's interests.
 
@@ -288,15 +312,9 @@ def compare_asking(
     at : Timestamp or str
         Events and answers before it are known; events from it on are to be foretold, and
         teach how far each kind of evidence can be trusted.
-    interests : DataFrame, optional
+    interests : DataFrame
         ``customer_id`` and one column a category: the world's ``truth.interests``. It
         judges only; nothing is learned from it.
-    questions : sequence of str, optional
-        Default: all that were asked.
-    n_folds : int, default 5
-        Customers are judged by models of other customers.
-    seed : int, default 0
-    confidence : float, default 0.95
 
     Returns
     -------
@@ -310,11 +328,12 @@ def compare_asking(
     Notes
     -----
     Each category's model is a ridge regression of its share in later behaviour, divided
-    by its average share. The category offered has the highest prediction times the square
-    root of that average: half way between what everybody buys and what this customer
-    likes more than others do. With no evidence that is the most popular category, the
-    method "nothing". The greedy order was chosen on the rows it is shown for; its
-    first gains are a little too high.
+    by its average share; customers are judged by models of other customers, in five
+    folds. The category offered has the highest prediction times the square root of that
+    average: half way between what everybody buys and what this customer likes more than
+    others do. With no evidence that is the most popular category, the method "nothing".
+    The greedy order was chosen on the rows it is shown for; its first gains are a little
+    too high.
 
     Examples
     --------
@@ -326,113 +345,102 @@ def compare_asking(
     >>> report.questions["question"].iloc[0]
     'favourite_category'
     """
-    _need(events, ["customer_id", "time", "kind", "product_id"], "events")
-    _need(preferences, ["customer_id", "question", "answer", "time"], "preferences")
-    _need(products, ["product_id", "category"], "products")
-    at = read_moment(at, "at")
-    before = read_times(events["time"], "events: time") < at.to_datetime64()
-    answered = read_times(preferences["time"], "preferences: time")
-    in_time = preferences[answered < at.to_datetime64()]
-    people = pd.Index(np.unique(in_time["customer_id"]))
-    if int(n_folds) != n_folds or n_folds < 2 or len(people) < 20 * n_folds:
-        raise InputError(
-            f"{len(people)} customers were asked before {at:%Y-%m-%d}; {20 * max(n_folds, 2)} "
-            f"are needed for {n_folds} folds (at least 2)."
-        )
-    past = watched(events[before], products, people)
-    later = watched(events[~before], products, people)
-    categories = sorted(products["category"].astype(str).unique())
-    total = _by_category(later, categories)
-    if not total.sum():
-        raise InputError(f"nobody asked did anything from {at:%Y-%m-%d} on; choose earlier.")
-    questions = (
-        list(dict.fromkeys(in_time["question"].astype(str)))
-        if questions is None
-        else list(questions)
-    )
-    blocks = {q: said(in_time, people, [q]).to_numpy(dtype=float) for q in questions}
-    watching = _watching_features(past, categories)
-    truth = None
-    if interests is not None:
-        _need(interests, ["customer_id", *categories], "interests")
-        truth = interests.set_index("customer_id")[categories].reindex(people).to_numpy(float)
-        if np.isnan(truth).any():
-            lost = people[np.isnan(truth).any(axis=1)][0]
-            raise InputError(f"interests lacks customer_id {lost}.")
-
-    # a stream of its own: what was drawn with the same seed must not tell the folds
-    fold = np.random.default_rng([seed, 0xF01D]).permutation(len(people)) % int(n_folds)
-    acted = total.sum(axis=1) > 0
-    share = np.divide(
-        total, total.sum(axis=1, keepdims=True), where=acted[:, None], out=np.zeros_like(total)
-    )
-    average = np.maximum(share[acted].mean(axis=0), 1e-6)
-    lift = share / average
-
-    def guess(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _ridge(np.hstack([np.ones((len(people), 1)), *parts]), lift, acted, fold)
-
-    none = np.zeros((len(people), 0))
-    asking = np.hstack([blocks[q] for q in questions])
+    asked = _asked(events, products, preferences, at)
+    need_columns(interests, ["customer_id", *asked.categories], "interests")
+    truth = interests.set_index("customer_id")[asked.categories].reindex(asked.people).to_numpy()
+    unknown = np.isnan(truth).any(axis=1)
+    if unknown.any():
+        raise InputError(f"interests lacks customer_id {asked.people[unknown][0]}.")
+    trial = _Trial(asked, truth)
+    asking = asked.answers.to_numpy(dtype=float)
+    watching = _watching_features(asked.past, asked.categories)
     guesses = {
-        "nothing": guess(none),
-        "watching": guess(watching),
-        "asking": guess(asking),
-        "both": guess(watching, asking),
+        "nothing": trial.guess(),
+        "watching": trial.guess(watching),
+        "asking": trial.guess(asking),
+        "both": trial.guess(watching, asking),
     }
-
-    def judge(found: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        error = ((lift - found) ** 2).sum(axis=1)
-        spread = ((lift - 1.0)[acted] ** 2).sum(axis=1).mean()
-        result = {"later": np.where(acted, -error / spread, np.nan)}
-        if truth is not None:
-            score = found * np.sqrt(average)
-            best = np.round(score, 9).argmax(axis=1)
-            result["interest"] = truth[np.arange(len(truth)), best]
-            result["rank"] = _row_correlation(score, truth)
-        return result
-
-    scores = {name: judge(found) for name, found in guesses.items()}
-    rows = []
-    for name in _METHODS:
-        for measure, values in scores[name].items():
-            if measure == "later":
-                values = values - scores["nothing"]["later"]
-            rows.append((name, measure, *mean_interval(values[~np.isnan(values)], confidence)))
-    measure = "interest" if truth is not None else "later"
-    history = past.to_numpy().sum(axis=1)
-    by_history = []
-    for low, high, label in _classes():
-        inside = (history > low) & (history <= high) & ~np.isnan(scores["asking"][measure])
-        if inside.sum() < 2:
-            continue
-        ask, watch = (scores[m][measure][inside] for m in ("asking", "watching"))
-        by_history.append(
-            (
-                label,
-                int(inside.sum()),
-                watch.mean(),
-                ask.mean(),
-                *mean_interval(ask - watch, confidence),
-            )
-        )
+    scores = {name: trial.judge(found) for name, found in guesses.items()}
+    baseline = scores["nothing"]["later"]
+    rows = [
+        (name, measure, *_mean(values - baseline if measure == "later" else values))
+        for name, score in scores.items()
+        for measure, values in score.items()
+    ]
+    offers = {name: np.asarray(asked.categories)[trial.best(x)] for name, x in guesses.items()}
+    interest = {name: score["interest"] for name, score in scores.items()}
     return AskingReport(
         table=pd.DataFrame(rows, columns=["method", "measure", "value", "low", "high"]),
-        by_history=pd.DataFrame(
-            by_history,
-            columns=["history", "customers", "watching", "asking", "difference", "low", "high"],
-        ),
-        questions=_greedy(questions, blocks, guess, judge, measure, confidence),
-        judged_by=measure,
-        customers=len(people),
-        offers=pd.DataFrame(
-            {
-                m: np.asarray(categories)[np.round(guesses[m] * np.sqrt(average), 9).argmax(axis=1)]
-                for m in _METHODS
-            },
-            index=people,
-        ),
+        by_history=_by_history(asked.past, interest["watching"], interest["asking"]),
+        questions=_greedy(trial),
+        offers=pd.DataFrame(offers, index=asked.people),
     )
+
+
+class _Trial:
+    """Guesses by models of other customers, and how true they came."""
+
+    def __init__(self, asked: _Asked, truth: NDArray[np.float64]) -> None:
+        self.asked, self.truth = asked, truth
+        # a stream of its own: what was drawn with the same seed must not tell the folds
+        order = np.random.default_rng([0, 0xF01D]).permutation(len(asked.people))
+        self.fold = order % _FOLDS
+
+    def guess(self, *parts: NDArray[np.float64]) -> NDArray[np.float64]:
+        evidence = np.hstack([np.ones((len(self.fold), 1)), *parts])
+        return _ridge(evidence, self.asked.lift, self.asked.acted, self.fold)
+
+    def best(self, found: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.round(found * np.sqrt(self.asked.average), 9).argmax(axis=1)
+
+    def judge(self, found: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        lift, acted = self.asked.lift, self.asked.acted
+        error = ((lift - found) ** 2).sum(axis=1)
+        spread = ((lift - 1.0)[acted] ** 2).sum(axis=1).mean()
+        return {
+            "later": np.where(acted, -error / spread, np.nan),
+            "interest": self.truth[np.arange(len(found)), self.best(found)],
+            "rank": _row_correlation(found * np.sqrt(self.asked.average), self.truth),
+        }
+
+
+def _mean(values: NDArray[np.float64]) -> Interval:
+    return mean_interval(values[~np.isnan(values)])
+
+
+def _by_history(
+    past: pd.DataFrame, watching: NDArray[np.float64], asking: NDArray[np.float64]
+) -> pd.DataFrame:
+    history = past.to_numpy().sum(axis=1)
+    lows, highs = (-1, *_EDGES), (*_EDGES, np.inf)
+    rows = []
+    for low, high in zip(lows, highs, strict=True):
+        inside = (history > low) & (history <= high)
+        if inside.sum() < 2:
+            continue
+        label = f"over {low}" if high == np.inf else f"{low + 1}-{high}" if high else "0"
+        watch, ask = watching[inside], asking[inside]
+        rows.append((label, len(ask), watch.mean(), ask.mean(), *mean_interval(ask - watch)))
+    columns = ["history", "customers", "watching", "asking", "difference", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _greedy(trial: _Trial) -> pd.DataFrame:
+    """Add question after question, each time the one that adds most interest."""
+    named = trial.asked.answers
+    of = named.columns.str.split("=").str[0]
+    blocks = {q: named.loc[:, of == q].to_numpy(dtype=float) for q in dict.fromkeys(of)}
+    start = now = trial.judge(trial.guess())["interest"]
+    left, chosen, rows = list(blocks), [], []
+    while left:
+        tried = {q: trial.judge(trial.guess(*chosen, blocks[q]))["interest"] for q in left}
+        best = max(left, key=lambda q: (round(float(tried[q].mean()), 12), -left.index(q)))
+        gain = mean_interval(tried[best] - now)
+        rows.append((best, *gain, float((tried[best] - start).mean())))
+        now = tried[best]
+        chosen.append(blocks[best])
+        left.remove(best)
+    return pd.DataFrame(rows, columns=["question", "gain", "low", "high", "total"])
 
 
 # ------------------------------------------------------------------ one person's answers
@@ -621,53 +629,33 @@ def learn_preferences(
     >>> list(model.options)
     ['favourite_category']
     """
-    _need(events, ["customer_id", "time", "kind", "product_id"], "events")
-    _need(preferences, ["customer_id", "question", "answer", "time"], "preferences")
-    _need(products, ["product_id", "category"], "products")
-    at = read_moment(at, "at")
-    before = read_times(events["time"], "events: time") < at.to_datetime64()
-    answered = read_times(preferences["time"], "preferences: time")
-    in_time = preferences[answered < at.to_datetime64()]
-    people = pd.Index(np.unique(in_time["customer_id"]))
-    categories = sorted(products["category"].astype(str).unique())
-    past = watched(events[before], products, people)
-    total = _by_category(watched(events[~before], products, people), categories)
-    acted = total.sum(axis=1) > 0
-    if not acted.any():
-        raise InputError(f"nobody asked did anything from {at:%Y-%m-%d} on; choose earlier.")
-    if questions is None:
-        questions = list(dict.fromkeys(in_time["question"].astype(str)))
-    asked = said(in_time, people, questions)
-    options = {
-        q: tuple(c.split("=", 1)[1] for c in asked.columns if c.split("=", 1)[0] == q)
-        for q in questions
-    }
-    share = total[acted] / total[acted].sum(axis=1, keepdims=True)
-    average = np.maximum(share.mean(axis=0), 1e-6)
-    usual = _usual_shares(past, categories)
-    ones = np.ones((len(people), 1))
-    asking = np.hstack([ones, asked.to_numpy(dtype=float)])
-    evidence = {
-        "asking": asking,
-        "both": np.hstack([asking, _watching_features(past, categories, usual)]),
-    }
+    asked = _asked(events, products, preferences, at, questions)
+    named = asked.answers.columns.str.split("=", n=1)
+    options: dict[str, list[str]] = {}
+    for question, option in named:
+        options.setdefault(question, []).append(option)
+    usual = _usual_shares(asked.past, asked.categories)
+    answers = np.hstack([np.ones((len(asked.people), 1)), asked.answers.to_numpy(dtype=float)])
+    seen = _watching_features(asked.past, asked.categories, usual)
+    evidence = {"asking": answers, "both": np.hstack([answers, seen])}
+    rows = asked.acted
     return PreferenceModel(
-        categories=tuple(categories),
-        options=options,
-        average=pd.Series(average, index=categories),
-        customers=int(acted.sum()),
-        _weights={name: _fit(x[acted], share / average) for name, x in evidence.items()},
+        categories=tuple(asked.categories),
+        options={question: tuple(found) for question, found in options.items()},
+        average=pd.Series(asked.average, index=asked.categories),
+        customers=int(rows.sum()),
+        _weights={name: _fit(x[rows], asked.lift[rows]) for name, x in evidence.items()},
         _usual=usual,
     )
 
 
+@checked()
 def shelf(
     events: pd.DataFrame,
     products: pd.DataFrame,
     *,
     category: str,
-    price_range: str | None = None,
-    k: int = 3,
+    price_range: Literal["basic", "classic", "premium"] | None = None,
 ) -> pd.DataFrame:
     """Return the products most bought of a category, within the price range named.
 
@@ -680,8 +668,6 @@ def shelf(
     category : str
     price_range : {"basic", "classic", "premium"}, optional
         Taken at its word: the lowest, middle or highest third of the category's prices.
-    k : int, default 3
-        Products returned at most.
 
     Returns
     -------
@@ -700,13 +686,13 @@ def shelf(
     >>> products = pd.DataFrame({"product_id": [1, 2, 3], "category": "home",
     ...                          "price": [5.0, 20.0, 80.0]})
     >>> events = pd.DataFrame({"kind": "purchase", "product_id": [3, 3, 1]})
-    >>> shelf(events, products, category="home", k=1)["product_id"].tolist()
-    [3]
+    >>> shelf(events, products, category="home")["product_id"].tolist()
+    [3, 1, 2]
     >>> shelf(events, products, category="home", price_range="basic")["product_id"].tolist()
     [1]
     """
-    _need(events, ["kind", "product_id"], "events")
-    _need(products, ["product_id", "category", "price"], "products")
+    need_columns(events, ["kind", "product_id"], "events")
+    need_columns(products, ["product_id", "category", "price"], "products")
     part = products[(products["category"].astype(str) == category).to_numpy()]
     if part.empty:
         raise InputError(
@@ -714,13 +700,11 @@ def shelf(
             f"{', '.join(sorted(products['category'].astype(str).unique()))}."
         )
     if price_range is not None:
-        if price_range not in _PRICES:
-            raise InputError(f"price_range is {price_range!r}; {', '.join(_PRICES)} are accepted.")
         third = np.ceil(3 * part["price"].rank(method="first") / len(part)).astype(int) - 1
         part = part[(third == _PRICES.index(price_range)).to_numpy()]
     bought = events.loc[(events["kind"] == "purchase").to_numpy(), "product_id"].value_counts()
     count = bought.reindex(part["product_id"], fill_value=0).to_numpy()
-    return part.assign(bought=count).sort_values("bought", ascending=False, kind="stable").head(k)
+    return part.assign(bought=count).sort_values("bought", ascending=False, kind="stable").head(3)
 
 
 # ------------------------------------------------------------------ helpers
@@ -731,29 +715,6 @@ def _fit(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     penalty = np.full(x.shape[1], _RIDGE)
     penalty[0] = 0.0
     return np.linalg.solve(x.T @ x + np.diag(penalty), x.T @ y)
-
-
-def _greedy(
-    questions: Sequence[str],
-    blocks: dict[str, NDArray[np.float64]],
-    guess: Any,
-    judge: Any,
-    measure: str,
-    confidence: float,
-) -> pd.DataFrame:
-    start = judge(guess())[measure]
-    now, chosen, rows = start, [], []
-    left = list(questions)
-    while left:
-        tried = {q: judge(guess(*(blocks[c] for c in (*chosen, q))))[measure] for q in left}
-        best = max(left, key=lambda q: (round(float(np.nanmean(tried[q])), 12), -left.index(q)))
-        gap = tried[best] - now
-        total = float(np.nanmean(tried[best] - start))
-        rows.append((best, *mean_interval(gap[~np.isnan(gap)], confidence), total))
-        now = tried[best]
-        chosen.append(best)
-        left.remove(best)
-    return pd.DataFrame(rows, columns=["question", "gain", "low", "high", "total"])
 
 
 def _usual_shares(past: pd.DataFrame, categories: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -811,27 +772,8 @@ def _row_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[
     return np.divide((x * y).sum(axis=1), below, out=np.zeros(len(x)), where=below > 0)
 
 
-def _classes() -> list[tuple[float, float, str]]:
-    lows = (-1, *_EDGES)
-    highs = (*_EDGES, np.inf)
-    return [
-        (low, high, "0" if high == 0 else f"over {low}" if high == np.inf else f"{low + 1}-{high}")
-        for low, high in zip(lows, highs, strict=True)
-    ]
-
-
 def _people(customers: Iterable[Any]) -> pd.Index:
     people = pd.Index(list(customers))
     if not people.is_unique:
         raise InputError(f"customers: {people[people.duplicated()][0]} is named twice.")
     return people
-
-
-def _need(frame: Any, columns: Iterable[str], name: str) -> None:
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"{name} is a {type(frame).__name__}; a pandas DataFrame is accepted.")
-    for column in columns:
-        if column not in frame.columns:
-            raise InputError(
-                f"{name} lacks the column {column!r}; it has {', '.join(map(str, frame.columns))}."
-            )

@@ -764,7 +764,7 @@ class _Bill:
     def _weighing(self, outcome: str) -> str:
         if isinstance(self.experiment, str):
             return "the table"
-        shown = f"personalization.expected_profit (inverse-propensity weights) on the table's experiment, outcome {outcome}"
+        shown = f"personalization.compare_rules (inverse-propensity weights) on the table's experiment, outcome {outcome}"
         arms = [str(arm) for arm in self.experiment.arms[1:]]
         wanted = self.values["personalization.offer"]
         if self.model.trained_on.any():
@@ -793,11 +793,11 @@ class _Bill:
 
     def _added(self, y: Floats, cost: float = 0.0) -> Estimate:
         """Estimate what the campaign adds per person, with each person's part in it."""
-        from ethicalai_lab.personalization.rules import _Experiment as Experiment
+        from ethicalai_lab.personalization.rules import Trial
 
         rule = np.where(self.repair.selected, self.repair.offer + 1, 0)
-        # as personalization.expected_profit, whose influence function is resampled here
-        value, influence = Experiment(y, self._trial.arm, 1.0, cost, 0, None).profit(rule)
+        # as personalization.compare_rules, whose influence function is resampled here
+        value, influence = Trial(y, self._trial.arm, cost, 0).profit(rule)
         return Ratio(influence + value) if math.isfinite(value) else Needs(_UNSEEN)
 
     def _outcome(self, name: str) -> Floats:

@@ -59,3 +59,11 @@ def study():
 @pytest.fixture(scope="session")
 def nominal():
     return covers_nominally
+
+
+@pytest.fixture(scope="session")
+def world():
+    """A world that these tests share; copy a frame before changing it."""
+    from ethicalai_lab.world import make_world
+
+    return make_world(12_000, seed=7)

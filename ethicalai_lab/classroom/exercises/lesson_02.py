@@ -102,7 +102,7 @@ def _sorted(world: Any) -> tuple[Any, Any]:
 
     inbox = world.messages.assign(text=[redact(text) for text in world.messages["text"]])
     model = MessageClassifier(redacted=False)
-    plain = {"model": model, "calibrate": False, "n_boot": 2}
+    plain = {"model": model, "n_boot": 2}
     same = phrasings(inbox["text"], vocabulary=world.products["name"])
     return (
         classify_messages(inbox, "intent", **plain),
@@ -683,7 +683,7 @@ cold = cold.pivot(index="history", columns="model", values="value")
 inbox = world.messages.assign(text=[redact(text) for text in world.messages["text"]])
 same = phrasings(inbox["text"], vocabulary=world.products["name"])
 fresh = classify_messages(
-    inbox, "intent", model=MessageClassifier(redacted=False), calibrate=False, n_boot=2, groups=same
+    inbox, "intent", model=MessageClassifier(redacted=False), n_boot=2, groups=same
 )
 inbox["predicted"] = fresh.predictions["predicted"]
 people = journey_people(world.customers, world.campaign)

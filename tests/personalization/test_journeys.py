@@ -13,8 +13,6 @@ from ethicalai_lab.personalization.journeys import (
     contact_curve,
     evaluate_policy,
     journey_people,
-    learn_policy,
-    off_policy_study,
     spaced_weeks,
     true_policy_value,
 )
@@ -139,19 +137,36 @@ def test_importance_weights_by_hand():
     assert report.interval("ips").value == pytest.approx(1.0)
     assert report.interval("snips").value == pytest.approx(1.0)
     assert report.weeks["effective_sample_size"].iloc[0] == pytest.approx(20.0)
-    clipped = evaluate_policy(
-        log, people, ContactPolicy("sports", weeks=(0,)), VISITS, weeks=1, clip=1.5
+
+
+def off_policy_study(n_worlds, n_customers, label_bias=0.0):
+    """How far the estimators lie from the truth, and how often their intervals hold it."""
+    policy, rows = ContactPolicy(weeks=(0, 3), exploration=0.5), []
+    for seed in range(100, 100 + n_worlds):
+        world = make_world(n_customers, seed=seed, config=WorldConfig(label_bias=label_bias))
+        people = journey_people(world.customers, world.campaign, world.legacy_log)
+        found = evaluate_policy(world.legacy_log, people, policy, VISITS, seed=seed).table
+        truth = true_policy_value(world.truth, people, policy, VISITS).loc["all", "reward"]
+        rows.append(found.assign(error=found["value"] - truth, truth=truth))
+    every = pd.concat(rows)
+    judged = every[every["low"].notna()]
+    held = judged["truth"].between(judged["low"], judged["high"]).groupby(judged["estimator"])
+    width = (judged["high"] - judged["low"]).groupby(judged["estimator"])
+    error = every.groupby("estimator")["error"]
+    return pd.DataFrame(
+        {
+            "bias": error.mean(),
+            "bias_se": error.std() / np.sqrt(error.size()),
+            "mean_width": width.mean(),
+            "coverage": held.mean(),
+            "withheld": 1 - (held.size() / error.size()).reindex(error.size().index).fillna(0),
+        }
     )
-    assert clipped.interval("ips").value == pytest.approx(0.75)
-    assert clipped.weeks["clipped"].iloc[0] == 0.5
 
 
 @pytest.fixture(scope="module")
 def study():
-    policy = ContactPolicy(weeks=(0, 3), exploration=0.5)
-    return off_policy_study(policy, VISITS, n_worlds=40, n_customers=1_500, seed=100).set_index(
-        "estimator"
-    )
+    return off_policy_study(40, 1_500)
 
 
 @pytest.mark.parametrize("name", ["ips", "snips", "dr", "sndr"])
@@ -226,23 +241,9 @@ def test_the_folds_are_not_dealt_by_the_stream_that_drew_the_data():
 
 
 def test_lost_responses_bias_every_estimator():
-    policy = ContactPolicy(weeks=(0, 3), exploration=0.5)
-    study = off_policy_study(
-        policy, VISITS, n_worlds=8, n_customers=3_000, config=WorldConfig(label_bias=1.0)
-    ).set_index("estimator")
+    study = off_policy_study(8, 3_000, label_bias=1.0)
     for name in ("ips", "snips", "dr", "sndr"):
         assert study.loc[name, "bias"] < -3 * study.loc[name, "bias_se"]
-
-
-def test_a_learned_policy_beats_resting_on_other_customers(fair):
-    world, people = fair
-    learn, judge = people.iloc[::2], people.iloc[1::2]
-    policy = learn_policy(world.legacy_log, learn, VISITS, exploration=0.0)
-    truth = [
-        true_policy_value(world.truth, judge, p, VISITS).loc["all", "reward"]
-        for p in (policy, ContactPolicy(weeks=()))
-    ]
-    assert truth[0] > truth[1]
 
 
 @given(
@@ -288,7 +289,6 @@ def test_spaced_weeks_are_distinct_and_even(contacts):
         (lambda w, p: Reward(spend=float("nan")), "spend"),
         (lambda w, p: spaced_weeks(9), "contacts"),
         (lambda w, p: evaluate_policy(w.legacy_log, p, ContactPolicy(), weeks=7), "weeks is 7"),
-        (lambda w, p: evaluate_policy(w.legacy_log, p, ContactPolicy(), clip=0.5), "clip"),
         (
             lambda w, p: evaluate_policy(w.legacy_log.iloc[1:], p, ContactPolicy()),
             "customer_id 1 has 0 rows for week 0",
@@ -299,13 +299,12 @@ def test_spaced_weeks_are_distinct_and_even(contacts):
         ),
         (
             lambda w, p: evaluate_policy(w.legacy_log.drop(columns="spend"), p, ContactPolicy()),
-            "'spend'",
+            '"spend"',
         ),
         (
             lambda w, p: true_policy_value(w.truth, p.set_index(p.index + 10_000), ContactPolicy()),
             "customer_id 10001",
         ),
-        (lambda w, p: learn_policy(w.legacy_log, p, exploration=2), "exploration"),
         (lambda w, p: journey_people(w.customers.iloc[1:], w.campaign), "customer_id 1"),
     ],
 )

@@ -1,7 +1,6 @@
 """The scanner of personal data: published numbers, properties, and each group of writers."""
 
 import itertools
-import json
 import re
 import string
 
@@ -108,23 +107,6 @@ def test_what_is_found(text, expected):
     assert found(text) == expected
 
 
-def test_known_names_are_found_anywhere_in_any_case():
-    text = "spoke to ada byron and Bob"
-    assert found(text) == []
-    assert found(text, known_names=["Ada Byron"]) == [("name", "ada byron")]
-    assert found("Adamant", known_names=["Ada"]) == []
-
-
-def test_eager_takes_two_capitalised_words():
-    text = "I spoke with Ada Byron yesterday."
-    assert found(text) == []
-    assert found(text, eager=True) == [("name", "Ada Byron")]
-
-
-def test_a_card_is_no_phone_even_where_only_phones_are_sought():
-    assert scan("call 4111 1111 1111 1111", kinds="phone") == []
-
-
 # independent, simpler detectors: what must be gone after redaction
 def _valid_cards(text):
     for run in re.findall(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])", text):
@@ -178,7 +160,7 @@ def test_redaction_leaves_nothing_valid_and_spans_lie_within(text):
 @given(st.text(max_size=60))
 @settings(max_examples=200)
 def test_any_text_is_scanned(text):
-    for span in scan(text, eager=True):
+    for span in scan(text):
         assert text[span.start : span.end].strip()
 
 
@@ -200,31 +182,8 @@ def test_checked_kinds_are_found_nearly_always(report):
 def test_names_are_missed_more_for_casual_writers(report, world):
     names = report.by_group[report.by_group["kind"] == "name"].set_index("language_style")
     assert names.loc["terse", "recall_high"] < names.loc["formal", "recall_low"]
-    # guessing at capitals serves those who write as the rule expects, and only them
-    eager = scanner_report(world.messages, found=[scan(t, eager=True) for t in world.messages.text])
-    leaks = eager.leaks.set_index("language_style")
-    assert leaks.loc["formal", "high"] < leaks.loc["informal", "low"]
-
-
-def test_knowing_the_senders_name_helps_the_sender_not_the_third_party(world):
-    own = world.customers.set_index("customer_id")["full_name"]
-    messages = world.messages
-    names = own.loc[messages["customer_id"]]
-    spans = [
-        scan(text, known_names=[name, *name.split(" ")])
-        for text, name in zip(messages["text"], names, strict=True)
-    ]
-    kept = {True: [], False: []}
-    for text, name, raw, seen in zip(
-        messages["text"], names, messages["spans"], spans, strict=True
-    ):
-        for s in json.loads(raw):
-            if s["kind"] == "name":
-                planted = text[s["start"] : s["end"]]
-                hit = any(f.start <= s["start"] and s["end"] <= f.end for f in seen)
-                kept[planted in name].append(hit)
-    assert sum(kept[True]) / len(kept[True]) > 0.95
-    assert sum(kept[False]) / len(kept[False]) < 0.8
+    leaks = report.leaks.set_index("language_style")
+    assert leaks.loc["formal", "high"] < leaks.loc["terse", "low"]
 
 
 def test_report_counts_by_hand():
@@ -245,33 +204,31 @@ def test_report_counts_by_hand():
     assert (names["precision"], names["recall"]) == (0, 0)
     leaks = report.leaks.set_index("language_style")
     assert leaks.loc["all", ["messages", "value"]].tolist() == [2, 0.5]
-    assert leaks.loc["terse", "messages"] == 0
+    assert "terse" not in leaks.index  # nobody wrote tersely about anybody
 
 
 @pytest.mark.parametrize(
     ("call", "word"),
     [
-        (lambda: scan(5), "int"),
-        (lambda: scan("x", kinds=["face"]), "face"),
+        (lambda: scan(5), "text is 5"),
         (lambda: scanner_report(pd.DataFrame({"text": ["x"]})), "spans"),
         (
-            lambda: scanner_report(pd.DataFrame({"text": ["x"], "spans": ["{"]}), by=None),
+            lambda: scanner_report(
+                pd.DataFrame({"text": ["x"], "spans": ["{"], "language_style": ["a"]})
+            ),
             "row 0",
         ),
         (
             lambda: scanner_report(
                 pd.DataFrame(
-                    {"text": ["x"], "spans": ['[{"start": 0, "end": 5, "kind": "name"}]']}
+                    {
+                        "text": ["x"],
+                        "spans": ['[{"start": 0, "end": 5, "kind": "name"}]'],
+                        "language_style": ["a"],
+                    }
                 ),
-                by=None,
             ),
             "5",
-        ),
-        (
-            lambda: scanner_report(
-                pd.DataFrame({"text": ["x"], "spans": ["[]"]}), by=None, found=[[], []]
-            ),
-            "2 lists",
         ),
     ],
 )

@@ -11,7 +11,6 @@ from ethicalai_lab.errors import InputError
 from ethicalai_lab.personalization.calibration import expected_calibration_error, reliability
 from ethicalai_lab.personalization.messages import (
     MessageClassifier,
-    _temperature,
     classify_messages,
     phrasings,
 )
@@ -41,21 +40,13 @@ def test_no_personal_data_enters_the_vocabulary():
     assert "[CARD]" in words
 
 
-def test_reasons_name_the_words_that_decided():
-    model = MessageClassifier(ngrams=1).fit(
-        ["broken lamp", "broken chair", "lovely lamp", "lovely chair"] * 2,
-        ["bad", "bad", "good", "good"] * 2,
-    )
-    assert model.reasons("a broken lamp")["word"].iloc[0] == "broken"
-
-
 @pytest.fixture(scope="module")
 def phrased(world):
     return phrasings(world.messages["text"], vocabulary=world.products["name"])
 
 
 def test_random_folds_flatter(world, phrased):
-    options = {"n_boot": 30, "n_folds": 2}
+    options = {"n_boot": 30}
     memory = classify_messages(world.messages, **options).overall.set_index("measure")
     honest = classify_messages(world.messages, groups=phrased, **options).overall.set_index(
         "measure"
@@ -73,16 +64,6 @@ def test_the_average_hides_whom_the_model_fails(report):
     groups = report.by_group.set_index("language_style")
     worst, best = groups["accuracy"].idxmin(), groups["accuracy"].idxmax()
     assert groups.loc[worst, "accuracy_high"] < groups.loc[best, "accuracy_low"]
-    overall = report.overall.set_index("measure")
-    assert groups.loc[worst, "calibration_error"] > overall.loc["calibration_error", "high"]
-
-
-def test_temperature_improves_calibration(report):
-    table = report.overall.set_index("measure")
-    # the two share their messages, so their own intervals say little about the difference
-    after, before = (table.loc[name, "value"] for name in table.index[-2:])
-    assert after < 0.6 * before
-    assert table.loc["calibration_error_before", "low"] > table.loc["calibration_error", "low"]
 
 
 def test_groups_stay_in_one_fold_and_metrics_agree(report, phrased):
@@ -93,15 +74,6 @@ def test_groups_stay_in_one_fold_and_metrics_agree(report, phrased):
     assert table["accuracy"] == pytest.approx((true == predicted).mean())
     assert table["macro_f1"] == pytest.approx(f1_score(true, predicted, average="macro"))
     assert report.by_group["messages"].sum() == len(true)
-
-
-def test_temperature_recovers_the_one_that_was_applied():
-    rng = np.random.default_rng(0)
-    level = rng.normal(0, 2, (20_000, 3))
-    chance = np.exp(level) / np.exp(level).sum(axis=1, keepdims=True)
-    label = (rng.random((20_000, 1)) > chance.cumsum(axis=1)).sum(axis=1)
-    blurred = np.exp(level / 2) / np.exp(level / 2).sum(axis=1, keepdims=True)
-    assert _temperature(blurred, label) == pytest.approx(0.5, abs=0.02)
 
 
 # ------------------------------------------------------------------ calibration
@@ -135,16 +107,15 @@ def test_calibration_error_of_true_chances_is_about_zero_and_its_interval_covers
     ("call", "word"),
     [
         (lambda: reliability([0, 2], [0.1, 0.2]), "0 and 1"),
-        (lambda: reliability([0], [1.2]), "between 0 and 1"),
-        (lambda: reliability([0, 1], [0.5]), "equal lengths"),
+        (lambda: reliability([0], [1.2]), "from 0 to 1"),
+        (lambda: reliability([0, 1], [0.5]), "1 rows where"),
         (lambda: reliability([0], [0.5], bins=0), "bins"),
         (lambda: MessageClassifier().fit(["a"], ["x"]), "one label"),
         (lambda: MessageClassifier().fit(["a", 3], ["x", "y"]), "text 1"),
-        (lambda: phrasings(["a"], similarity=0), "similarity"),
-        (lambda: classify_messages(pd.DataFrame({"text": ["a"]})), "'intent'"),
+        (lambda: classify_messages(pd.DataFrame({"text": ["a"]})), '"intent"'),
         (
             lambda: classify_messages(
-                pd.DataFrame({"text": ["a", "b"], "intent": ["x", None]}), by=None
+                pd.DataFrame({"text": ["a", "b"], "intent": ["x", None], "language_style": "s"})
             ),
             "row 1",
         ),

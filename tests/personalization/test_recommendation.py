@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from scipy.spatial.distance import pdist, squareform
 from sklearn.base import clone
 from sklearn.metrics import ndcg_score
 from sklearn.metrics.pairwise import cosine_similarity
@@ -24,14 +23,18 @@ from ethicalai_lab.personalization.recommendation import (
     time_split,
     value_of_following,
 )
+from ethicalai_lab.stats import Interval
 
 MODELS = {
     "popularity": Popularity(),
     "cosine": ItemToItem(),
-    "jaccard": ItemToItem("jaccard", n_neighbors=3),
     "als": MatrixFactorization(2, n_iterations=3),
-    "svd": MatrixFactorization(2, method="svd"),
 }
+
+
+def cell(report, model, measure):
+    row = report.table.set_index(["model", "measure"]).loc[(model, measure)]
+    return Interval(*row)
 
 
 def planted(seed=0, n=120, block=6, blocks=3):
@@ -51,11 +54,9 @@ def planted(seed=0, n=120, block=6, blocks=3):
     "model",
     [
         ItemToItem(shrinkage=0),
-        ItemToItem("jaccard", shrinkage=0),
         MatrixFactorization(3, regularization=0.5),
-        MatrixFactorization(3, method="svd"),
     ],
-    ids=["cosine", "jaccard", "als", "svd"],
+    ids=["cosine", "als"],
 )
 def test_known_answer_of_a_planted_matrix(model):
     matrix, missing = planted()
@@ -75,9 +76,6 @@ def test_similarities_agree_with_the_peers():
     off = ~np.eye(12, dtype=bool)
     cosine = ItemToItem(shrinkage=0).fit(seen).similarity_.toarray()
     np.testing.assert_allclose(cosine[off], cosine_similarity(seen.T)[off], atol=1e-12)
-    jaccard = ItemToItem("jaccard", shrinkage=0).fit(seen).similarity_.toarray()
-    peer = 1 - squareform(pdist(seen.T.astype(bool), "jaccard"))
-    np.testing.assert_allclose(jaccard[off], peer[off], atol=1e-12)
 
 
 def test_als_solves_each_customers_system_exactly():
@@ -106,15 +104,6 @@ def test_als_lowers_its_objective_each_round():
 
     values = [objective(rounds) for rounds in (1, 2, 4, 8)]
     assert values == sorted(values, reverse=True)
-
-
-def test_svd_is_the_best_approximation_of_its_rank():
-    rng = np.random.default_rng(2)
-    matrix = sparse.csr_matrix((rng.random((40, 10)) < 0.4) * rng.integers(1, 5, (40, 10)))
-    model = MatrixFactorization(4, method="svd").fit(matrix)
-    left, size, right = np.linalg.svd(np.log1p(matrix.toarray()), full_matrices=False)
-    best = (left[:, :4] * size[:4]) @ right[:4]
-    np.testing.assert_allclose(model.score_items(matrix), best, atol=1e-8)
 
 
 @given(st.integers(0, 10_000))
@@ -170,7 +159,7 @@ def test_intervals_cover_what_endless_customers_would_show():
     target = sparse.csr_matrix(after - after.multiply(before > 0))
     judged = np.flatnonzero(np.asarray(target.sum(axis=1)).ravel() > 0)
     order = Popularity().fit(np.ones((1, m)))  # the same list for all: m in order
-    truth = hit_rate(order.recommend(before, 3), target)[judged].mean()
+    truth = hit_rate(order.recommend(before, 10), target)[judged].mean()
 
     class Fixed(Popularity):
         def fit(self, X, y=None):
@@ -184,11 +173,9 @@ def test_intervals_cover_what_endless_customers_would_show():
             {"fixed": Fixed()},
             Interactions(before[at], ids, np.arange(m)),
             Interactions(after[at], ids, np.arange(m)),
-            k=3,
             n_boot=200,
-            seed=i,
         )
-        held += truth in report.interval("fixed", "hit_rate")
+        held += truth in cell(report, "fixed", "hit_rate")
     assert 0.88 <= held / 120 <= 1.0
 
 
@@ -206,11 +193,9 @@ def test_coverage_interval_holds_the_mean_over_samples():
             {"near": ItemToItem(shrinkage=0)},
             Interactions(matrix, ids, np.arange(m)),
             Interactions(late, ids, np.arange(m)),
-            k=1,
-            only_new=False,
             n_boot=150,
         )
-        return report.interval("near", "coverage")
+        return cell(report, "near", "coverage")
 
     found = [sample(i) for i in range(60)]
     mean = np.mean([interval.value for interval in found])
@@ -225,11 +210,10 @@ def test_differences_to_the_baseline_are_paired():
         {"popularity": Popularity(), "cosine": ItemToItem(shrinkage=0)},
         Interactions(matrix, ids, np.arange(18)),
         Interactions(later, ids, np.arange(18)),
-        k=1,
     )
-    assert report.interval("cosine", "hit_rate").value == 1.0
+    assert cell(report, "cosine", "hit_rate").value == 1.0
     gap = report.against.set_index("measure").loc["hit_rate"]
-    assert gap["value"] == pytest.approx(1 - report.interval("popularity", "hit_rate").value)
+    assert gap["value"] == pytest.approx(1 - cell(report, "popularity", "hit_rate").value)
     assert gap["low"] > 0
     assert report.by_history["customers"].groupby(report.by_history["history"]).first().sum() == 120
 
@@ -278,20 +262,17 @@ def test_following_is_worth_more_by_the_truth_within_the_possible(report, split,
 
 
 def test_personal_lists_cover_more_of_the_catalogue(report):
-    assert (
-        report.interval("cosine", "coverage").low > report.interval("popularity", "coverage").high
-    )
+    assert cell(report, "cosine", "coverage").low > cell(report, "popularity", "coverage").high
 
 
 @pytest.mark.parametrize(
     ("call", "word"),
     [
-        (lambda e: interactions(e.drop(columns="kind")), "'kind'"),
-        (lambda e: interactions(e, weights={"view": -1.0}), "'view'"),
+        (lambda e: interactions(e.drop(columns="kind")), '"kind"'),
         (lambda e: interactions(e, customers=[2]), "customer_id 1"),
         (lambda e: time_split(e, "2031-01-01"), "2031"),
         (lambda e: time_split(e.assign(time="x"), "2025-06-01"), "time"),
-        (lambda e: ItemToItem("pearson").fit(np.ones((2, 2))), "pearson"),
+        (lambda e: ItemToItem(shrinkage=-1).fit(np.ones((2, 2))), "shrinkage is -1"),
         (lambda e: MatrixFactorization(5).fit(np.ones((2, 2))), "1 to 2"),
         (lambda e: MatrixFactorization(1, alpha=0).fit(np.ones((2, 2))), "alpha"),
         (lambda e: Popularity().fit(np.ones((2, 2))).recommend(np.ones((2, 3))), "3 products"),
