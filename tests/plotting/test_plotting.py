@@ -49,10 +49,6 @@ RULES = pd.DataFrame(
     },
     index=["everyone", "best by response", "random third", "best by uplift", "no one"],
 )
-SEGMENTS = pd.DataFrame(
-    {"size": [0.1, 0.3, 0.6], "months": [1.2, 4.5, 10.5], "lift": [0.02, 0.11, -0.01]},
-    index=["champions", "loyal sports buyers", "hibernating"],
-)
 PARTS = {"recency": 0.062, "sports": 0.031, "age": -0.024, "history": 0.011, "x": -4e-4, "y": 0.002}
 NODES = {
     "age": "observed",
@@ -98,9 +94,6 @@ FIGURES = {
         unit="share",
         baseline=pd.DataFrame({"share": [0, 1], "qini": [0, 0.05]}),
         mark=0.3,
-    ),
-    "segments": lambda: plotting.segment_profile(
-        SEGMENTS, title="Three segments", units={"size": "share", "lift": "points"}
     ),
     "groups": lambda: plotting.uplift_groups(*_chances(), threshold=0.15),
     "graph": lambda: plotting.causal_graph(NODES, EDGES),
@@ -286,9 +279,9 @@ def test_curve_alt_reports_the_peak_or_the_mark():
 
 
 def test_uplift_groups_counts_every_customer_not_only_those_drawn():
-    without = np.r_[np.full(600, 0.1), np.full(200, 0.5), np.full(150, 0.1), np.full(50, 0.5)]
-    offered = np.r_[np.full(600, 0.1), np.full(200, 0.5), np.full(150, 0.5), np.full(50, 0.1)]
-    said = plotting.uplift_groups(without, offered, threshold=0.3, at_most=10).alt
+    without = np.repeat([0.1, 0.5, 0.1, 0.5], [1_800, 600, 450, 150])
+    offered = np.repeat([0.1, 0.5, 0.5, 0.1], [1_800, 600, 450, 150])
+    said = plotting.uplift_groups(without, offered, threshold=0.3).alt
     assert (
         "persuadables 15.0 %, sure things 20.0 %, lost causes 60.0 % and do-not-disturbs 5.0 %"
         in said
@@ -343,7 +336,6 @@ def test_no_arrow_runs_behind_a_box_it_does_not_belong_to():
         (lambda: plotting.curves({}, y="v", title="T", ylabel="v"), "no curve"),
         (lambda: plotting.uplift_groups([0.1], [0.2, 0.3], threshold=0.1), "equal length"),
         (lambda: plotting.uplift_groups([1.4], [0.2], threshold=0.1), "0 to 1"),
-        (lambda: plotting.segment_profile(pd.DataFrame(), title="T"), "no rows"),
         (lambda: plotting.causal_graph({"a": "odd"}, []), "node 'a' is 'odd'"),
     ],
 )
