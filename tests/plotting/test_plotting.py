@@ -286,7 +286,7 @@ def test_uplift_groups_counts_every_customer_not_only_those_drawn():
         "persuadables 15.0 %, sure things 20.0 %, lost causes 60.0 % and do-not-disturbs 5.0 %"
         in said
     )
-    assert "15.0 % of the 1,000 customers" in said
+    assert "15.0 % of the 3,000 customers" in said
 
 
 def test_causal_graph_keeps_paths_through_hidden_nodes():
