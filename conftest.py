@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ethicalai_lab.classroom import offline
+from ethicalai_lab.lessons import offline
 
 SANITIZE = "tests/nbval_sanitize.cfg"
 

@@ -22,7 +22,7 @@ def seconds(*modules, repeats=5):
 
 def main():
     """Print the times and their ratio."""
-    rooms = ("world", "personalization", "privacy", "fairness", "policy", "classroom", "widgets")
+    rooms = ("world", "personalization", "privacy", "fairness", "policy", "lessons", "widgets")
     ours = ["ethicalai_lab", *(f"ethicalai_lab.{room}" for room in rooms)]
     took = seconds("pandas", *ours)
     for module, time in took.items():

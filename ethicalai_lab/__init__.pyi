@@ -1,7 +1,7 @@
-from . import classroom as classroom
 from . import consent as consent
 from . import explainability as explainability
 from . import fairness as fairness
+from . import lessons as lessons
 from . import personalization as personalization
 from . import plotting as plotting
 from . import policy as policy

@@ -591,13 +591,13 @@ def _policy_lab(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from ethicalai_lab.classroom.doctor import main as doctor
+    from ethicalai_lab.lessons.doctor import main as doctor
 
     return doctor(["--quick"] if options.quick else [])
 
 
 def _refresh(options: argparse.Namespace) -> int:
-    from ethicalai_lab.classroom.refresh import refresh
+    from ethicalai_lab.lessons.refresh import refresh
 
     return int(refresh(options.lessons, check=options.check))
 

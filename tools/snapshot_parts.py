@@ -76,14 +76,14 @@ def worlds() -> Cases:
 
 
 def _lab_lessons() -> list[str]:
-    from ethicalai_lab.classroom.engine import declared_lessons
+    from ethicalai_lab.lessons.engine import declared_lessons
 
     return declared_lessons()
 
 
 def _lab_questions(number: str) -> Iterator[SimpleNamespace]:
     """Yield a lesson's questions: name, asked, answers to try, and how to judge one."""
-    from ethicalai_lab.classroom.engine import Exercise, Facts, Quiz, course_world, declaration
+    from ethicalai_lab.lessons.engine import Exercise, Facts, Quiz, course_world, declaration
 
     world = course_world()
     for item in declaration(number).items:

@@ -60,7 +60,7 @@ def choice_widget(
     """
     import ipywidgets as widgets
 
-    from ethicalai_lab.classroom.feedback import _inline
+    from ethicalai_lab.lessons.feedback import _inline
 
     reply = widgets.HTML()
     buttons = {

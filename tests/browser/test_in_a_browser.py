@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ethicalai_lab.classroom.engine import declaration, declared_lessons
+from ethicalai_lab.lessons.engine import declaration, declared_lessons
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 

@@ -22,13 +22,13 @@ FLOORS = [
     {"personalization", "privacy", "fairness", "consent", "explainability"},
     {"policy"},
     {"assurance"},
-    {"classroom", "widgets", "cli", "outputs", "__main__"},
+    {"lessons", "widgets", "cli", "outputs", "__main__"},
 ]
 TOP = len(FLOORS) - 1
 FLOOR = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 # plotting takes data and returns figures: it needs no room, and no room needs it
 PLOTTING_MAY_IMPORT = {"errors", "core", "stats"}
-MAY_IMPORT_PLOTTING = {"policy", "assurance", "classroom", "widgets", "cli"}
+MAY_IMPORT_PLOTTING = {"policy", "assurance", "lessons", "widgets", "cli"}
 
 # too slow to be paid by everyone who imports a package of ours
 HEAVY = {
@@ -119,7 +119,7 @@ def test_the_front_door_names_only_what_exists(repo):
         ("ethicalai_lab.fairness.x", "load('ethicalai_lab.policy')"),
         ("ethicalai_lab.world.x", "import ethicalai_lab.stats"),
         ("ethicalai_lab.errors", "from ethicalai_lab.world import make_world"),
-        ("ethicalai_lab.policy.x", "from ethicalai_lab.classroom import lesson"),
+        ("ethicalai_lab.policy.x", "from ethicalai_lab.lessons import lesson"),
         ("ethicalai_lab.assurance.x", "from ethicalai_lab.cli import main"),
         ("ethicalai_lab.plotting", "from ethicalai_lab.fairness import audit"),
         ("ethicalai_lab.attic", ""),
@@ -136,8 +136,8 @@ def test_a_planted_fault_is_found(module, source):
         ("ethicalai_lab.fairness.x", "from ethicalai_lab.fairness.y import z\nfrom . import y"),
         ("ethicalai_lab.fairness.x", "from ethicalai_lab import errors, stats, __version__"),
         ("ethicalai_lab.policy.x", "from ethicalai_lab.privacy import k\nimport pandas"),
-        ("ethicalai_lab.cli", "import ethicalai_lab.classroom, ethicalai_lab.plotting"),
-        ("ethicalai_lab.widgets.x", "'see ethicalai_lab.classroom for more'"),
+        ("ethicalai_lab.cli", "import ethicalai_lab.lessons, ethicalai_lab.plotting"),
+        ("ethicalai_lab.widgets.x", "'see ethicalai_lab.lessons for more'"),
     ],
 )
 def test_what_is_allowed_passes(module, source):
@@ -230,10 +230,10 @@ def test_a_new_import_changes_the_drawing():
     found["policy"] = {"privacy", "fairness"}
     found["fairness"] = {"errors"}
     assert "policy --> fairness" in drawn_house(found)
-    found["cli"] = {"widgets", "classroom"}
-    found |= {"widgets": {"classroom", "policy"}, "classroom": {"widgets", "policy"}}
-    circle = ["classroom --> policy", "classroom --> widgets", "cli --> classroom"]
-    circle += ["cli --> widgets", "widgets --> classroom", "widgets --> policy"]
+    found["cli"] = {"widgets", "lessons"}
+    found |= {"widgets": {"lessons", "policy"}, "lessons": {"widgets", "policy"}}
+    circle = ["lessons --> policy", "lessons --> widgets", "cli --> lessons"]
+    circle += ["cli --> widgets", "widgets --> lessons", "widgets --> policy"]
     assert [line for line in circle if line not in drawn_house(found)] == []
 
 

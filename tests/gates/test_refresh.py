@@ -10,8 +10,8 @@ import sys
 import nbformat
 import pytest
 
-from ethicalai_lab.classroom.refresh import LessonError, refresh, rerun
 from ethicalai_lab.errors import InputError
+from ethicalai_lab.lessons.refresh import LessonError, refresh, rerun
 
 PICTURE = """
 import io

@@ -15,7 +15,7 @@ RULES = {
 # files that must name what they forbid
 SPEAK_OF_IT = {
     "a claim too large": {
-        "ethicalai_lab/classroom/lint.py",
+        "ethicalai_lab/lessons/lint.py",
         "tests/lint/test_lint_rules.py",
         "tests/policy/test_policy_values.py",
     },

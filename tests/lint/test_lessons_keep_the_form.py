@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ethicalai_lab.classroom.lint import lint
+from ethicalai_lab.lessons.lint import lint
 
 LESSONS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 #: Numbers that lessons not yet written will have; any other gap is a mistake.

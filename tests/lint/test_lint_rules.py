@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ethicalai_lab.classroom import lint
+from ethicalai_lab.lessons import lint
 
 FILLER = "The shop writes to people who would have come anyway, and nobody asks them first. "
 ALT = "Two bars: the mailed group visits more often than the group without mail"

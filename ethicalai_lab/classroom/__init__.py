@@ -1,5 +1,0 @@
-"""The classroom: exercises with feedback, quizzes, predictions, decisions, progress."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
