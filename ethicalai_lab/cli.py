@@ -200,6 +200,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--seed", type=seed, default=0, help="random seed (default 0)")
 
+    consent = verb("consent", None, "Read a consent signal, such as a banner or a browser sends.")
+    actions = consent.add_subparsers(
+        dest="action", metavar="ACTION", required=True, parser_class=_Parser
+    )
+    decode = actions.add_parser("decode", help="print its fields")
+    decode.add_argument(
+        "text",
+        metavar="STRING",
+        help='a TC string, a GPP string, a US Privacy string, or the header "Sec-GPC: 1"',
+    )
+    decode.add_argument("--json", action="store_true", help="print JSON instead of text")
+    decode.set_defaults(does=_consent_decode)
+
     page = verb(
         "policy-lab",
         _policy_lab,
@@ -442,6 +455,27 @@ def _policy_new(options: argparse.Namespace) -> int:
     said = f"{decided} of {len(SECTIONS)} sections decided" if decided else "nothing decided yet"
     _tell(f"{path}: written, {said}")
     return 0
+
+
+def _consent_decode(options: argparse.Namespace) -> int:
+    from ethicalai_lab.consent import signals
+
+    signal = signals.decode(options.text)
+    if options.json:
+        print(_json(signal))
+    else:
+        _tell_fields(signal)
+    return 0
+
+
+def _tell_fields(fields: dict[str, Any], indent: str = "") -> None:
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            _tell(f"{indent}{name}:")
+            _tell_fields(value, indent + "  ")
+        elif value is not None:  # else its segment is absent
+            text = ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
+            _tell(f"{indent}{name}: {text}")
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 from . import gpc as gpc
 from . import gpp as gpp
+from . import signals as signals
 from . import tcf as tcf
 from . import usprivacy as usprivacy
 from .assistant import ConsentAssistant as ConsentAssistant

@@ -17,122 +17,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ethicalai_lab.consent import tcf, usprivacy
-from ethicalai_lab.consent._bits import BitReader, BitWriter, fibonacci_code
+from ethicalai_lab.consent import data, tcf, usprivacy
+from ethicalai_lab.consent.bits import BitReader, BitWriter, runs
 from ethicalai_lab.consent.errors import SignalError
+from ethicalai_lab.errors import did_you_mean
 
 __all__ = ["SECTIONS", "GPPString", "decode", "decode_section", "encode", "encode_section"]
 
-SECTIONS = {
-    2: "tcfeuv2",
-    5: "tcfcav1",
-    6: "uspv1",
-    7: "usnat",
-    8: "usca",
-    9: "usva",
-    10: "usco",
-    11: "usut",
-    12: "usct",
-    13: "usfl",
-    14: "usmt",
-    15: "usor",
-    16: "ustx",
-    17: "usde",
-    18: "usia",
-    19: "usne",
-    20: "usnh",
-    21: "usnj",
-    22: "ustn",
-    23: "usmn",
-    24: "usmd",
-    25: "usin",
-    26: "usky",
-    27: "usri",
-}
+SECTIONS: dict[int, str] = data.read("signals")["gpp"]["sections"]
 _IDS = {name: number for number, name in SECTIONS.items()}
 _TYPE, _VERSION = 3, 1
-
-_MSPA = (
-    ("MspaCoveredTransaction", 1),
-    ("MspaOptOutOptionMode", 1),
-    ("MspaServiceProviderMode", 1),
-)
-_ADS = ("SaleOptOutNotice", "TargetedAdvertisingOptOutNotice")
-_OUT = ("SaleOptOut", "TargetedAdvertisingOptOut")
+_LIST = "SensitiveDataProcessing"  # a list, however many answers it holds
+_MUST = "MspaCoveredTransaction"  # answered by yes or no, never by "does not apply"
+WITHOUT_GPC: list[str] = data.read("signals")["gpp"]["without_gpc"]
 
 
-def _layout(
-    notice: str,
-    sensitive: int,
-    child: int,
-    *,
-    extra_notice: str | None = None,
-    additional: bool = False,
-) -> tuple[tuple[str, int], ...]:
-    """Return (field, how many answers of two bits) for the states that share a pattern."""
-    fields = [(notice, 1)] + [(name, 1) for name in _ADS]
-    if extra_notice:
-        fields.append((extra_notice, 1))
-    fields += [(name, 1) for name in _OUT]
-    fields += [("SensitiveDataProcessing", sensitive), ("KnownChildSensitiveDataConsents", child)]
-    if additional:
-        fields.append(("AdditionalDataProcessingConsent", 1))
-    return (*fields, *_MSPA)
+def _counts(fields: list[str]) -> dict[str, int]:
+    split = [field.partition(" ") for field in fields]
+    return {name: int(count or 1) for name, _, count in split}
 
 
-def _usnat(sensitive: int, child: int) -> tuple[tuple[str, int], ...]:
-    return (
-        ("SharingNotice", 1),
-        ("SaleOptOutNotice", 1),
-        ("SharingOptOutNotice", 1),
-        ("TargetedAdvertisingOptOutNotice", 1),
-        ("SensitiveDataProcessingOptOutNotice", 1),
-        ("SensitiveDataLimitUseNotice", 1),
-        ("SaleOptOut", 1),
-        ("SharingOptOut", 1),
-        ("TargetedAdvertisingOptOut", 1),
-        ("SensitiveDataProcessing", sensitive),
-        ("KnownChildSensitiveDataConsents", child),
-        ("PersonalDataConsents", 1),
-        *_MSPA,
-    )
-
-
-_PROCESSING = "ProcessingNotice"
-# (section, version) -> fields; every answer takes two bits
-_LAYOUTS: dict[tuple[str, int], tuple[tuple[str, int], ...]] = {
-    ("usnat", 1): _usnat(12, 2),
-    ("usnat", 2): _usnat(16, 3),
-    ("usca", 1): (
-        ("SaleOptOutNotice", 1),
-        ("SharingOptOutNotice", 1),
-        ("SensitiveDataLimitUseNotice", 1),
-        ("SaleOptOut", 1),
-        ("SharingOptOut", 1),
-        ("SensitiveDataProcessing", 9),
-        ("KnownChildSensitiveDataConsents", 2),
-        ("PersonalDataConsents", 1),
-        *_MSPA,
-    ),
-    ("usva", 1): _layout("SharingNotice", 8, 1),
-    ("usco", 1): _layout("SharingNotice", 7, 1),
-    ("usut", 1): _layout("SharingNotice", 8, 1, extra_notice="SensitiveDataProcessingOptOutNotice"),
-    ("usct", 1): _layout("SharingNotice", 8, 3),
-    ("usfl", 1): _layout(_PROCESSING, 8, 3, additional=True),
-    ("usmt", 1): _layout("SharingNotice", 8, 3, additional=True),
-    ("usor", 1): _layout(_PROCESSING, 11, 3, additional=True),
-    ("ustx", 1): _layout(_PROCESSING, 8, 1, additional=True),
-    ("usde", 1): _layout(_PROCESSING, 9, 5, additional=True),
-    ("usia", 1): _layout(_PROCESSING, 8, 1, extra_notice="SensitiveDataOptOutNotice"),
-    ("usne", 1): _layout(_PROCESSING, 8, 1, additional=True),
-    ("usnh", 1): _layout(_PROCESSING, 8, 3, additional=True),
-    ("usnj", 1): _layout(_PROCESSING, 10, 5, additional=True),
-    ("ustn", 1): _layout(_PROCESSING, 8, 1, additional=True),
-    ("usmn", 1): _layout(_PROCESSING, 8, 1, additional=True),
+# section -> version -> field -> how many answers of two bits
+LAYOUTS: dict[str, dict[int, dict[str, int]]] = {
+    name: {version: _counts(fields) for version, fields in versions.items()}
+    for name, versions in data.read("signals")["us"].items()
 }
-# states whose section has no part for the Global Privacy Control
-_WITHOUT_GPC = ("usva", "usut", "usfl")
-_US = tuple(dict.fromkeys(name for name, _ in _LAYOUTS))
 
 
 @dataclass(frozen=True)
@@ -168,17 +77,11 @@ class GPPString:
     @property
     def opted_out(self) -> bool:
         """Whether any readable US section says no to sale, sharing or targeted advertising."""
-        for name in self.raw:
-            if name == "uspv1" and self.section(name).opted_out:
-                return True
-            if name in _US:
-                fields = self.section(name)
-                if fields.get("Gpc") or any(
-                    fields.get(key) == 1
-                    for key in ("SaleOptOut", "SharingOptOut", "TargetedAdvertisingOptOut")
-                ):
-                    return True
-        return False
+        states = [self.section(name) for name in self.raw if name in LAYOUTS]
+        says_no = ("SaleOptOut", "SharingOptOut", "TargetedAdvertisingOptOut")
+        return ("uspv1" in self.raw and self.section("uspv1").opted_out) or any(
+            fields.get("Gpc") or any(fields.get(key) == 1 for key in says_no) for fields in states
+        )
 
 
 def decode(text: str) -> GPPString:
@@ -195,12 +98,10 @@ def decode(text: str) -> GPPString:
     >>> signal.sectionIds, signal.section("uspv1").optOutSale
     ((6,), 'N')
     """
-    if not isinstance(text, str) or not text:
-        raise SignalError("The GPP string is empty; a text such as DBABTA~1YNN is accepted.")
-    header, *parts = text.split("~")
+    header, *parts = text.split("~") if isinstance(text, str) else [text]
     reader = BitReader(header, "GPP header")
-    kind = reader.integer(6, "Type")
-    number = reader.integer(6, "Version")
+    kind = reader.number(6, "Type")
+    number = reader.number(6, "Version")
     if (kind, number) != (_TYPE, _VERSION):
         raise SignalError(
             f"The GPP header has type {kind} and version {number}; type {_TYPE}, version "
@@ -208,8 +109,8 @@ def decode(text: str) -> GPPString:
         )
     ids: list[int] = []
     last = 0
-    for _ in range(reader.integer(12, "number of section ranges")):
-        grouped = reader.flag("Sections")
+    for _ in range(reader.number(12, "number of section ranges")):
+        grouped = reader.flag(1, "Sections")
         first = last + reader.fibonacci("Sections")
         last = first + reader.fibonacci("Sections") if grouped else first
         if last > 4095:
@@ -239,37 +140,28 @@ def encode(sections: Mapping[str, Any]) -> str:
     >>> encode({"usca": {"SaleOptOutNotice": 1, "SaleOptOut": 1, "Gpc": True}})
     'DBABBg~BQQAAABA.YA'
     """
-    if not isinstance(sections, Mapping):
-        raise SignalError(f"sections is a {type(sections).__name__}; a mapping is accepted.")
     for name in sections:
         if name not in _IDS:
-            raise SignalError(f'There is no GPP section "{name}"; known are {", ".join(_IDS)}.')
+            raise _unread(name)
     names = sorted(sections, key=_IDS.__getitem__)
-    ids = [_IDS[name] for name in names]
     writer = BitWriter()
-    writer.integer(_TYPE, 6, "Type")
-    writer.integer(_VERSION, 6, "Version")
-    runs: list[list[int]] = []
-    for number in ids:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    writer.integer(len(runs), 12, "Sections")
+    writer.number(_TYPE, 6, "Type")
+    writer.number(_VERSION, 6, "Version")
+    spans = runs([_IDS[name] for name in names])
+    writer.number(len(spans), 12, "Sections")
     last = 0
-    for first, end in runs:
-        writer.flag(end > first, "Sections")
-        writer.raw(fibonacci_code(first - last))
+    for first, end in spans:
+        writer.flag(end > first, 1, "Sections")
+        writer.fibonacci(first - last)
         if end > first:
-            writer.raw(fibonacci_code(end - first))
+            writer.fibonacci(end - first)
         last = end
     parts = []
     for name in names:
         value = sections[name]
-        text = value if isinstance(value, str) else encode_section(name, value)
-        if not text or "~" in text:
+        parts.append(value if isinstance(value, str) else encode_section(name, value))
+        if not parts[-1] or "~" in parts[-1]:
             raise SignalError(f'The text of section "{name}" is empty or holds a tilde.')
-        parts.append(text)
     return "~".join([writer.text(), *parts])
 
 
@@ -286,42 +178,38 @@ def decode_section(name: str, text: str) -> Any:
     >>> decode_section("usca", "BVWSSSVY.YA")["SharingOptOut"]
     1
     """
-    if name == "tcfeuv2":
-        return tcf.decode(text)
-    if name == "uspv1":
-        return usprivacy.decode(text)
-    if name not in _US:
-        raise _unsupported(name)
-    if not isinstance(text, str) or not text:
-        raise SignalError(f"The {name} section is empty; a text of base64 characters is accepted.")
+    if name in ("tcfeuv2", "uspv1"):
+        return (tcf if name == "tcfeuv2" else usprivacy).decode(text)
+    if name not in LAYOUTS:
+        raise _unread(name)
     core, *rest = text.split(".")
     reader = BitReader(core, f"{name} section")
-    number = reader.integer(6, "Version")
-    layout = _LAYOUTS.get((name, number))
+    number = reader.number(6, "Version")
+    layout = LAYOUTS[name].get(number)
     if layout is None:
-        known = [v for n, v in _LAYOUTS if n == name]
+        known = list(LAYOUTS[name])
         raise SignalError(f"The {name} section has version {number}; versions {known} are read.")
     if name == "usnat":
         # version numbers and lengths do not always go together in the wild: length decides
-        layout = _LAYOUTS["usnat", 1 if len(core) <= 11 else 2]
+        layout = LAYOUTS[name][1 if len(core) <= 11 else 2]
     fields: dict[str, Any] = {"Version": number}
-    for key, count in layout:
-        values = [reader.integer(2, key) for _ in range(count)]
-        fields[key] = values if key in _LISTS and (count > 1 or key in _ALWAYS_LIST) else values[0]
+    for key, count in layout.items():
+        values = [reader.number(2, key) for _ in range(count)]
+        fields[key] = values if count > 1 or key == _LIST else values[0]
     reader.finish()
-    if len(rest) > 1 or (rest and name in _WITHOUT_GPC):
+    if len(rest) > 1 or (rest and name in WITHOUT_GPC):
         raise SignalError(f"The {name} section has a part too many after its core.")
     if rest:
         part = BitReader(rest[0], f"{name} section's GPC part")
-        kind = part.integer(2, "SubsectionType")
+        kind = part.number(2, "SubsectionType")
         if kind != 1:
             raise SignalError(f"The {name} section has a part of type {kind}; 1 (GPC) is read.")
-        fields["Gpc"] = part.flag("Gpc")
+        fields["Gpc"] = part.flag(1, "Gpc")
         part.finish()
     return fields
 
 
-def encode_section(name: str, fields: Any) -> str:
+def encode_section(name: str, fields: Mapping[str, Any]) -> str:
     """Write one section from its fields; what is not given is 0 (not applicable).
 
     Raises
@@ -334,66 +222,48 @@ def encode_section(name: str, fields: Any) -> str:
     >>> encode_section("usca", {"SaleOptOutNotice": 1, "SaleOptOut": 1})
     'BQQAAABA'
     """
-    if name == "tcfeuv2":
-        return tcf.encode(fields)
-    if name == "uspv1":
-        return usprivacy.encode(
-            **(
-                {k: fields[k] for k in fields}
-                if isinstance(fields, Mapping)
-                else {
-                    "notice": fields.notice,
-                    "optOutSale": fields.optOutSale,
-                    "lspaCovered": fields.lspaCovered,
-                }
-            )
-        )
-    if name not in _US:
-        raise _unsupported(name)
     if not isinstance(fields, Mapping):
         raise SignalError(f"fields of {name} is a {type(fields).__name__}; a mapping is accepted.")
-    newest = max(v for n, v in _LAYOUTS if n == name)
-    number = fields.get("Version", newest)
-    layout = _LAYOUTS.get((name, number))
-    if layout is None:
-        raise SignalError(f"Version of {name} is {number!r}; up to {newest} is written.")
-    known = {"Version", *(key for key, _ in layout)} | (set() if name in _WITHOUT_GPC else {"Gpc"})
+    if name in ("tcfeuv2", "uspv1"):
+        return tcf.encode(fields) if name == "tcfeuv2" else usprivacy.encode(**fields)
+    if name not in LAYOUTS:
+        raise _unread(name)
+    number = fields.get("Version", max(LAYOUTS[name]))
+    if number not in LAYOUTS[name]:
+        raise SignalError(f"Version of {name} is {number!r}; {[*LAYOUTS[name]]} are written.")
+    layout = LAYOUTS[name][number]
+    known = {"Version", *layout} | (set() if name in WITHOUT_GPC else {"Gpc"})
     for key in fields:
         if key not in known:
-            from ethicalai_lab.errors import did_you_mean
-
             raise SignalError(f'The {name} section has no field "{key}".{did_you_mean(key, known)}')
     writer = BitWriter()
-    writer.integer(number, 6, "Version")
-    for key, count in layout:
-        default = 1 if key == "MspaCoveredTransaction" else 0
-        value = fields.get(key, default if count == 1 else [default] * count)
-        values = list(value) if isinstance(value, list | tuple) else [value]
-        if len(values) != count:
-            raise SignalError(f"{key} of {name} has {len(values)} answers; {count} are accepted.")
-        for item in values:
-            if item not in (0, 1, 2) or isinstance(item, bool):
-                raise SignalError(f"{key} of {name} is {item!r}; 0, 1 and 2 are accepted.")
-            if key == "MspaCoveredTransaction" and item == 0:
-                raise SignalError(f"{key} of {name} is 0; 1 (yes) and 2 (no) are accepted.")
-            writer.integer(item, 2, key)
+    writer.number(number, 6, "Version")
+    for key, count in layout.items():
+        low = int(key == _MUST)
+        given = fields.get(key, [low] * count)
+        _answers(writer, given if isinstance(given, list | tuple) else [given], count, low, key)
     text = writer.text()
     if "Gpc" in fields:
         part = BitWriter()
-        part.integer(1, 2, "SubsectionType")
-        part.flag(fields["Gpc"], "Gpc")
+        part.number(1, 2, "SubsectionType")
+        part.flag(fields["Gpc"], 1, "Gpc")
         text = f"{text}.{part.text()}"
     return text
 
 
-_LISTS = ("SensitiveDataProcessing", "KnownChildSensitiveDataConsents")
-_ALWAYS_LIST = ("SensitiveDataProcessing",)
+def _answers(writer: BitWriter, values: Any, count: int, low: int, key: str) -> None:
+    if len(values) != count:
+        raise SignalError(f"{key} has {len(values)} answers; {count} are accepted.")
+    for value in values:
+        if isinstance(value, bool) or value not in range(low, 3):
+            raise SignalError(f"{key} is {value!r}; whole numbers from {low} to 2 are accepted.")
+        writer.number(value, 2, key)
 
 
-def _unsupported(name: str) -> SignalError:
+def _unread(name: str) -> SignalError:
     if name in _IDS:
         return SignalError(
             f'The GPP section "{name}" is handed on but not read here; read are tcfeuv2, uspv1 '
-            f"and {', '.join(_US)}."
+            f"and {', '.join(LAYOUTS)}."
         )
     return SignalError(f'There is no GPP section "{name}"; known are {", ".join(_IDS)}.')

@@ -7,17 +7,15 @@ IAB Tech Lab, *US Privacy String*, version 1 (uspv1).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from typing import NamedTuple
 
 from ethicalai_lab.consent.errors import SignalError
 
 __all__ = ["USPrivacy", "decode", "encode"]
 
-_ANSWERS = ("Y", "N", "-")
 
-
-@dataclass(frozen=True)
-class USPrivacy:
+class USPrivacy(NamedTuple):
     """Fields of a US Privacy string.
 
     Attributes
@@ -25,8 +23,7 @@ class USPrivacy:
     version : int
     notice : {"Y", "N", "-"}
         Whether notice and the chance to opt out were given; "-" does not apply.
-    optOutSale : {"Y", "N", "-"}
-    lspaCovered : {"Y", "N", "-"}
+    optOutSale, lspaCovered : {"Y", "N", "-"}
     """
 
     version: int = 1
@@ -53,15 +50,12 @@ def decode(text: str) -> USPrivacy:
     >>> decode("1YYN").opted_out
     True
     """
-    if not isinstance(text, str) or len(text) != 4:
-        raise SignalError(f"The US Privacy string is {text!r}; four characters as 1YNN are needed.")
-    if text[0] != "1":
-        raise SignalError(f"The US Privacy string has version {text[0]!r}; version 1 is read.")
-    answers = text[1:].upper()
-    for letter in answers:
-        if letter not in _ANSWERS:
-            raise SignalError(f"The US Privacy string holds {letter!r}; Y, N and - are accepted.")
-    return USPrivacy(1, *answers)
+    if not isinstance(text, str) or not re.fullmatch("1[YN-]{3}", text, re.IGNORECASE):
+        raise SignalError(
+            f"The US Privacy string is {text!r}; version 1 is read, four characters as in 1YNN: "
+            "Y, N and - are accepted."
+        )
+    return USPrivacy(1, *text[1:].upper())
 
 
 def encode(notice: str = "-", optOutSale: str = "-", lspaCovered: str = "-") -> str:
@@ -72,11 +66,5 @@ def encode(notice: str = "-", optOutSale: str = "-", lspaCovered: str = "-") -> 
     >>> encode("Y", "N", "N")
     '1YNN'
     """
-    for name, value in (
-        ("notice", notice),
-        ("optOutSale", optOutSale),
-        ("lspaCovered", lspaCovered),
-    ):
-        if value not in _ANSWERS:
-            raise SignalError(f"{name} is {value!r}; Y, N and - are accepted.")
-    return f"1{notice}{optOutSale}{lspaCovered}"
+    decode(text := f"1{notice}{optOutSale}{lspaCovered}")
+    return text

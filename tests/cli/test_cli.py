@@ -69,8 +69,8 @@ def test_version_and_help_come_without_loading_anything(repo):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=repo)
     assert (done.returncode, done.stderr) == (0, "")
-    verbs = ("uplift", "roles", "world", "dictionary", "policy", "evaluate", "doctor", "refresh")
-    for verb in verbs:
+    verbs = ("uplift", "roles", "world", "dictionary", "policy", "evaluate", "consent", "doctor")
+    for verb in (*verbs, "refresh"):
         assert f"\n    {verb}" in done.stdout
 
 
@@ -314,6 +314,31 @@ def test_world_is_written_and_read_back(capsys, tmp_path):
         assert "a whole number from 1 to 10000000 is" in err
         assert err.count("\n") == 1
     assert not (tmp_path / "v").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Sec-GPC: 1", "signal: Global Privacy Control\noptOut: True\n"),
+        ("1YNN", "optOutSale: N\n"),
+        ("COtybn4PA_zT4KjACBENAPCIAEBAAECAAIAAAAAAAAAA", "purposesConsent: 2, 10\n"),
+        ("DBABTA~1YNN", "sections:\n  uspv1:\n"),
+    ],
+)
+def test_a_consent_signal_is_decoded(capsys, text, said):
+    code, out, err = main(capsys, "consent", "decode", text)
+    assert (code, err) == (0, "")
+    assert said in out
+    told = json.loads(main(capsys, "consent", "decode", text, "--json")[1])
+    assert out.startswith(f"signal: {told['signal']}\n")
+
+
+@pytest.mark.parametrize("text", ["hello", "C", "DBABTA~", "2YNN", "", "Sec-GPC", "C\x1b[2J"])
+def test_what_is_no_consent_signal_ends_with_2_and_one_line(capsys, text):
+    code, out, err = main(capsys, "consent", "decode", text)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "\x1b" not in err
 
 
 def test_dictionary_lists_every_column(capsys):

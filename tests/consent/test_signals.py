@@ -1,13 +1,11 @@
 """Global Privacy Control, US Privacy and the Global Privacy Platform."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethicalai_lab.consent import SignalError, gpc, gpp, tcf, usprivacy
-from ethicalai_lab.consent.gpp import _LAYOUTS, _WITHOUT_GPC
+from ethicalai_lab.consent import SignalError, gpc, gpp, signals, tcf, usprivacy
+from ethicalai_lab.consent.gpp import LAYOUTS, WITHOUT_GPC
 
 
 @pytest.mark.parametrize(
@@ -59,43 +57,13 @@ def test_what_are_no_headers_is_refused(headers):
         gpc.read(headers)
 
 
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ('{"gpc": true, "lastUpdate": "2026-01-12"}', (True, "2026-01-12")),
-        ('{"gpc": false}', (False, None)),
-        ('{"gpc": true, "lastUpdate": "soon"}', (True, None)),
-        ('{"gpc": "true"}', (None, None)),
-        ('{"gpc": 1}', (None, None)),
-        ('["gpc"]', (None, None)),
-        ("", (None, None)),
-        ("<html>", (None, None)),
-        (b'{"gpc": true}', (True, None)),
-        (None, (None, None)),
-        ("[" * 100_000, (None, None)),
-    ],
-)
-def test_support_files(text, answer):
-    support = gpc.read_support(text)
-    assert (support.gpc, support.lastUpdate) == answer
-
-
-def test_a_support_file_is_written_and_read_back():
-    text = gpc.write_support(True, "2026-01-12")
-    assert json.loads(text) == {"gpc": True, "lastUpdate": "2026-01-12"}
-    assert gpc.read_support(text) == gpc.Support(True, "2026-01-12")
-    for wrong in ((1, "2026-01-12"), (True, "12.1.2026"), (True, None)):
-        with pytest.raises(SignalError):
-            gpc.write_support(*wrong)
-
-
 def test_a_signal_opts_out_of_sharing_and_of_nothing_else(ledger, event):
     import pandas as pd
 
     ledger.register(pd.DataFrame({"person": [1], "regime": ["ccpa"]}))
     at = "2025-06-01"
     assert ledger.permitted([1], "third_party_sharing", at)[0]
-    ledger.record(gpc.opt_out_events(1, at))
+    ledger.record(gpc.opt_out_events(1, at, purposes=ledger.purposes))
     assert not ledger.permitted([1], "third_party_sharing", at)[0]
     assert ledger.permitted([1], "personalization", at)[0]  # use in the same context
     assert len(ledger.history(1)) == 1
@@ -168,7 +136,7 @@ def test_published_state_sections(name):
             assert value is True
         else:
             assert value == 1, key
-    assert ("Gpc" in fields) == (name not in _WITHOUT_GPC)
+    assert ("Gpc" in fields) == (name not in WITHOUT_GPC)
     assert gpp.encode_section(name, fields) == text
 
 
@@ -234,15 +202,17 @@ def test_opting_out_is_seen_wherever_it_is_said():
 
 
 @settings(max_examples=80)
-@given(data=st.data(), which=st.sampled_from(sorted(_LAYOUTS)))
+@given(
+    data=st.data(), which=st.sampled_from([(name, v) for name in LAYOUTS for v in LAYOUTS[name]])
+)
 def test_sections_round_trip(data, which):
     name, version = which
     fields = {"Version": version}
-    for key, count in _LAYOUTS[which]:
+    for key, count in LAYOUTS[name][version].items():
         low = 1 if key == "MspaCoveredTransaction" else 0
         value = data.draw(st.lists(st.integers(low, 2), min_size=count, max_size=count))
         fields[key] = value if count > 1 or key == "SensitiveDataProcessing" else value[0]
-    if name not in _WITHOUT_GPC and data.draw(st.booleans()):
+    if name not in WITHOUT_GPC and data.draw(st.booleans()):
         fields["Gpc"] = data.draw(st.booleans())
     text = gpp.encode_section(name, fields)
     assert gpp.decode_section(name, text) == fields
@@ -300,3 +270,37 @@ def test_unknown_sections_are_named():
         gpp.encode({"usxx": "B"})
     with pytest.raises(SignalError, match="it holds uspv1"):
         gpp.decode("DBABTA~1YNN").section("usca")
+
+
+# ---------------------------------------------------------------- any of them, by its form
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "field", "value"),
+    [
+        ("Sec-GPC: 1", "Global Privacy Control", "optOut", True),
+        ("sec-gpc:0", "Global Privacy Control", "optOut", False),
+        (" 1YYN\n", "US Privacy string", "optOutSale", "Y"),
+        ("COtybn4PA_zT4KjACBENAPCIAEBAAECAAIAAAAAAAAAA", "TC string", "purposesConsent", [2, 10]),
+        ("DBABTA~1YNN", "GPP string", "version", 1),
+    ],
+)
+def test_a_signal_is_known_by_its_form(text, name, field, value):
+    told = signals.decode(text)
+    assert told["signal"] == name
+    assert told[field] == value
+
+
+def test_a_carrier_s_sections_are_told_apart():
+    told = signals.decode(ALL)["sections"]
+    assert told["tcfeuv2"]["cmpId"] == 880
+    assert told["uspv1"]["notice"] == "-"
+    assert told["usca"]["Gpc"] is False
+    assert told["usmd"] == "BQAA.QA"  # handed on as it is
+
+
+@pytest.mark.parametrize("text", ["", "hello", "Sec-GPC", "DNT: 1", "CO", "Dx", "12", 7, None])
+def test_what_is_no_signal_is_refused(text):
+    with pytest.raises(SignalError) as error:
+        signals.decode(text)
+    assert "\n" not in str(error.value)

@@ -31,7 +31,7 @@ def test_published_fields_are_equal(vectors):
 def test_published_strings_are_written_back_letter_by_letter(vectors):
     for vector in vectors["tcf_v2"]:
         signal = tcf.decode(vector["tc_string"])
-        assert tcf.encode(signal, strict=False) == vector["tc_string"]
+        assert tcf._write(signal) == vector["tc_string"]
 
 
 def test_published_negatives_are_refused(vectors):
@@ -41,7 +41,6 @@ def test_published_negatives_are_refused(vectors):
             tcf.decode(vector["s"])
         assert "\n" not in str(error.value)
         if vector["expect"].startswith("version=="):
-            assert tcf.version(vector["s"]) == int(vector["expect"][9:])
             assert f"version {vector['expect'][9:]}" in str(error.value)
         if "version 47" in vector["expect"]:
             assert "version 47" in str(error.value)
@@ -53,7 +52,11 @@ def test_the_specification_s_example():
     assert signal.vendorsDisclosed
     assert signal.pubPurposesConsent == []
     # the example is padded further than it need be; the fields are what counts
-    assert tcf.decode(tcf.encode(signal, strict=False)) == signal
+    assert tcf.decode(tcf._write(signal)) == signal
+
+
+def _restrict(purpose, kind, vendors=(2,)):
+    return {"purposeId": purpose, "restrictionType": kind, "vendorIds": vendors}
 
 
 IDS = st.lists(st.integers(1, 3000), max_size=40)
@@ -83,7 +86,7 @@ def signals(draw):
         "vendorLegitimateInterests": interests,
         "vendorsDisclosed": [*draw(IDS), *consents, *interests],
         "publisherRestrictions": [
-            tcf.PublisherRestriction(p, k, tuple(v))
+            _restrict(p, k, v)
             for p, k, v in draw(st.lists(restricted, max_size=3, unique_by=lambda one: one[0]))
         ],
     }
@@ -97,9 +100,7 @@ def signals(draw):
 
 
 def same(value):
-    return (
-        sorted(set(value)) if isinstance(value, list) and value and value[0] is not None else value
-    )
+    return sorted(set(value)) if isinstance(value, list) else value
 
 
 @settings(max_examples=60)
@@ -111,12 +112,7 @@ def test_what_is_written_is_read_back(fields):
         if name == "lastUpdated":
             assert signal.lastUpdated == f"{value.isoformat()}T00:00:00Z" == signal.created
         elif name == "publisherRestrictions":
-            assert [(r.purposeId, r.restrictionType, list(r.vendorIds)) for r in value] == [
-                (r.purposeId, r.restrictionType, list(r.vendorIds))
-                for r in signal.publisherRestrictions
-            ] or [sorted(set(r.vendorIds)) for r in value] == [
-                list(r.vendorIds) for r in signal.publisherRestrictions
-            ]
+            assert signal[name] == [{**r, "vendorIds": same(r["vendorIds"])} for r in value]
         else:
             assert signal[name] == same(value), name
     assert tcf.encode(signal) == text
@@ -169,24 +165,20 @@ def test_a_damaged_string_is_refused_or_read_but_never_breaks(place, letter, cut
 
 
 def test_overlapping_ranges_cannot_fill_the_memory():
-    from ethicalai_lab.consent._bits import BitReader, BitWriter
+    from ethicalai_lab.consent.bits import BitReader, BitWriter
 
     writer = BitWriter()
     core = BitReader(tcf.encode(lastUpdated="2026-01-12", tcfPolicyVersion=4), "core")
-    writer.raw(core.bits[:213])
-    writer.integer(65_535, 16, "max")
-    writer.flag(True, "range")
-    writer.integer(4_000, 12, "entries")
+    writer.parts.append(core.bits[:213])
+    writer.number(65_535, 16, "max")
+    writer.flag(True, 1, "range")
+    writer.number(4_000, 12, "entries")
     for _ in range(4_000):
-        writer.flag(True, "range")
-        writer.integer(1, 16, "first")
-        writer.integer(65_535, 16, "last")
-    writer.raw("0" * 29)
+        writer.flag(True, 1, "range")
+        writer.number(1, 16, "first")
+        writer.number(65_535, 16, "last")
+    writer.parts.append("0" * 29)
     assert len(tcf.decode(writer.text()).vendorConsents) == 65_535
-
-
-def _restrict(purpose, kind, vendors=(2,)):
-    return {"purposeId": purpose, "restrictionType": kind, "vendorIds": vendors}
 
 
 @pytest.mark.parametrize(
@@ -255,31 +247,20 @@ def test_a_string_s_day_is_read_as_every_date_is(given_day):
 
 VENDOR = 2
 # by hand from "what are publisher restrictions" of the specification: what the string carries
-# (consent, interest), what the publisher restricts, what the vendor registered, and what follows
+# (consent, interest), what the publisher restricts, and what follows
 NO, C, LI = None, "consent", "legitimate_interest"
 TRUTH = [
-    # carries      restricts  registered, flexible -> basis
-    ((True, True), None, (C, False), C),
-    ((True, True), None, (LI, False), LI),
-    ((True, True), None, (LI, True), LI),  # flexible alone changes nothing
-    ((True, False), None, (LI, True), NO),  # so consent does not stand in for it
-    ((False, True), None, (C, True), NO),
-    ((False, True), None, (C, False), NO),
-    ((True, True), 0, (C, True), NO),  # forbidden whatever was registered
-    ((True, True), 0, (LI, False), NO),
-    ((True, True), 1, (LI, True), C),
-    ((False, True), 1, (LI, True), NO),  # must not fall back on legitimate interest
-    ((True, True), 1, (LI, False), NO),  # not flexible: cannot do what is required
-    ((True, True), 1, (C, False), C),
-    ((True, True), 2, (C, True), LI),
-    ((True, False), 2, (C, True), NO),
-    ((True, True), 2, (C, False), NO),
-    ((True, True), 2, (LI, False), LI),
-    ((True, False), None, (None, False), C),  # not known what was registered
-    ((False, True), None, (None, False), LI),
-    ((False, True), 1, (None, False), NO),
-    ((True, False), 2, (None, False), NO),
-    ((False, False), None, (None, False), NO),
+    ((True, True), None, C),
+    ((True, False), None, C),
+    ((False, True), None, LI),
+    ((False, False), None, NO),
+    ((True, True), 0, NO),  # forbidden whatever the string carries
+    ((True, True), 1, C),
+    ((True, False), 1, C),
+    ((False, True), 1, NO),  # must not fall back on legitimate interest
+    ((True, True), 2, LI),
+    ((False, True), 2, LI),
+    ((True, False), 2, NO),
 ]
 
 
@@ -293,73 +274,58 @@ def a_string(purpose=7, carries=(True, True), kinds=(), **fields):
             "vendorConsents": [VENDOR] if consent else [],
             "purposesLITransparency": [purpose] if interest else [],
             "vendorLegitimateInterests": [VENDOR] if interest else [],
-            "publisherRestrictions": [
-                tcf.PublisherRestriction(purpose, kind, (VENDOR,)) for kind in kinds
-            ],
+            "publisherRestrictions": [_restrict(purpose, kind, [VENDOR]) for kind in kinds],
             "vendorsDisclosed": [VENDOR],
             **fields,
         }
     )
 
 
-@pytest.mark.parametrize(("carries", "kind", "registered", "basis"), TRUTH)
-def test_a_vendor_may_do_what_string_and_publisher_allow(carries, kind, registered, basis):
-    signal = a_string(carries=carries, kinds=() if kind is None else (kind,))
-    options = {"registered": registered[0], "flexible": registered[1]}
-    answer = tcf.may_process(signal, VENDOR, 7, **options)
+@pytest.mark.parametrize(("carries", "kind", "basis"), TRUTH)
+def test_a_vendor_may_do_what_string_and_publisher_allow(carries, kind, basis):
+    kinds = () if kind is None else (kind,)
+    signal = a_string(carries=carries, kinds=kinds)
+    answer = tcf.may_process(signal, VENDOR, 7)
     assert (answer.basis, answer.permitted) == (basis, basis is not None)
     assert answer.because.endswith(".")
-    assert answer.contradictions == ()
     # written and read again it says the same
     text = tcf.encode(signal)
-    assert tcf.may_process(text, VENDOR, 7, **options) == answer
+    assert tcf.may_process(text, VENDOR, 7) == answer
     # and nobody else may do anything
-    other = tcf.may_process(signal, 3, 7, **options)
-    assert not other.permitted
+    assert not tcf.may_process(signal, 3, 7).permitted
     # nor where only the purpose's bit, or only the vendor's, is set
     for name in ("purposesConsent", "purposesLITransparency"):
-        half = a_string(carries=carries, kinds=() if kind is None else (kind,), **{name: []})
-        answer = tcf.may_process(half, VENDOR, 7, **options)
+        half = a_string(carries=carries, kinds=kinds, **{name: []})
+        answer = tcf.may_process(half, VENDOR, 7)
         assert answer.basis != (C if name == "purposesConsent" else LI)
 
 
 @pytest.mark.parametrize(
-    ("fields", "purpose", "permitted", "because", "contradiction"),
+    ("fields", "purpose", "permitted", "because"),
     [
-        ({"vendorsDisclosed": [3]}, 7, False, "not disclosed", "was not disclosed"),
-        ({"vendorsDisclosed": None}, 7, False, "which vendors were disclosed", None),
-        ({"vendorsDisclosed": None, "tcfPolicyVersion": 4}, 7, True, "carries", None),
-        ({"isServiceSpecific": False}, 7, False, "global scope", None),
-        ({"carries": (False, True)}, 4, False, "consent only", "sets purpose 4"),
-        ({"carries": (False, True), "tcfPolicyVersion": 2}, 4, True, "carries", None),
-        ({"carries": (False, True), "tcfPolicyVersion": 2}, 1, False, "consent only", "purpose 1"),
-        ({"kinds": (1, 2)}, 7, False, "both bases", "in two ways: require_consent and"),
-        ({"kinds": (0, 1)}, 7, False, "does not allow", "in two ways: not_allowed and"),
-        ({"kinds": (2,)}, 3, False, "consent only", "requires legitimate interest for purpose 3"),
+        ({"vendorsDisclosed": [3]}, 7, False, "not disclosed"),
+        ({"vendorsDisclosed": None}, 7, False, "which vendors were disclosed"),
+        ({"vendorsDisclosed": None, "tcfPolicyVersion": 4}, 7, True, "carries"),
+        ({"isServiceSpecific": False}, 7, False, "global scope"),
+        ({"carries": (False, True)}, 4, False, "consent only"),
+        ({"carries": (False, True), "tcfPolicyVersion": 2}, 4, True, "carries"),
+        ({"carries": (False, True), "tcfPolicyVersion": 2}, 1, False, "consent only"),
+        ({"kinds": (1, 2)}, 7, False, "both bases"),
+        ({"kinds": (0, 1)}, 7, False, "does not allow"),
+        ({"kinds": (2,)}, 3, False, "consent only"),
         (
             {"carries": (False, False), "purposeOneTreatment": True, "publisherCC": "DE"},
             1,
             False,
             "law of DE decides",
-            None,
         ),
-        (
-            {"carries": (True, False), "purposeOneTreatment": True},
-            1,
-            True,
-            "carries consent",
-            "purposeOneTreatment",
-        ),
+        ({"carries": (True, False), "purposeOneTreatment": True}, 1, True, "carries consent"),
     ],
 )
-def test_what_else_forbids_and_what_contradicts(fields, purpose, permitted, because, contradiction):
+def test_what_else_forbids(fields, purpose, permitted, because):
     answer = tcf.may_process(a_string(purpose, **fields), VENDOR, purpose)
     assert answer.permitted == permitted
     assert because in answer.because
-    if contradiction is None:
-        assert answer.contradictions == ()
-    else:
-        assert any(contradiction in one for one in answer.contradictions)
 
 
 @settings(max_examples=100)
@@ -381,22 +347,22 @@ def test_answers_rest_on_the_bits_another_reader_sees(fields, vendors, shown, ve
         LI: theirs.has_purpose_legitimate_interest(purpose) and theirs.is_interest_allowed(vendor),
     }
     kinds = {
-        one.restrictionType
+        one["restrictionType"]
         for one in fields["publisherRestrictions"]
-        if one.purposeId == purpose and vendor in one.vendorIds
+        if one["purposeId"] == purpose and vendor in one["vendorIds"]
     }
-    for basis, kind in ((C, 1), (LI, 2)):
-        answer = tcf.may_process(text, vendor, purpose, registered=basis)
-        assert answer.permitted == bool(carried[basis] and kinds <= {kind})
+    answer = tcf.may_process(text, vendor, purpose)
+    allowed = {basis for basis, kind in ((C, 1), (LI, 2)) if carried[basis] and kinds <= {kind}}
+    assert answer.permitted == bool(allowed)
+    assert answer.basis in (allowed or {None})
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"vendor": 0}, "from 1 to 65535"),
+        ({"vendor": 0}, "from 1 to 65,535"),
         ({"purpose": 12}, "from 1 to 11"),
-        ({"purpose": True}, "from 1 to 11"),
-        ({"registered": "interest"}, "accepted are consent, legitimate_interest"),
+        ({"purpose": True}, "purpose is True"),
         ({"signal": "COty"}, "TC string"),
     ],
 )
