@@ -241,7 +241,7 @@ def live_a_year(
     """
     import pandas as pd
 
-    from ethicalai_lab.consent.simulation import Assumptions, _logistic
+    from ethicalai_lab.consent.simulation import Assumptions, logistic
 
     if strategy not in STRATEGIES:
         raise ConsentError(f"strategy is {strategy!r}; accepted are {', '.join(STRATEGIES)}.")
@@ -287,7 +287,7 @@ def live_a_year(
             strength = chosen.will * (1 - chosen.fatigue_on_will * fatigue[who])
             # tired people click what makes the question go away: the yes
             tired = 2.0 * fatigue[who]
-            granted = answer.random(who.size) < _logistic(strength * will + pull[who] + tired)
+            granted = answer.random(who.size) < logistic(strength * will + pull[who] + tired)
             events = pd.DataFrame(
                 {
                     "person": ids[who],

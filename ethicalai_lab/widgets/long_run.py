@@ -12,13 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["long_run", "month_lines"]
 
-_TITLES = {
-    "nudging": "the yes shines",
-    "hidden_refusal": "refusal hidden",
-    "pay_or_okay": "refusing costs",
-    "pre_ticked": "box ticked already",
-}
-
 
 def month_lines(
     tables: Mapping[str, pd.DataFrame], y: str, *, title: str, ylabel: str, unit: str = "share"
@@ -118,7 +111,7 @@ def long_run(
     from functools import lru_cache
 
     from ethicalai_lab.consent import Assumptions
-    from ethicalai_lab.consent.simulation import calibrate, simulate
+    from ethicalai_lab.consent.simulation import BANNERS, calibrate, simulate
 
     usual = Assumptions()
     pushes = calibrate(people, usual)  # none of the assumptions moved here changes a first answer
@@ -154,7 +147,7 @@ def long_run(
         for banner in banners:
             table = course(banner, _RESTS[rest], chosen)
             table = table.assign(ahead=table["cumulative"] - honest)
-            lines[_TITLES.get(banner, banner)] = table.head(months)
+            lines[BANNERS[banner].short] = table.head(months)
         return month_lines(
             lines,
             "ahead",

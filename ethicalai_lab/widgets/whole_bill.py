@@ -28,13 +28,6 @@ SHOWN = (
     "transparency.false_claims",
     "duty.open_points",
 )
-_BANNERS = {
-    "two equal buttons": "neutral",
-    "the yes shines": "nudging",
-    "the no is two clicks away": "hidden_refusal",
-    "refusing costs money": "pay_or_okay",
-    "the box is ticked already": "pre_ticked",
-}
 
 
 def whole_bill(
@@ -81,9 +74,10 @@ def whole_bill(
     False
     """
     from ethicalai_lab import plotting
+    from ethicalai_lab.consent.simulation import BANNERS
     from ethicalai_lab.policy.frontier import changed
 
-    names = {banner: title for title, banner in _BANNERS.items()}
+    names = {name: banner.label for name, banner in BANNERS.items()}
     for banner in banners:
         if banner not in names:
             raise InputError(f'there is no banner "{banner}" here; accepted: {", ".join(names)}')
