@@ -15,8 +15,8 @@ from .presets import PRESETS as PRESETS
 from .presets import Preset as Preset
 from .presets import preset as preset
 from .presets import preset_table as preset_table
-from .rules import Miss as Miss
 from .rules import Rules as Rules
+from .rules import RuleViolation as RuleViolation
 from .scorecard import DIMENSIONS as DIMENSIONS
 from .scorecard import Comparison as Comparison
 from .scorecard import Measure as Measure

@@ -37,8 +37,8 @@ __all__ = [
     "INTERVAL_TOLERANCE",
     "TOLERANCE",
     "Limit",
-    "Miss",
     "Rule",
+    "RuleViolation",
     "Rules",
 ]
 
@@ -149,7 +149,7 @@ class Limit:
             return False
         return self.is_beyond(low) != self.is_beyond(high)
 
-    def judge(self, measure: Measure) -> Miss | None:
+    def judge(self, measure: Measure) -> RuleViolation | None:
         """Return how the measure misses this bound, or None where it is within.
 
         Parameters
@@ -159,7 +159,7 @@ class Limit:
 
         Returns
         -------
-        Miss or None
+        RuleViolation or None
             A measure that has no number misses every bound: nothing shows that it
             is within.
         """
@@ -175,7 +175,7 @@ class Limit:
         }
         if measure.value is None:
             text = f"{measure.key} has no number: {measure.needs}; {self.set_by} asks for {asked}."
-            return Miss(**found, text=text, kind="needs")
+            return RuleViolation(**found, text=text, kind="needs")
         says = f"{measure.key} is {_number(measure.value, self.threshold)}"
         reach = ""
         if found["low"] is not None and found["high"] is not None:
@@ -188,7 +188,7 @@ class Limit:
                 text += f" Its interval, {reach}, lies on both sides of that: cannot tell."
             elif reach:
                 text += f" Its whole interval, {reach}, is beyond that."
-            return Miss(**found, text=text, kind="beyond", straddles=straddles)
+            return RuleViolation(**found, text=text, kind="beyond", straddles=straddles)
         if not self.certain or measure.exact:
             return None
         if straddles:
@@ -196,24 +196,24 @@ class Limit:
                 f"{says}; {self.set_by} asks for {asked}, for certain. "
                 f"Its interval, {reach}, lies on both sides of that: cannot tell."
             )
-            return Miss(**found, text=text, kind="uncertain", straddles=True)
+            return RuleViolation(**found, text=text, kind="uncertain", straddles=True)
         if not reach:
             text = (
                 f"{says}; {self.set_by} asks for {asked}, for certain. "
                 "It has no interval, so nothing shows that it is: cannot tell."
             )
-            return Miss(**found, text=text, kind="uncertain")
+            return RuleViolation(**found, text=text, kind="uncertain")
         if measure.spread_by is not None and measure.spread_by < ENOUGH:
             text = (
                 f"{says}; {self.set_by} asks for {asked}, for certain. Its interval, {reach}, "
                 f"is made by about {round(measure.spread_by)} cases: cannot tell."
             )
-            return Miss(**found, text=text, kind="uncertain")
+            return RuleViolation(**found, text=text, kind="uncertain")
         return None
 
 
 @dataclass(frozen=True)
-class Miss:
+class RuleViolation:
     """A bound that a measure does not keep.
 
     Attributes
@@ -424,7 +424,7 @@ class Rules:
 
     # -- use -------------------------------------------------------------------
 
-    def check(self, scorecard: Scorecard) -> tuple[Miss, ...]:
+    def check(self, scorecard: Scorecard) -> tuple[RuleViolation, ...]:
         """Return the bounds that a scorecard misses, in the order of the rules.
 
         Parameters
@@ -434,7 +434,7 @@ class Rules:
 
         Returns
         -------
-        tuple of Miss
+        tuple of RuleViolation
             Empty where every bound is kept. A rule on a measure that has no number
             is missed.
 

@@ -40,9 +40,9 @@ from ethicalai_lab.policy.rules import (
     INTERVAL_TOLERANCE,
     TOLERANCE,
     Limit,
-    Miss,
     Rule,
     Rules,
+    RuleViolation,
     near,
 )
 from ethicalai_lab.policy.sections import SECTIONS
@@ -325,7 +325,7 @@ class Measure:
         return self.value is not None and self.low is None and self.replicates is None
 
     @property
-    def misses(self) -> tuple[Miss, ...]:
+    def misses(self) -> tuple[RuleViolation, ...]:
         """The bounds it does not keep."""
         found = (limit.judge(self) for limit in self.limits)
         return tuple(miss for miss in found if miss is not None)
@@ -503,7 +503,7 @@ class Scorecard:
         return [measure for measure in self.measures if measure.value is None]
 
     @property
-    def misses(self) -> list[Miss]:
+    def misses(self) -> list[RuleViolation]:
         """The bounds that are not kept, in the order of the measures."""
         return [miss for measure in self.measures for miss in measure.misses]
 

@@ -13,7 +13,7 @@ from ethicalai_lab.widgets.base import WidgetError, view_of
 
 if TYPE_CHECKING:
     from ethicalai_lab.policy import Comparison, Policy, PolicyLab, Preset
-    from ethicalai_lab.policy.workbench import Judging, Search, Workbench
+    from ethicalai_lab.policy.session import Judging, Search, Session
     from ethicalai_lab.world import World
 
 __all__ = ["TITLES", "PolicyLabWidget", "policy_lab"]
@@ -101,11 +101,11 @@ def policy_lab(
     >>> from ethicalai_lab.policy import Policy, PolicyLab
     >>> here = policy_lab(lab=PolicyLab(make_world(500, seed=1), n_boot=50), policy=Policy())
     >>> _ = here.set("consent.banner", "neutral")
-    >>> here.bench.policy.consent.banner
+    >>> here.session.policy.consent.banner
     'neutral'
     """
     from ethicalai_lab.policy import Policy, PolicyError, PolicyLab
-    from ethicalai_lab.policy.workbench import Workbench, one_sentence
+    from ethicalai_lab.policy.session import Session, one_sentence
 
     if lab is not None and world is not None and lab.world is not world:
         raise WidgetError("lab has another world; give either world or lab.")
@@ -117,14 +117,14 @@ def policy_lab(
         lab = PolicyLab(world)
     problem = ""
     try:
-        bench = Workbench(lab, policy, path=path)
+        session = Session(lab, policy, path=path)
     except PolicyError as error:
         if policy is not None:
             raise
         # the file is at fault: the page opens all the same and says so, and leaves it alone
         problem = one_sentence(error)
-        bench = Workbench(lab, Policy(), path=path)
-    return PolicyLabWidget(bench, problem)
+        session = Session(lab, Policy(), path=path)
+    return PolicyLabWidget(session, problem)
 
 
 class PolicyLabWidget:
@@ -132,14 +132,14 @@ class PolicyLabWidget:
 
     Attributes
     ----------
-    bench : Workbench
+    session : Session
         The policy at work: all that the page shows and does.
     fields : dict of str to _Field
         The controls of each field of the policy.
     """
 
-    def __init__(self, bench: Workbench, problem: str = "") -> None:
-        self.bench = bench
+    def __init__(self, session: Session, problem: str = "") -> None:
+        self.session = session
         self._problem = problem
         self._view: Any = None
         self.fields: dict[str, _Field] = {}
@@ -152,17 +152,17 @@ class PolicyLabWidget:
         """Decide a field as its control does; return the refusal, empty where there is none."""
         if path not in sections.FIELDS:
             raise WidgetError(f"there is no field {path!r} in a policy")
-        refusal = self.act(lambda: self.bench.decide(path, value))
+        refusal = self.act(lambda: self.session.decide(path, value))
         if self._view is not None and path in self.fields:
             self.fields[path].say(refusal)
         return refusal
 
     def act(self, do: Callable[[], None]) -> str:
         """Do something that may be refused, then show what came of it; return the refusal."""
-        from ethicalai_lab.policy.workbench import one_sentence
+        from ethicalai_lab.policy.session import one_sentence
 
         refusal = ""
-        with self.bench.turn:  # refits that are done by now wait until this is shown
+        with self.session.turn:  # refits that are done by now wait until this is shown
             try:
                 do()
             except (InputError, OSError) as error:
@@ -260,11 +260,11 @@ class PolicyLabWidget:
                 layout=lay(width="26em", max_width="100%"),
             )
 
-        bench = self.bench
-        self.undo = button("Undo", "Take the last change back", lambda: self.act(bench.undo))
-        self.redo = button("Redo", "Make it again", lambda: self.act(bench.redo))
+        session = self.session
+        self.undo = button("Undo", "Take the last change back", lambda: self.act(session.undo))
+        self.redo = button("Redo", "Make it again", lambda: self.act(session.redo))
         self.reset = button(
-            "Reset", "Back to where this session began", lambda: self.act(bench.reset)
+            "Reset", "Back to where this session began", lambda: self.act(session.reset)
         )
         self.presets = {
             name: button(
@@ -297,8 +297,8 @@ class PolicyLabWidget:
             layout=lay(width="auto", min_width="0"),
         )
 
-        folder = bench.path.parent
-        self.file = text("Policy file", str(bench.path))
+        folder = session.path.parent
+        self.file = text("Policy file", str(session.path))
         self.load = button("Load", "Take the policy of this file", self._load)
         self.save = button("Save", "Write the policy to this file", self._save)
         self.rules_file = text("Rules file", str(folder / "rules.yaml"))
@@ -325,7 +325,7 @@ class PolicyLabWidget:
 
         self.measures = {
             f"{m.dimension}: {m.measure.replace('_', ' ')}": m.key
-            for m in bench.card.measures
+            for m in session.card.measures
             if m.direction != "none"
         }
         self.measure = w.Combobox(
@@ -371,65 +371,65 @@ class PolicyLabWidget:
         self._quiet = True
         try:
             for field in self.fields.values():
-                field.show(self.bench.policy[field.path])
+                field.show(self.session.policy[field.path])
         finally:
             self._quiet = False
-        self.undo.disabled = not self.bench.can_undo
-        self.redo.disabled = not self.bench.can_redo
-        self.unpin.disabled = self.bench.pinned is None
-        self.no_rules.disabled = self.bench.rules is None
+        self.undo.disabled = not self.session.can_undo
+        self.redo.disabled = not self.session.can_redo
+        self.unpin.disabled = self.session.pinned is None
+        self.no_rules.disabled = self.session.rules is None
         self._show_card()
 
     def _show_card(self) -> None:
         """Show the card, what is said of it and of its refits; the controls stay as they are."""
-        from ethicalai_lab.policy.workbench import card_html
+        from ethicalai_lab.policy.session import card_html
 
-        self.card.value = card_html(self.bench)
-        comparison = self.bench.comparison()
+        self.card.value = card_html(self.session)
+        comparison = self.session.comparison()
         self.status.value = self._summary(comparison)
         if self._judging is None or not self._judging.running:
             self._offer_refits(comparison)
 
     def _summary(self, comparison: Comparison | None) -> str:
-        from ethicalai_lab.policy.workbench import UNCLEAR
+        from ethicalai_lab.policy.session import UNCLEAR
 
-        bench = self.bench
-        better = [m for m in bench.moved if m.reading == "better"]
-        worse = [m for m in bench.moved if m.reading == "worse"]
-        unclear = [m for m in bench.moved if m.reading == "needs refits"]
-        rest = len(bench.moved) - len(better) - len(worse) - len(unclear)
+        session = self.session
+        better = [m for m in session.moved if m.reading == "better"]
+        worse = [m for m in session.moved if m.reading == "worse"]
+        unclear = [m for m in session.moved if m.reading == "needs refits"]
+        rest = len(session.moved) - len(better) - len(worse) - len(unclear)
         waiting = f"{len(unclear)} {UNCLEAR}, " if unclear else ""
         counts = (
-            f"{len(bench.moved)} measure{'s' if len(bench.moved) > 1 else ''} moved: "
+            f"{len(session.moved)} measure{'s' if len(session.moved) > 1 else ''} moved: "
             f"{len(better)} better, {len(worse)} worse, {waiting}"
             f"{rest} neither."
-            if bench.moved
+            if session.moved
             else "No measure moved."
         )
-        known = len(bench.lab.graph.stages) - len(bench.computed)
-        stages = ", ".join(bench.computed).replace("_", " ") or "none"
+        known = len(session.lab.graph.stages) - len(session.computed)
+        stages = ", ".join(session.computed).replace("_", " ") or "none"
         pinned = ""
         if comparison is not None:
             said = comparison.summary.replace("needs refits", UNCLEAR)
             pinned = f"<br>{html.escape(said)}"
         return (
-            f'<div role="status" aria-live="polite"><strong>{html.escape(bench.said)}</strong> '
+            f'<div role="status" aria-live="polite"><strong>{html.escape(session.said)}</strong> '
             f"{counts}{pinned}</div>"
             f'<div class="about">Stages computed: {html.escape(stages)}; {known} already known. '
-            f"{bench.seconds * 1000:.0f} ms.</div>"
+            f"{session.seconds * 1000:.0f} ms.</div>"
         )
 
     # -- the buttons ------------------------------------------------------------
 
     def _take(self, chosen: Preset) -> None:
         what = f"Preset {chosen.name.replace('_', ' ')}: {chosen.about}"
-        self.act(lambda: self.bench.use(chosen.policy(), what))
+        self.act(lambda: self.session.use(chosen.policy(), what))
 
     def _pin(self) -> None:
-        self.act(self.bench.pin)
+        self.act(self.session.pin)
 
     def _unpin(self) -> None:
-        self.act(self.bench.unpin)
+        self.act(self.session.unpin)
 
     def _file(self, do: Callable[[], None], done: str) -> None:
         refusal = self.act(do)
@@ -437,32 +437,32 @@ class PolicyLabWidget:
 
     def _load(self) -> None:
         name = self.file.value
-        self._file(lambda: self.bench.load(name), f"Loaded {name}.")
+        self._file(lambda: self.session.load(name), f"Loaded {name}.")
 
     def _save(self) -> None:
         name = self.file.value
-        # a second press after a refusal writes; the workbench checks what it was about
-        self._file(lambda: self.bench.save(name, overwrite=True), f"Saved {name}.")
+        # a second press after a refusal writes; the session checks what it was about
+        self._file(lambda: self.session.save(name, overwrite=True), f"Saved {name}.")
 
     def _rules(self) -> None:
         name = self.rules_file.value
-        self._file(lambda: self.bench.load_rules(name), f"The card is held to {name}.")
+        self._file(lambda: self.session.load_rules(name), f"The card is held to {name}.")
 
     def _no_rules(self) -> None:
-        self._file(self.bench.drop_rules, "The card is held to no rules.")
+        self._file(self.session.drop_rules, "The card is held to no rules.")
 
     def _to_card(self) -> None:
         name = self.card_file.value
-        self._file(lambda: self.bench.export_card(name, overwrite=True), f"Wrote {name}.")
+        self._file(lambda: self.session.export_card(name, overwrite=True), f"Wrote {name}.")
 
     def _to_notebook(self) -> None:
         name = self.notebook_file.value
-        self._file(lambda: self.bench.export_notebook(name, overwrite=True), f"Wrote {name}.")
+        self._file(lambda: self.session.export_notebook(name, overwrite=True), f"Wrote {name}.")
 
     def _judge(self) -> None:
         if self._judging is not None and self._judging.running:
             return
-        self._judging = self.bench.judge()
+        self._judging = self.session.judge()
         self.judging.children = (self.judge, self.no_judge, self.refits, self.judge_said)
         self._judging.watch(self._refitted)
         self._refitted(self._judging)
@@ -481,20 +481,20 @@ class PolicyLabWidget:
             about = f", about {left:.0f} s left" if judging.done else ""
             self.judge_said.value = _told(f"{judging.done} of {judging.of} refits{about}.")
             return
-        with self.bench.turn:
+        with self.session.turn:
             self._show_card()
 
     def _offer_refits(self, comparison: Comparison | None) -> None:
         """Say what refits are for and cost, or that they are in."""
-        from ethicalai_lab.policy.workbench import REFITS
+        from ethicalai_lab.policy.session import REFITS
 
-        ended, lacking = self._judging, len(self.bench.unjudged)
+        ended, lacking = self._judging, len(self.session.unjudged)
         self.judge.disabled = not lacking
         self.judging.children = (self.judge, self.judge_said)
         if not lacking:
             self.judge_said.value = _told(f"The card and its verdicts count {REFITS} refits.")
             return
-        unclear = {move.key for move in self.bench.moved if move.reading == "needs refits"}
+        unclear = {move.key for move in self.session.moved if move.reading == "needs refits"}
         if comparison is not None:
             rows = comparison.table[comparison.table["reading"] == "needs refits"]
             unclear |= set(rows["dimension"] + "." + rows["measure"])
@@ -519,7 +519,7 @@ class PolicyLabWidget:
             return
         self.find.disabled, self.halt.disabled = True, False
         self.results.children = ()
-        self._search = self.bench.search(key, changes=self.changes.value)
+        self._search = self.session.search(key, changes=self.changes.value)
         self._search.watch(self._progressed).start()
 
     def _meant(self, text: str) -> tuple[str, str]:
@@ -580,7 +580,7 @@ class PolicyLabWidget:
             )
             button.on_click(
                 lambda _, policy=policy, what=what: self.act(
-                    lambda: self.bench.use(policy, f"Applied {what}.")
+                    lambda: self.session.use(policy, f"Applied {what}.")
                 )
             )
             interval = (
@@ -602,10 +602,10 @@ class PolicyLabWidget:
     def _static(self) -> Any:
         from ethicalai_lab.plotting import scorecard
 
-        return scorecard(self.bench.card.table, title="Scorecard of the policy")
+        return scorecard(self.session.card.table, title="Scorecard of the policy")
 
     def __repr__(self) -> str:
-        return f"Policy lab. {self.bench.card!r}"
+        return f"Policy lab. {self.session.card!r}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         figure = self._static()
@@ -684,7 +684,7 @@ class _Field:
 
     def changed(self, value: Any) -> None:
         """Hand a control's new value on, unless the page itself is setting it."""
-        if not self._owner._quiet and value != self._owner.bench.policy[self.path]:
+        if not self._owner._quiet and value != self._owner.session.policy[self.path]:
             self._owner.set(self.path, value)
 
     def show(self, value: Any) -> None:
@@ -794,7 +794,7 @@ class _Number(_Control):
         import ipywidgets as w
 
         lay = field._owner.layout
-        from ethicalai_lab.policy.workbench import stops
+        from ethicalai_lab.policy.session import stops
 
         self._field = field
         self._stops = stops(field.path)
@@ -849,10 +849,10 @@ class _Names(_Control):
         import ipywidgets as w
 
         lay = field._owner.layout
-        from ethicalai_lab.policy.workbench import list_assumed, list_options
+        from ethicalai_lab.policy.session import list_assumed, list_options
 
         self._field = field
-        lab = field._owner.bench.lab
+        lab = field._owner.session.lab
         self._usual = list_assumed(field.path, lab)
         self.open = _undecided_box(field, self._opened)
         self.ticks: dict[str, Any] = {}
@@ -887,7 +887,7 @@ class _Names(_Control):
 
     def _ticked(self) -> None:
         # in the order of the policy, then of the page: an unchanged list stays unchanged
-        now = self._field._owner.bench.policy[self._field.path] or ()
+        now = self._field._owner.session.policy[self._field.path] or ()
         chosen = [name for name, tick in self.ticks.items() if tick.value]
         self._field.changed(
             [name for name in now if name in chosen] + [n for n in chosen if n not in now]

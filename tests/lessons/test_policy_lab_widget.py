@@ -7,7 +7,7 @@ import ipywidgets
 import pytest
 
 from ethicalai_lab.policy import PRESETS, Policy, PolicyLab, preset, sections
-from ethicalai_lab.policy.workbench import stops
+from ethicalai_lab.policy.session import stops
 from ethicalai_lab.widgets.base import WIDGET_VIEW, WidgetError
 from ethicalai_lab.widgets.policy_lab import _OPEN, TITLES, policy_lab
 from ethicalai_lab.world import make_world
@@ -30,22 +30,22 @@ def page(lab, tmp_path_factory):
 def afresh(request):
     if "page" in request.fixturenames:
         page = request.getfixturevalue("page")
-        page.act(lambda: page.bench.use(Policy(), "Afresh."))
-        page.bench.unpin()
-        page.bench.drop_rules()
+        page.act(lambda: page.session.use(Policy(), "Afresh."))
+        page.session.unpin()
+        page.session.drop_rules()
 
 
 def _agrees(page, lab):
     """The page shows the policy's own evaluation, in each control and in the card."""
-    card = lab.evaluate(page.bench.policy)
+    card = lab.evaluate(page.session.policy)
     for measure in card.measures:
-        own = page.bench.card[measure.key]
+        own = page.session.card[measure.key]
         assert (own.value, own.low, own.high) == (measure.value, measure.low, measure.high)
         if measure.value is not None:
             shown = measure.shown.replace("&", "&amp;")
             assert shown in page.card.value
     for path, field in page.fields.items():
-        decided = page.bench.policy[path]
+        decided = page.session.policy[path]
         control = field.control
         if hasattr(control, "choice"):
             assert control.choice.value == (_OPEN if decided is None else decided)
@@ -82,7 +82,7 @@ def _prepare(page, path):
 @pytest.mark.parametrize("path", list(sections.FIELDS))
 def test_each_control_decides_its_field_and_can_leave_it_undecided(page, lab, path):
     _prepare(page, path)
-    start = page.bench.policy
+    start = page.session.policy
     control = page.fields[path].control
     if hasattr(control, "choice"):
         values = [value for _, value in control.choice.options]
@@ -90,37 +90,37 @@ def test_each_control_decides_its_field_and_can_leave_it_undecided(page, lab, pa
         assert set(values) == {*words, _OPEN}
         for value in values:
             control.choice.value = value
-            assert page.bench.policy[path] == (None if value == _OPEN else value)
+            assert page.session.policy[path] == (None if value == _OPEN else value)
             assert page.fields[path]._refusal == ""
         control.choice.value = words[-1]
     elif hasattr(control, "slider"):
         found = stops(path)
         shown = control.box.value
         control.open.value = False
-        assert page.bench.policy[path] == shown, "what was assumed is now decided"
+        assert page.session.policy[path] == shown, "what was assumed is now decided"
         for at in (0, len(found) - 1, len(found) // 2):
             control.slider.value = at
-            assert page.bench.policy[path] == found[at]
+            assert page.session.policy[path] == found[at]
             assert control.box.value == found[at]
         typed = found[len(found) // 2 - 1]
         control.box.value = typed
-        assert page.bench.policy[path] == typed
+        assert page.session.policy[path] == typed
         assert found[control.slider.value] == typed
     elif hasattr(control, "ticks"):
         first, second = list(control.ticks)[:2]
         if path != "fairness.audit.groups":  # which may not be empty
             control.open.value = False
-            assert page.bench.policy[path] is not None
+            assert page.session.policy[path] is not None
         control.ticks[first].value = True
         for name, tick in control.ticks.items():
             tick.value = name in (first, second)
-        assert set(page.bench.policy[path]) == {first, second}
+        assert set(page.session.policy[path]) == {first, second}
         control.ticks[second].value = False
-        assert page.bench.policy[path] == [first]
+        assert page.session.policy[path] == [first]
     else:
         control.text.value = "because <the board> said so"
-        assert page.bench.policy[path] == "because <the board> said so"
-        assert page.bench.computed == (), "a reason changes no number"
+        assert page.session.policy[path] == "because <the board> said so"
+        assert page.session.computed == (), "a reason changes no number"
     _agrees(page, lab)
     assert path in page.status.value
     # and back to undecided
@@ -130,11 +130,11 @@ def test_each_control_decides_its_field_and_can_leave_it_undecided(page, lab, pa
         control.open.value = True
     else:
         control.text.value = ""
-    assert page.bench.policy[path] is None
+    assert page.session.policy[path] is None
     page.undo.click()
     page.redo.click()
-    assert page.bench.policy[path] is None
-    assert page.bench.policy == start
+    assert page.session.policy[path] is None
+    assert page.session.policy == start
     _agrees(page, lab)
 
 
@@ -153,10 +153,10 @@ def test_undecided_shows_what_is_then_assumed(page):
 
 def test_a_contradiction_is_said_in_place_and_changes_nothing(page, lab):
     page.fields["pseudonymization.key_rotation_days"].control.box.value = 30
-    before = page.bench.policy
+    before = page.session.policy
     method = page.fields["pseudonymization.method"]
     method.control.choice.value = "hash"
-    assert page.bench.policy is before
+    assert page.session.policy is before
     assert method.control.choice.value == _OPEN, "the control is back, too"
     assert 'role="alert"' in method.message.value
     said = re.search(r'role="alert">(.*?)</div>', method.message.value)[1]
@@ -166,18 +166,18 @@ def test_a_contradiction_is_said_in_place_and_changes_nothing(page, lab):
     )
     _agrees(page, lab)
     method.control.choice.value = "keyed"
-    assert page.bench.policy.pseudonymization.method == "keyed"
+    assert page.session.policy.pseudonymization.method == "keyed"
     assert "alert" not in method.message.value, "what is settled is no longer said"
 
 
 def test_an_empty_list_of_groups_is_refused_in_place(page):
     field = page.fields["fairness.audit.groups"]
     field.control.ticks["gender"].value = True
-    assert page.bench.policy["fairness.audit.groups"] == ["gender"]
+    assert page.session.policy["fairness.audit.groups"] == ["gender"]
     field.control.ticks["gender"].value = False
     assert "is an empty list" in field.message.value
     assert field.control.ticks["gender"].value
-    assert page.bench.policy["fairness.audit.groups"] == ["gender"]
+    assert page.session.policy["fairness.audit.groups"] == ["gender"]
 
 
 def test_undo_redo_and_reset_are_buttons(page, lab):
@@ -185,20 +185,20 @@ def test_undo_redo_and_reset_are_buttons(page, lab):
     k.box.value = 5
     assert not page.undo.disabled
     page.undo.click()
-    assert page.bench.policy == Policy()
+    assert page.session.policy == Policy()
     assert k.open.value
     page.redo.click()
     assert k.box.value == 5
     assert page.redo.disabled
     page.reset.click()
-    assert page.bench.policy == Policy()
+    assert page.session.policy == Policy()
     _agrees(page, lab)
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_each_preset_fills_every_control(page, lab, name):
     page.presets[name].click()
-    assert page.bench.policy == preset(name)
+    assert page.session.policy == preset(name)
     _agrees(page, lab)
     assert PRESETS[name].about.replace("'", "&#x27;") in page.status.value
 
@@ -242,7 +242,7 @@ def test_files_are_loaded_saved_and_never_written_over_silently(page, tmp_path):
     page.load.click()
     assert "anonymization.k is" in page.file_said.value
     assert 'role="alert"' in page.file_said.value
-    assert page.bench.policy.anonymization.k == 6
+    assert page.session.policy.anonymization.k == 6
     path.write_text("version: 1\nanonymization: {k: 3}\n", encoding="utf-8")
     page.load.click()
     assert page.fields["anonymization.k"].control.box.value == 3
@@ -289,11 +289,11 @@ def test_a_search_shows_its_progress_and_its_rows_can_be_applied(page):
     assert len(rows) >= 1
     button, text = rows[0].children
     assert "becomes" in text.value
-    before = page.bench.card["duty.tampering_noticed"].value
+    before = page.session.card["duty.tampering_noticed"].value
     button.click()
-    assert page.bench.card["duty.tampering_noticed"].value > before
+    assert page.session.card["duty.tampering_noticed"].value > before
     page.undo.click()
-    assert page.bench.policy == Policy()
+    assert page.session.policy == Policy()
 
 
 def test_a_search_that_finds_nothing_says_how_to_go_on(page):
@@ -382,7 +382,7 @@ def test_the_page_says_what_waits_for_refits_and_the_button_brings_them(lab, tmp
     assert "40 refits, some seconds." in page.judge_said.value
     page.pin.click()
     page.presets["privacy_first"].click()
-    waiting = {m.key for m in page.bench.moved if m.reading == "needs refits"}
+    waiting = {m.key for m in page.session.moved if m.reading == "needs refits"}
     assert waiting
     verdicts = "verdict waits" if len(waiting) == 1 else "verdicts wait"
     assert f"{len(waiting)} {verdicts} for this: all is learned" in page.judge_said.value

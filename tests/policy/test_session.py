@@ -1,4 +1,4 @@
-"""The workbench: what is undone, compared, saved and exported, without a page."""
+"""The session: what is undone, compared, saved and exported, without a page."""
 
 import ast
 import copy
@@ -25,10 +25,10 @@ from ethicalai_lab.policy import (
     preset,
     sections,
 )
-from ethicalai_lab.policy.workbench import (
+from ethicalai_lab.policy.session import (
     REFITS,
     FileClash,
-    Workbench,
+    Session,
     card_html,
     list_assumed,
     list_options,
@@ -57,8 +57,8 @@ def clock():
 
 
 @pytest.fixture
-def bench(lab, tmp_path, clock):
-    return Workbench(lab, Policy(), path=tmp_path / "my_policy.yaml", clock=clock)
+def session(lab, tmp_path, clock):
+    return Session(lab, Policy(), path=tmp_path / "my_policy.yaml", clock=clock)
 
 
 def _values(card):
@@ -68,153 +68,153 @@ def _values(card):
 # -- changing -----------------------------------------------------------------------
 
 
-def test_a_change_shows_the_card_of_the_new_policy_and_what_moved(bench, lab):
-    before = bench.card
-    bench.decide("log.kind", "hash_chain")
-    assert bench.computed == ("recording",)
+def test_a_change_shows_the_card_of_the_new_policy_and_what_moved(session, lab):
+    before = session.card
+    session.decide("log.kind", "hash_chain")
+    assert session.computed == ("recording",)
     expected = lab.evaluate(Policy().decide("log", kind="hash_chain"))
-    assert _values(bench.card) == _values(expected)
+    assert _values(session.card) == _values(expected)
     differing = {
         m.key
         for m in expected.measures
         if (m.value, m.needs) != (before[m.key].value, before[m.key].needs)
     }
-    assert {move.key for move in bench.moved} == differing
+    assert {move.key for move in session.moved} == differing
     assert "duty.tampering_noticed" in differing
-    move = next(m for m in bench.moved if m.key == "duty.tampering_noticed")
+    move = next(m for m in session.moved if m.key == "duty.tampering_noticed")
     assert move.up
     assert move.reading == "better"
     assert move.mark == "\u25b2 up, better"
 
 
-def test_readings_are_those_of_a_comparison(bench):
-    before = bench.card
-    bench.use(preset("privacy_first"), "Preset.")
-    table = compare_scorecards(before, bench.card).table
+def test_readings_are_those_of_a_comparison(session):
+    before = session.card
+    session.use(preset("privacy_first"), "Preset.")
+    table = compare_scorecards(before, session.card).table
     readings = {f"{r.dimension}.{r.measure}": r.reading for r in table.itertuples()}
-    assert len(bench.moved) > 10
+    assert len(session.moved) > 10
     seen = set()
-    for move in bench.moved:
+    for move in session.moved:
         if move.up is None:
-            assert None in (before[move.key].value, bench.card[move.key].value)
+            assert None in (before[move.key].value, session.card[move.key].value)
             assert move.reading == ""
             assert move.mark.startswith("\u25c6 changed")
         else:
             assert move.reading == readings[move.key]
-            assert move.up == (bench.card[move.key].value > before[move.key].value)
+            assert move.up == (session.card[move.key].value > before[move.key].value)
         seen.add(move.reading)
     assert {"better", "worse"} <= seen
 
 
-def test_undo_and_redo_walk_the_same_way_back_and_forth(bench):
-    policies, cards = [bench.policy], [_values(bench.card)]
+def test_undo_and_redo_walk_the_same_way_back_and_forth(session):
+    policies, cards = [session.policy], [_values(session.card)]
     for path, value in (
         ("anonymization.generalization", "mondrian"),
         ("anonymization.k", 10),
         ("consent.banner", "neutral"),
     ):
-        bench.decide(path, value)
-        policies.append(bench.policy)
-        cards.append(_values(bench.card))
+        session.decide(path, value)
+        policies.append(session.policy)
+        cards.append(_values(session.card))
     for i in (2, 1, 0):
-        bench.undo()
-        assert bench.policy == policies[i]
-        assert _values(bench.card) == cards[i]
-    assert not bench.can_undo
-    bench.undo()  # nothing to undo, nothing happens
-    assert bench.policy == policies[0]
+        session.undo()
+        assert session.policy == policies[i]
+        assert _values(session.card) == cards[i]
+    assert not session.can_undo
+    session.undo()  # nothing to undo, nothing happens
+    assert session.policy == policies[0]
     for i in (1, 2, 3):
-        bench.redo()
-        assert bench.policy == policies[i]
-        assert _values(bench.card) == cards[i]
-    assert not bench.can_redo
-    bench.undo()
-    bench.decide("log.kind", "plain_file")
-    assert not bench.can_redo, "a new change ends what could be made again"
+        session.redo()
+        assert session.policy == policies[i]
+        assert _values(session.card) == cards[i]
+    assert not session.can_redo
+    session.undo()
+    session.decide("log.kind", "plain_file")
+    assert not session.can_redo, "a new change ends what could be made again"
 
 
-def test_a_reason_is_kept_and_can_be_taken_back(bench):
-    bench.decide("anonymization.k", 5)
-    bench.decide("anonymization.reason", "the board's wish")
-    assert bench.policy.anonymization.reason == "the board's wish"
-    assert bench.computed == ()
-    bench.decide("anonymization.reason", None)
-    assert bench.policy.to_dict() == {"version": 1, "anonymization": {"k": 5}}
-    bench.decide("fairness.audit.reason", None)
-    assert bench.policy["fairness.audit.reason"] is None
+def test_a_reason_is_kept_and_can_be_taken_back(session):
+    session.decide("anonymization.k", 5)
+    session.decide("anonymization.reason", "the board's wish")
+    assert session.policy.anonymization.reason == "the board's wish"
+    assert session.computed == ()
+    session.decide("anonymization.reason", None)
+    assert session.policy.to_dict() == {"version": 1, "anonymization": {"k": 5}}
+    session.decide("fairness.audit.reason", None)
+    assert session.policy["fairness.audit.reason"] is None
 
 
-def test_a_slider_being_dragged_is_one_step_and_a_pause_ends_it(bench, clock):
+def test_a_slider_being_dragged_is_one_step_and_a_pause_ends_it(session, clock):
     for k in (2, 3, 5):
         clock.now[0] += 0.2
-        bench.decide("anonymization.k", k)
+        session.decide("anonymization.k", k)
     clock.now[0] += 0.2
-    bench.decide("anonymization.l", 2)
+    session.decide("anonymization.l", 2)
     clock.now[0] += 5
-    bench.decide("anonymization.l", 3)
-    bench.undo()
-    assert bench.policy.anonymization.l == 2
-    bench.undo()
-    assert bench.policy.anonymization.l is None
-    assert bench.policy.anonymization.k == 5
-    bench.undo()
-    assert bench.policy == Policy()
-    bench.redo()
-    assert bench.policy.anonymization.k == 5
+    session.decide("anonymization.l", 3)
+    session.undo()
+    assert session.policy.anonymization.l == 2
+    session.undo()
+    assert session.policy.anonymization.l is None
+    assert session.policy.anonymization.k == 5
+    session.undo()
+    assert session.policy == Policy()
+    session.redo()
+    assert session.policy.anonymization.k == 5
 
 
-def test_what_contradicts_itself_changes_nothing(bench):
-    bench.decide("pseudonymization.key_rotation_days", 30)
-    before, card, moved = bench.policy, bench.card, bench.moved
+def test_what_contradicts_itself_changes_nothing(session):
+    session.decide("pseudonymization.key_rotation_days", 30)
+    before, card, moved = session.policy, session.card, session.moved
     with pytest.raises(PolicyError, match="the method hash has no key"):
-        bench.decide("pseudonymization.method", "hash")
-    assert bench.policy is before
-    assert bench.card is card
-    assert bench.moved == moved
-    bench.undo()
-    assert bench.policy == Policy()
+        session.decide("pseudonymization.method", "hash")
+    assert session.policy is before
+    assert session.card is card
+    assert session.moved == moved
+    session.undo()
+    assert session.policy == Policy()
 
 
-def test_a_policy_that_cannot_be_evaluated_here_changes_nothing(bench):
-    before = bench.policy
+def test_a_policy_that_cannot_be_evaluated_here_changes_nothing(session):
+    before = session.policy
     with pytest.raises(PolicyError, match="shoe_size"):
-        bench.decide("data.features", ["shoe_size"])
-    assert bench.policy is before
-    assert not bench.can_undo
+        session.decide("data.features", ["shoe_size"])
+    assert session.policy is before
+    assert not session.can_undo
 
 
 @pytest.mark.parametrize("path", ["anonymization.kk", "nowhere"])
-def test_an_unknown_field_is_named(bench, path):
+def test_an_unknown_field_is_named(session, path):
     with pytest.raises(PolicyError, match="there is no field"):
-        bench.decide(path, 1)
+        session.decide(path, 1)
 
 
-def test_reset_can_be_undone(bench):
-    bench.decide("log.kind", "hash_chain")
-    bench.reset()
-    assert bench.policy == Policy()
-    bench.undo()
-    assert bench.policy.log.kind == "hash_chain"
+def test_reset_can_be_undone(session):
+    session.decide("log.kind", "hash_chain")
+    session.reset()
+    assert session.policy == Policy()
+    session.undo()
+    assert session.policy.log.kind == "hash_chain"
 
 
 # -- comparing and rules ---------------------------------------------------------------
 
 
-def test_a_pinned_card_is_compared_in_pairs(bench):
-    assert bench.comparison() is None
-    bench.pin()
-    pinned = bench.card
-    bench.use(preset("consent_first"), "Preset.")
-    expected = compare_scorecards(pinned, bench.card, names=("A", "now"))
-    assert bench.comparison().table.equals(expected.table)
-    assert bench.comparison().table["paired"].any()
-    page = card_html(bench)
+def test_a_pinned_card_is_compared_in_pairs(session):
+    assert session.comparison() is None
+    session.pin()
+    pinned = session.card
+    session.use(preset("consent_first"), "Preset.")
+    expected = compare_scorecards(pinned, session.card, names=("A", "now"))
+    assert session.comparison().table.equals(expected.table)
+    assert session.comparison().table["paired"].any()
+    page = card_html(session)
     assert "difference to A (interval)" in page
     row = expected.table.query("measure == 'against_their_will'").iloc[0]
     assert row["reading"] == "better"
     assert f"{100 * row['difference']:+.1f} points (" in page
-    bench.unpin()
-    assert "difference to A" not in card_html(bench)
+    session.unpin()
+    assert "difference to A" not in card_html(session)
 
 
 RULES = """# ours
@@ -225,122 +225,122 @@ rules:
 """
 
 
-def test_rules_show_bounds_and_misses_and_stay_through_changes(bench, tmp_path):
+def test_rules_show_bounds_and_misses_and_stay_through_changes(session, tmp_path):
     file = tmp_path / "rules.yaml"
     file.write_text(RULES, encoding="utf-8")
-    bench.load_rules(file)
-    assert [miss.measure for miss in bench.card.misses] == ["duty.tampering_noticed"]
-    page = card_html(bench)
+    session.load_rules(file)
+    assert [miss.measure for miss in session.card.misses] == ["duty.tampering_noticed"]
+    page = card_html(session)
     assert "Bounds missed" in page
     assert "at least 50.0 % (the ethics board): missed" in page
-    bench.decide("log.kind", "hash_chain")
-    bench.decide("log.witness", "external")
-    assert bench.card.misses == []
+    session.decide("log.kind", "hash_chain")
+    session.decide("log.witness", "external")
+    assert session.card.misses == []
     file.write_text("rules: {privacy.nonsense: {max: 1}}\nset_by: us\n", encoding="utf-8")
     with pytest.raises(PolicyError, match=r"privacy\.nonsense"):
-        bench.load_rules(file)
-    assert bench.card["duty.tampering_noticed"].threshold == 0.5, "the rules before stay"
-    bench.drop_rules()
-    assert bench.card["duty.tampering_noticed"].threshold is None
+        session.load_rules(file)
+    assert session.card["duty.tampering_noticed"].threshold == 0.5, "the rules before stay"
+    session.drop_rules()
+    assert session.card["duty.tampering_noticed"].threshold is None
 
 
 # -- files -----------------------------------------------------------------------------
 
 
-def test_saving_and_loading_keep_every_decision_and_every_comment(bench, tmp_path):
-    bench.decide("anonymization.k", 20)
-    bench.save()
-    text = bench.path.read_text(encoding="utf-8")
-    bench.path.write_text(text.replace("k: 20", "k: 20 # the board's wish"), encoding="utf-8")
-    bench.load()
-    bench.decide("log.kind", "merkle_tree")
-    bench.save()
-    assert "k: 20 # the board's wish" in bench.path.read_text(encoding="utf-8")
-    assert Policy.load(bench.path) == bench.policy
+def test_saving_and_loading_keep_every_decision_and_every_comment(session, tmp_path):
+    session.decide("anonymization.k", 20)
+    session.save()
+    text = session.path.read_text(encoding="utf-8")
+    session.path.write_text(text.replace("k: 20", "k: 20 # the board's wish"), encoding="utf-8")
+    session.load()
+    session.decide("log.kind", "merkle_tree")
+    session.save()
+    assert "k: 20 # the board's wish" in session.path.read_text(encoding="utf-8")
+    assert Policy.load(session.path) == session.policy
 
 
-def test_a_file_that_changed_since_it_was_loaded_is_not_written_over_silently(bench):
-    bench.decide("anonymization.k", 20)
-    bench.save()
-    Policy.load(bench.path).decide("anonymization", k=99).save(bench.path)
-    theirs = bench.path.read_bytes()
-    bench.decide("anonymization.l", 3)
+def test_a_file_that_changed_since_it_was_loaded_is_not_written_over_silently(session):
+    session.decide("anonymization.k", 20)
+    session.save()
+    Policy.load(session.path).decide("anonymization", k=99).save(session.path)
+    theirs = session.path.read_bytes()
+    session.decide("anonymization.l", 3)
     for _ in range(2):
         with pytest.raises(FileClash, match="has changed on disk"):
-            bench.save()
-        assert bench.path.read_bytes() == theirs
-    bench.save(overwrite=True)  # the second press
-    assert Policy.load(bench.path) == bench.policy
-    assert not list(bench.path.parent.glob("*.part"))
+            session.save()
+        assert session.path.read_bytes() == theirs
+    session.save(overwrite=True)  # the second press
+    assert Policy.load(session.path) == session.policy
+    assert not list(session.path.parent.glob("*.part"))
 
 
-def test_what_changed_after_the_warning_is_told_again(bench):
-    bench.save()
-    Policy().decide("anonymization", k=2).save(bench.path)
-    bench.decide("anonymization.k", 3)
+def test_what_changed_after_the_warning_is_told_again(session):
+    session.save()
+    Policy().decide("anonymization", k=2).save(session.path)
+    session.decide("anonymization.k", 3)
     with pytest.raises(FileClash):
-        bench.save(overwrite=True)  # nobody has been told yet
-    Policy().decide("anonymization", k=4).save(bench.path)
+        session.save(overwrite=True)  # nobody has been told yet
+    Policy().decide("anonymization", k=4).save(session.path)
     with pytest.raises(FileClash):
-        bench.save(overwrite=True)
-    assert Policy.load(bench.path).anonymization.k == 4
-    bench.save(overwrite=True)
-    assert Policy.load(bench.path).anonymization.k == 3
+        session.save(overwrite=True)
+    assert Policy.load(session.path).anonymization.k == 4
+    session.save(overwrite=True)
+    assert Policy.load(session.path).anonymization.k == 3
 
 
-def test_a_file_that_was_never_loaded_is_not_written_over_silently(bench):
-    Policy().decide("anonymization", k=7).save(bench.path)
-    bench.decide("anonymization.k", 3)
+def test_a_file_that_was_never_loaded_is_not_written_over_silently(session):
+    Policy().decide("anonymization", k=7).save(session.path)
+    session.decide("anonymization.k", 3)
     with pytest.raises(FileClash, match="is there already and was not loaded here"):
-        bench.save()
-    assert Policy.load(bench.path).anonymization.k == 7
+        session.save()
+    assert Policy.load(session.path).anonymization.k == 7
 
 
-def test_a_faulty_file_is_named_and_left_alone(bench):
-    bench.path.write_text("version: 1\nanonymization: {k: -3}\n", encoding="utf-8")
-    kept = bench.path.read_bytes()
-    policy = bench.policy
+def test_a_faulty_file_is_named_and_left_alone(session):
+    session.path.write_text("version: 1\nanonymization: {k: -3}\n", encoding="utf-8")
+    kept = session.path.read_bytes()
+    policy = session.policy
     with pytest.raises(PolicyError, match=r"anonymization\.k is -3"):
-        bench.load()
+        session.load()
     for _ in range(2):
         with pytest.raises(PolicyError):
-            bench.save(overwrite=True)
-    assert bench.path.read_bytes() == kept
-    assert bench.policy is policy
+            session.save(overwrite=True)
+    assert session.path.read_bytes() == kept
+    assert session.policy is policy
 
 
 def test_it_begins_with_the_readers_own_file(lab, tmp_path):
     path = tmp_path / "mine.yaml"
     Policy().decide("anonymization", k=7).save(path)
-    bench = Workbench(lab, path=path)
-    assert bench.policy.anonymization.k == 7
-    bench.decide("anonymization.k", 8)
-    bench.save()  # it is the file that was loaded: no clash
+    session = Session(lab, path=path)
+    assert session.policy.anonymization.k == 7
+    session.decide("anonymization.k", 8)
+    session.save()  # it is the file that was loaded: no clash
     assert Policy.load(path).anonymization.k == 8
 
 
-def test_the_exported_card_is_the_card_and_another_file_is_not_written_over(bench, tmp_path):
+def test_the_exported_card_is_the_card_and_another_file_is_not_written_over(session, tmp_path):
     path = tmp_path / "card.html"
-    bench.decide("anonymization.k", 5)
-    bench.export_card(path)
+    session.decide("anonymization.k", 5)
+    session.export_card(path)
     page = path.read_text(encoding="utf-8")
-    assert page == one_page(bench.card, title="Policy scorecard")
+    assert page == one_page(session.card, title="Policy scorecard")
     # on screen it is the card as it is, and on paper every measure once more
-    screen = bench.card.to_html(title="Policy scorecard")
+    screen = session.card.to_html(title="Policy scorecard")
     assert page.startswith(screen[: screen.index("</style></head>")])
     assert screen[screen.index("<body>") : screen.index("</body>")] in page
     sheet = page[page.index('<section class="eal-score sheet"') :]
-    for measure in bench.card.measures:
+    for measure in session.card.measures:
         assert measure.measure.replace("_", " ") in sheet
         assert (measure.shown if measure.value is not None else html.escape(measure.needs)) in sheet
     assert "anonymization: k 5" in path.read_text(encoding="utf-8")
-    bench.decide("anonymization.k", 6)
-    bench.export_card(path)  # our own export may be renewed
+    session.decide("anonymization.k", 6)
+    session.export_card(path)  # our own export may be renewed
     path.write_text("somebody's notes", encoding="utf-8")
     with pytest.raises(FileClash):
-        bench.export_card(path, overwrite=True)
+        session.export_card(path, overwrite=True)
     assert path.read_text(encoding="utf-8") == "somebody's notes"
-    bench.export_card(path, overwrite=True)
+    session.export_card(path, overwrite=True)
     assert "somebody's notes" not in path.read_text(encoding="utf-8")
 
 
@@ -365,27 +365,27 @@ def in_repo(monkeypatch, repo):
 
 
 @pytest.fixture
-def exported(bench, tmp_path, in_repo):
+def exported(session, tmp_path, in_repo):
     file = tmp_path / "rules.yaml"
     file.write_text(RULES, encoding="utf-8")
-    bench.load_rules(file)
-    bench.use(
+    session.load_rules(file)
+    session.use(
         preset("fairness_first").decide("log", reason='a "quoted" reason\\with $igns: and """ #'),
         "Preset.",
     )
     path = tmp_path / "again" / "scorecard.ipynb"
     path.parent.mkdir()
-    bench.export_notebook(path)
+    session.export_notebook(path)
     return path
 
 
-def test_the_notebook_runs_and_reproduces_every_value(exported, bench):
+def test_the_notebook_runs_and_reproduces_every_value(exported, session):
     notebook = _run(exported)
     printed = notebook.cells[-1].outputs[0]["text"]
-    assert printed == f"All {len(bench.card.measures)} measures are as exported.\n"
+    assert printed == f"All {len(session.card.measures)} measures are as exported.\n"
     table = next(c for c in notebook.cells if c["id"] == "table").outputs[0]["data"]["text/html"]
     assert "the ethics board" in table
-    assert table.count("<tr") == 1 + len(bench.card.measures)  # none is left out in the middle
+    assert table.count("<tr") == 1 + len(session.card.measures)  # none is left out in the middle
     assert [p.name for p in exported.parent.iterdir()] == [exported.name]
 
 
@@ -430,9 +430,9 @@ HOSTILE = (
 @pytest.mark.parametrize(
     "field", ["n_boot", "seed", "refits", "version", "world", "n", "knob", "value"]
 )
-def test_no_text_of_a_card_becomes_code_of_a_notebook(lab, bench, text, field):
+def test_no_text_of_a_card_becomes_code_of_a_notebook(lab, session, text, field):
     recipe = world_recipe(lab.world)
-    card = bench.card
+    card = session.card
     if field in ("n_boot", "seed", "refits", "version", "world"):
         card = Scorecard.from_json(card.to_json())  # as somebody else's file would bring it
         card = replace(card, about={**card.about, field: text})
@@ -502,22 +502,22 @@ def _outside_texts(source):
     return [line.lstrip() for number, line in lines if number not in inside]
 
 
-def test_an_export_never_replaces_another_thing_of_the_session(bench, tmp_path):
+def test_an_export_never_replaces_another_thing_of_the_session(session, tmp_path):
     rules = tmp_path / "rules.yaml"
     rules.write_text(RULES, encoding="utf-8")
-    bench.load_rules(rules)
-    bench.save()
+    session.load_rules(rules)
+    session.save()
     card = tmp_path / "card.html"
-    bench.export_card(card)
+    session.export_card(card)
     link = tmp_path / "link"
-    link.symlink_to(bench.path)
+    link.symlink_to(session.path)
     hard = tmp_path / "hard"
     os.link(rules, hard)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for write, names in (
-        (bench.export_card, (bench.path, rules, link, hard)),
-        (bench.export_notebook, (bench.path, rules, link, hard, card)),
-        (bench.save, (rules, hard, card)),
+        (session.export_card, (session.path, rules, link, hard)),
+        (session.export_notebook, (session.path, rules, link, hard, card)),
+        (session.save, (rules, hard, card)),
     ):
         for name in names:
             for _ in range(2):  # a second press does not help
@@ -526,7 +526,7 @@ def test_an_export_never_replaces_another_thing_of_the_session(bench, tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_what_cannot_be_reproduced_is_refused(lab, bench, tmp_path):
+def test_what_cannot_be_reproduced_is_refused(lab, session, tmp_path):
     world = lab.world
     other = copy.copy(world)
     changed = world.campaign.assign(spend=world.campaign["spend"] + 1)
@@ -534,17 +534,17 @@ def test_what_cannot_be_reproduced_is_refused(lab, bench, tmp_path):
     with pytest.raises(PolicyError, match="cannot be made again from a seed"):
         world_recipe(other)
     with pytest.raises(PolicyError, match="another policy"):
-        to_notebook(preset("consent_first"), world_recipe(world), bench.card)
+        to_notebook(preset("consent_first"), world_recipe(world), session.card)
     with pytest.raises(PolicyError, match="folder"):
-        bench.export_notebook(tmp_path / "nowhere" / "x.ipynb")
+        session.export_notebook(tmp_path / "nowhere" / "x.ipynb")
 
 
 # -- a better one nearby -------------------------------------------------------------------
 
 
-def test_a_search_tells_how_far_it_is_and_finds_what_improves(bench):
+def test_a_search_tells_how_far_it_is_and_finds_what_improves(session):
     told = []
-    search = bench.search("duty.tampering_noticed", top=2)
+    search = session.search("duty.tampering_noticed", top=2)
     search.watch(lambda s: told.append((s.done, s.of))).start().wait(300)
     assert not search.running
     assert search.problem == ""
@@ -553,34 +553,34 @@ def test_a_search_tells_how_far_it_is_and_finds_what_improves(bench):
     assert done[-1] == of[-1] > 100
     assert 1 <= len(search.found) <= 2
     for policy in search.found.policies:
-        bench.use(policy, "Applied.")
-        move = next(m for m in bench.moved if m.key == "duty.tampering_noticed")
+        session.use(policy, "Applied.")
+        move = next(m for m in session.moved if m.key == "duty.tampering_noticed")
         assert move.reading == "better"
-        bench.undo()
+        session.undo()
 
 
-def test_a_search_for_what_is_learned_is_borne_out_by_refits(bench):
-    search = bench.search("fairness.selection_gap_age_band", top=1).start().wait(300)
+def test_a_search_for_what_is_learned_is_borne_out_by_refits(session):
+    search = session.search("fairness.selection_gap_age_band", top=1).start().wait(300)
     assert search.problem == ""
     for policy in search.found.policies:
-        cards = [bench.lab.evaluate(each, refit=20) for each in (bench.policy, policy)]
+        cards = [session.lab.evaluate(each, refit=20) for each in (session.policy, policy)]
         row = compare_scorecards(*cards).table.set_index("measure").loc["selection_gap_age_band"]
         assert row["reading"] == "better"
 
 
-def test_a_search_can_be_stopped_and_leaves_the_policy_alone(bench):
-    before = bench.policy
-    search = bench.search("duty.tampering_noticed")
+def test_a_search_can_be_stopped_and_leaves_the_policy_alone(session):
+    before = session.policy
+    search = session.search("duty.tampering_noticed")
     search.watch(lambda s: s.stop() if s.done >= 3 else None).start().wait(120)
     assert not search.running
     assert 3 <= search.done < search.of
     assert search.found is None
     assert search.problem.startswith("Stopped")
-    assert bench.policy is before
+    assert session.policy is before
 
 
-def test_a_search_for_what_has_no_number_says_so(bench):
-    search = bench.search("consent.unmeant_consent").start().wait(60)
+def test_a_search_for_what_has_no_number_says_so(session):
+    search = session.search("consent.unmeant_consent").start().wait(60)
     assert "needs at least one" in search.problem
 
 
@@ -605,10 +605,10 @@ def wise(lab):
 @pytest.fixture
 def judged(wise):
     """Two policies that learn, one pinned as A, judged."""
-    bench = Workbench(wise, preset("average_practice"))
-    bench.pin()
-    bench.use(preset("fairness_first"), "Preset.")
-    return bench
+    session = Session(wise, preset("average_practice"))
+    session.pin()
+    session.use(preset("fairness_first"), "Preset.")
+    return session
 
 
 def _has_refits(card):
@@ -632,7 +632,7 @@ def _no_refit_may_run(lab, monkeypatch):
 
 
 def test_refits_give_the_card_and_its_verdicts_the_wider_intervals(forgetful, wise):
-    judged = Workbench(forgetful, preset("average_practice"))
+    judged = Session(forgetful, preset("average_practice"))
     judged.pin()
     judged.use(preset("fairness_first"), "Preset.")
     judging = judged.judge().start().wait(300)
@@ -676,59 +676,59 @@ def test_a_change_runs_no_refits_and_what_they_told_comes_back_with_the_policy(j
 
 
 def test_what_waits_for_refits_is_said_in_plain_words(forgetful):
-    bench = Workbench(forgetful, preset("average_practice"))
-    bench.pin()
-    bench.use(preset("privacy_first"), "Preset.")
-    waiting = [move for move in bench.moved if move.reading == "needs refits"]
+    session = Session(forgetful, preset("average_practice"))
+    session.pin()
+    session.use(preset("privacy_first"), "Preset.")
+    waiting = [move for move in session.moved if move.reading == "needs refits"]
     assert waiting
-    page = card_html(bench)
+    page = card_html(session)
     assert page.count("unclear without refits") >= 2 * len(waiting)  # in the list, and beside A
-    bench.judge().start().wait(300)
-    page = card_html(bench)
+    session.judge().start().wait(300)
+    page = card_html(session)
     assert "unclear without refits" not in page
 
 
 def test_refits_can_be_stopped_and_only_whole_ones_count(forgetful):
-    bench = Workbench(forgetful, preset("average_practice"))
-    bench.use(preset("fairness_first"), "Preset.")
-    before = bench.policy
-    judging = bench.judge()
+    session = Session(forgetful, preset("average_practice"))
+    session.use(preset("fairness_first"), "Preset.")
+    before = session.policy
+    judging = session.judge()
     judging.watch(lambda j: j.stop() if j.done >= REFITS + 3 else None).start().wait(300)
     assert not judging.running
     assert judging.problem == f"Stopped after {judging.done} of {2 * REFITS} refits."
     assert REFITS < judging.done < 2 * REFITS
-    assert bench.policy is before
-    assert _has_refits(bench.card), "the first policy's are all there"
-    assert bench.unjudged == [preset("average_practice")]
+    assert session.policy is before
+    assert _has_refits(session.card), "the first policy's are all there"
+    assert session.unjudged == [preset("average_practice")]
 
 
 def test_what_is_done_while_refits_run_stays_done(forgetful):
-    bench = Workbench(forgetful, preset("fairness_first"))
-    judging = bench.judge()
+    session = Session(forgetful, preset("fairness_first"))
+    judging = session.judge()
 
     def meddle(task):
         if task.done == 5 and task.running:
-            bench.decide("personalization.share", 0.11)
-            bench.pin()
+            session.decide("personalization.share", 0.11)
+            session.pin()
 
     judging.watch(meddle).start().wait(300)
     assert judging.problem == ""
-    assert bench.policy["personalization.share"] == 0.11
-    assert bench.pinned.policy == bench.policy
-    assert not _has_refits(bench.card)
-    bench.undo()
-    assert bench.policy == preset("fairness_first")
-    assert _has_refits(bench.card)
+    assert session.policy["personalization.share"] == 0.11
+    assert session.pinned.policy == session.policy
+    assert not _has_refits(session.card)
+    session.undo()
+    assert session.policy == preset("fairness_first")
+    assert _has_refits(session.card)
 
 
 def test_rules_stay_when_refits_come_in(forgetful, tmp_path):
     file = tmp_path / "rules.yaml"
     file.write_text(RULES, encoding="utf-8")
-    bench = Workbench(forgetful, preset("fairness_first"))
-    bench.load_rules(file)
-    misses = [miss.measure for miss in bench.card.misses]
-    bench.judge().start().wait(300)
-    assert [miss.measure for miss in bench.card.misses] == misses != []
+    session = Session(forgetful, preset("fairness_first"))
+    session.load_rules(file)
+    misses = [miss.measure for miss in session.card.misses]
+    session.judge().start().wait(300)
+    assert [miss.measure for miss in session.card.misses] == misses != []
 
 
 def test_exports_hold_the_refits(judged, tmp_path):
@@ -745,9 +745,9 @@ def test_exports_hold_the_refits(judged, tmp_path):
     assert source.endswith(f"n_boot=60, seed=0, refit={REFITS})")
 
 
-def test_what_only_this_world_knows_has_no_cross_to_be_tested_by(bench):
-    page = card_html(bench)
-    known = [m for m in bench.card.measures if m.only_here and m.value is not None]
+def test_what_only_this_world_knows_has_no_cross_to_be_tested_by(session):
+    page = card_html(session)
+    known = [m for m in session.card.measures if m.only_here and m.value is not None]
     assert page.count("<small>known only here</small>") == len(known) > 0
 
 
@@ -793,50 +793,50 @@ def test_what_a_list_is_assumed_to_hold_gives_the_same_card(lab):
             assert _values(lab.evaluate(Policy().decide(section, **{name: chosen}))) == usual, path
 
 
-def test_the_live_card_holds_every_measure_and_loads_nothing(bench):
-    bench.use(preset("consent_first"), "Preset.")
-    page = card_html(bench)
-    for measure in bench.card.measures:
+def test_the_live_card_holds_every_measure_and_loads_nothing(session):
+    session.use(preset("consent_first"), "Preset.")
+    page = card_html(session)
+    for measure in session.card.measures:
         assert measure.measure.replace("_", " ") in page
-    assert page.count("class=moved") == len(bench.moved) > 0
-    for move in bench.moved:
+    assert page.count("class=moved") == len(session.moved) > 0
+    for move in session.moved:
         assert move.mark in page
     assert not re.search(r"(?:src|href)\s*=|https?://|@import|<script", page)
 
 
-def test_rules_are_the_teams_own(bench):
+def test_rules_are_the_teams_own(session):
     assert Rules.parse(RULES).to_yaml() == RULES
-    assert Path(bench.path).name == "my_policy.yaml"
+    assert Path(session.path).name == "my_policy.yaml"
 
 
 def test_a_slider_that_comes_back_leaves_nothing_to_undo(lab):
     now = [0.0]
-    bench = Workbench(lab, Policy(), clock=lambda: now[0])
-    bench.decide("log.kind", "hash_chain")
+    session = Session(lab, Policy(), clock=lambda: now[0])
+    session.decide("log.kind", "hash_chain")
     now[0] = 10.0
     for share in (0.5, 0.6, 0.5, None):
-        bench.decide("personalization.share", share)
+        session.decide("personalization.share", share)
         now[0] += 0.1
-    assert bench.policy["personalization.share"] is None
-    bench.undo()
-    assert bench.policy["log.kind"] is None
-    assert not bench.can_undo
+    assert session.policy["personalization.share"] is None
+    session.undo()
+    assert session.policy["log.kind"] is None
+    assert not session.can_undo
 
 
-def test_a_file_that_cannot_be_read_is_not_saved_over_and_says_so(bench, tmp_path):
+def test_a_file_that_cannot_be_read_is_not_saved_over_and_says_so(session, tmp_path):
     path = tmp_path / "my_policy.yaml"
     path.write_text("version: 1\nlog: {kind: none}\nlog: {kind: none}\n", encoding="utf-8")
     before = path.read_bytes()
     with pytest.raises(FileClash):
-        bench.save(path)
+        session.save(path)
     with pytest.raises(PolicyError, match=r"^Not saved, nothing was written: .*line 3"):
-        bench.save(path, overwrite=True)
+        session.save(path, overwrite=True)
     assert path.read_bytes() == before
 
 
-def test_the_printed_sheet_says_a_reason_once_and_each_bound(bench):
+def test_the_printed_sheet_says_a_reason_once_and_each_bound(session):
     rules = "set_by: the board\nrules:\n  privacy.columns_in_use: {max: 3}\n"
-    card = bench.card.with_rules(Rules.parse(rules))
+    card = session.card.with_rules(Rules.parse(rules))
     sheet = one_page(card).rpartition('<section class="eal-score sheet"')[2]
     assert "at most 3 (the board): missed" in sheet
     sizes = re.findall(r"([\d.]+)pt", one_page(card).rpartition(".sheet{display:none}")[2])

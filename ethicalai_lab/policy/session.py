@@ -1,4 +1,4 @@
-"""The workbench: try a decision, see what moves, undo it, keep it, hand it on.
+"""The session: try a decision, see what moves, undo it, keep it, hand it on.
 
 What the policy lab's page shows is worked out here, so that it is the same without a page.
 """
@@ -62,8 +62,8 @@ __all__ = [
     "Judging",
     "Move",
     "Search",
+    "Session",
     "Stopped",
-    "Workbench",
     "card_html",
     "list_assumed",
     "list_options",
@@ -125,7 +125,7 @@ class _Step:
     what: str
 
 
-class Workbench:
+class Session:
     """A policy at work on a lab: every change is evaluated, and can be undone.
 
     Parameters
@@ -165,12 +165,12 @@ class Workbench:
     --------
     >>> from ethicalai_lab import make_world
     >>> from ethicalai_lab.policy import Policy, PolicyLab
-    >>> bench = Workbench(PolicyLab(make_world(500, seed=1), n_boot=50), Policy())
-    >>> bench.decide("log.kind", "hash_chain")
-    >>> [move.key for move in bench.moved if move.reading == "better"]
+    >>> session = Session(PolicyLab(make_world(500, seed=1), n_boot=50), Policy())
+    >>> session.decide("log.kind", "hash_chain")
+    >>> [move.key for move in session.moved if move.reading == "better"]
     ['duty.tampering_noticed']
-    >>> bench.undo()
-    >>> bench.policy.log is None
+    >>> session.undo()
+    >>> session.policy.log is None
     True
     """
 
@@ -329,7 +329,7 @@ class Workbench:
             return self.lab.lacking_refits(policies, REFITS)
 
     def judge(self) -> Judging:
-        """Start refits of :attr:`unjudged` in the background; the workbench stays usable."""
+        """Start refits of :attr:`unjudged` in the background; the session stays usable."""
         return Judging(self)
 
     def take_refits(self) -> None:
@@ -537,7 +537,7 @@ class Workbench:
         return found
 
     def search(self, improve: str, *, changes: int = 1, top: int = 5) -> Search:
-        """Start :meth:`better` in the background; the workbench stays usable."""
+        """Start :meth:`better` in the background; the session stays usable."""
         return Search(self, improve, changes, top)
 
 
@@ -651,14 +651,14 @@ class Search(_Task):
 
     name = "search"
 
-    def __init__(self, bench: Workbench, improve: str, changes: int, top: int) -> None:
+    def __init__(self, session: Session, improve: str, changes: int, top: int) -> None:
         super().__init__()
-        self._bench, self._top = bench, top
+        self._session, self._top = session, top
         self.improve, self.changes = improve, changes
         self.found: Better | None = None
 
     def _work(self) -> None:
-        self.found = self._bench.better(
+        self.found = self._session.better(
             self.improve,
             changes=self.changes,
             top=self._top,
@@ -672,7 +672,7 @@ class Search(_Task):
 
 
 class Judging(_Task):
-    """Refits of the policies that a workbench compares, run in the background.
+    """Refits of the policies that a session compares, run in the background.
 
     Each policy whose refits are all run keeps them, also where the rest is stopped.
 
@@ -688,10 +688,10 @@ class Judging(_Task):
 
     name = "judging"
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._bench, self.seconds = bench, 0.0
-        self._policies = bench.unjudged
+        self._session, self.seconds = session, 0.0
+        self._policies = session.unjudged
         self.of = REFITS * len(self._policies)
 
     def _work(self) -> None:
@@ -704,14 +704,14 @@ class Judging(_Task):
                 self._go_on()
             self._tell()
 
-        bench = self._bench
+        session = self._session
         try:
             for policy in self._policies:
                 self._go_on()
                 # on halves of the people, which nobody else reads
-                bench.lab.run_refits(policy, REFITS, step=step, turn=bench.turn)
+                session.lab.run_refits(policy, REFITS, step=step, turn=session.turn)
         finally:
-            bench.take_refits()
+            session.take_refits()
 
     def _go_on(self) -> None:
         if self._halt.is_set():
@@ -881,12 +881,12 @@ margin-bottom:.4rem;box-sizing:border-box}
 """
 
 
-def card_html(bench: Workbench) -> str:
+def card_html(session: Session) -> str:
     """Return the scorecard as the page shows it: what moved is marked, by sign and word.
 
     Parameters
     ----------
-    bench : Workbench
+    session : Session
 
     Returns
     -------
@@ -894,25 +894,25 @@ def card_html(bench: Workbench) -> str:
         HTML that loads nothing. With a pinned card A the table also holds the paired
         difference to it.
     """
-    moved = {move.key: move for move in bench.moved}
+    moved = {move.key: move for move in session.moved}
     heads = ["measure", "value (interval)", "last change"]
-    if bench.pinned is not None:  # what moved is also listed above the table
+    if session.pinned is not None:  # what moved is also listed above the table
         heads[-1] = "A, difference to A (interval)"
     against: dict[str, Mapping[str, Any]] = {}
-    if bench.pinned is not None:
-        comparison = bench.comparison()
+    if session.pinned is not None:
+        comparison = session.comparison()
         assert comparison is not None
         rows = comparison.table.to_dict("records")
         against = {f"{row['dimension']}.{row['measure']}": row for row in rows}
-    bounds = any(measure.limits for measure in bench.card.measures)
+    bounds = any(measure.limits for measure in session.card.measures)
     if bounds:
         heads.insert(2, "bound")
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
     bodies = []
     for dimension in DIMENSIONS:
-        measures = [m for m in bench.card.measures if m.dimension == dimension]
+        measures = [m for m in session.card.measures if m.dimension == dimension]
         lines = "".join(
-            _live_row(measure, moved.get(measure.key), bounds, bench.pinned, against)
+            _live_row(measure, moved.get(measure.key), bounds, session.pinned, against)
             for measure in measures
         )
         if measures:
@@ -920,11 +920,11 @@ def card_html(bench: Workbench) -> str:
                 f'<tbody><tr class="dim"><th scope="rowgroup" colspan="{len(heads)}">'
                 f"{dimension}</th></tr>{lines}</tbody>"
             )
-    misses = "".join(f"<li>{_text(miss.text)}</li>" for miss in bench.card.misses)
+    misses = "".join(f"<li>{_text(miss.text)}</li>" for miss in session.card.misses)
     return (
         '<section class="eal-score eal-live" lang="en" aria-label="Scorecard">'
-        f"<style>{_CSS}{_LIVE_CSS}</style>{_now_html(bench.moved)}"
-        f'<p class="sum"><strong>Scorecard.</strong> {_text(bench.card.summary)}</p>'
+        f"<style>{_CSS}{_LIVE_CSS}</style>{_now_html(session.moved)}"
+        f'<p class="sum"><strong>Scorecard.</strong> {_text(session.card.summary)}</p>'
         + (f"<p><strong>Bounds missed</strong></p><ul>{misses}</ul>" if misses else "")
         + '<div class="box" role="region" tabindex="0" aria-label="Measures"><table>'
         f"<thead><tr>{head}</tr></thead>{''.join(bodies)}</table></div>"
