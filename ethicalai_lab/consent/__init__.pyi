@@ -6,10 +6,10 @@ from . import usprivacy as usprivacy
 from .assistant import ConsentAssistant as ConsentAssistant
 from .deadlines import due as due
 from .downstream import Recipients as Recipients
+from .enforcement import Enforcement as Enforcement
 from .errors import ConsentError as ConsentError
 from .errors import LedgerError as LedgerError
 from .errors import SignalError as SignalError
-from .gate import Gate as Gate
 from .ledger import ConsentLedger as ConsentLedger
 from .ledger import LedgerReader as LedgerReader
 from .purposes import Purpose as Purpose

@@ -1,20 +1,19 @@
-"""Requests of the people: access, portability, erasure, answered with all that is held.
+"""Requests of the people: access and erasure, answered with all that is held.
 
 References
 ----------
-GDPR Arts 15, 17, 20 and 21; WP242 (portability reaches what was provided and observed,
-not what was inferred).
+GDPR Arts 15, 17 and 21.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ethicalai_lab.consent.errors import ConsentError
+from ethicalai_lab.core.checks import need_columns
 from ethicalai_lab.core.identity import person_keys, same_person
+from ethicalai_lab.core.report import Report
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,56 +22,16 @@ if TYPE_CHECKING:
 
     from ethicalai_lab.consent.ledger import ConsentLedger, Erasure
 
-__all__ = ["Access", "ErasureAnswer", "RightsDesk"]
+__all__ = ["ErasureAnswer", "RightsDesk"]
+
+_PERSON = "customer_id"
 
 
-@dataclass(frozen=True)
-class Access:
-    """Answer to a request for access.
-
-    Attributes
-    ----------
-    person : int
-    tables : dict of str to DataFrame
-        Every row held about the person, with every column.
-    consents : DataFrame
-        The person's history in the ledger.
-    uses : DataFrame
-        One row a purpose: title, whether it is permitted now and why, data, retention and
-        the actual recipients.
-    """
-
-    person: int
-    tables: dict[str, pd.DataFrame]
-    consents: pd.DataFrame
-    uses: pd.DataFrame
-
-    @property
-    def rows(self) -> int:
-        """Rows held in all tables."""
-        return sum(len(table) for table in self.tables.values())
-
-    def to_json(self) -> str:
-        """Return everything in a common machine-readable form."""
-        return json.dumps(
-            {
-                "person": self.person,
-                "tables": {name: _records(table) for name, table in self.tables.items()},
-                "consents": _records(self.consents),
-                "uses": _records(self.uses),
-            },
-            ensure_ascii=False,
-        )
-
-
-@dataclass(frozen=True)
-class ErasureAnswer:
+class ErasureAnswer(NamedTuple):
     """Answer to a request for erasure.
 
     Attributes
     ----------
-    tables : dict of str to DataFrame
-        The tables without the person.
     deleted : dict of str to int
         Rows deleted, by table.
     kept : dict of str to str
@@ -81,7 +40,6 @@ class ErasureAnswer:
         What the ledger removed and kept.
     """
 
-    tables: dict[str, pd.DataFrame]
     deleted: dict[str, int]
     kept: dict[str, str]
     ledger: Erasure
@@ -94,67 +52,51 @@ class RightsDesk:
     ----------
     ledger : ConsentLedger
     tables : mapping of str to DataFrame
-    person : str, default "customer_id"
+        Each with a column customer_id.
 
     Raises
     ------
     ConsentError
-        If a table lacks the person's column: what nobody can be found in would be left out
-        of every answer.
+        If a table lacks that column: what nobody can be found in would be left out of every
+        answer.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ethicalai_lab.consent import ConsentLedger, RightsDesk
+    >>> with ConsentLedger(None, now="2026-01-12") as ledger:
+    ...     desk = RightsDesk(ledger, {"orders": pd.DataFrame({"customer_id": [7, 8]})})
+    ...     desk.erase(7).deleted
+    {'orders': 1}
     """
 
-    def __init__(
-        self,
-        ledger: ConsentLedger,
-        tables: Mapping[str, pd.DataFrame],
-        *,
-        person: str = "customer_id",
-    ) -> None:
+    def __init__(self, ledger: ConsentLedger, tables: Mapping[str, pd.DataFrame]) -> None:
         for name, table in tables.items():
-            if person not in table.columns:
-                raise ConsentError(
-                    f'Table "{name}" lacks the column "{person}"; without it no one in it can be '
-                    "found, and every answer would leave it out."
-                )
+            need_columns(table, [_PERSON], f'table "{name}"', ConsentError)
         self._ledger = ledger
         self.tables = dict(tables)
-        self.person = person
 
-    def access(self, person: int | str, at: Any = None) -> Access:
-        """Return all that is held about a person, and what it is used for."""
-        number = _number(person)
-        choices = self._ledger.choices(number, at)
-        purposes = self._ledger.purposes
-        uses = choices[["purpose", "title", "permitted", "because"]].copy()
-        uses["data"] = [", ".join(purposes[p].data) for p in uses["purpose"]]
-        uses["retention_days"] = [purposes[p].retention_days for p in uses["purpose"]]
-        uses["recipients"] = [", ".join(purposes[p].recipients) for p in uses["purpose"]]
-        return Access(number, self._of(person), self._ledger.history(number), uses)
-
-    def portability(self, person: int | str) -> dict[str, list[dict[str, Any]]]:
-        """Return what a person may take along: provided or observed, on consent or contract.
+    def access(self, person: int | str, at: Any = None) -> Report:
+        """Return all that is held about a person, and what it is used for.
 
         Returns
         -------
-        dict
-            Table name to rows of plain values; ready for JSON. Columns of inferred data
-            and of purposes that rest on another basis are left out.
+        Report
+            Every row of every table; ``consents``, all that the person ever said; ``uses``,
+            one row a purpose: whether it is permitted and why, its data, how long they are
+            kept, and who receives them.
         """
-        purposes = self._ledger.purposes
-        registered = self._ledger.choices(_number(person))
-        portable = set()
-        for name in registered.loc[registered["permitted"], "purpose"]:
-            if purposes[name].basis["gdpr"] in ("consent", "explicit_consent", "contract"):
-                for category in purposes[name].data:
-                    if purposes.categories[category].origin != "inferred":
-                        portable |= set(purposes.categories[category].columns)
-        taken = {}
-        for name, rows in self._of(person).items():
-            columns = [c for c in rows.columns if c in portable]
-            if columns and len(rows):
-                keys = [c for c in ("time",) if c in rows.columns]
-                taken[name] = _records(rows[keys + columns])
-        return taken
+        number = _number(person)
+        uses = self._ledger.choices(number, at)[["purpose", "title", "permitted", "because"]]
+        purposes = [self._ledger.purposes[name] for name in uses["purpose"]]
+        uses = uses.assign(
+            data=[", ".join(purpose.data) for purpose in purposes],
+            retention_days=[purpose.retention_days for purpose in purposes],
+            recipients=[", ".join(purpose.recipients) for purpose in purposes],
+        )
+        held = {name: self.tables[name][rows].copy() for name, rows in self._rows(person).items()}
+        said = {"consents": self._ledger.history(number), "uses": uses}
+        return Report(f"All that is held about {number}", held | said)
 
     def erase(
         self, person: int | str, at: Any = None, *, keep: Mapping[str, str] | None = None
@@ -179,8 +121,8 @@ class RightsDesk:
             If `keep` names no table or gives no reason. If no table and no ledger holds the
             person, or a table holds only who may be the person: then nothing is deleted.
         """
-        keep = dict(keep or {})
-        for name, reason in keep.items():
+        kept = dict(keep or {})
+        for name, reason in kept.items():
             if name not in self.tables:
                 raise ConsentError(f'There is no table "{name}" to keep.')
             if not isinstance(reason, str) or not reason.strip():
@@ -190,25 +132,17 @@ class RightsDesk:
         if not ledger.known and not any(found.any() for found in rows.values()):
             raise ConsentError(
                 f"Nobody was erased: neither {', '.join(self.tables) or 'a table'} nor the "
-                f"ledger holds {self.person} {person!r}."
+                f"ledger holds {_PERSON} {person!r}."
             )
-        deleted = {}
-        for name, found in rows.items():
-            if name not in keep:
-                deleted[name] = int(found.sum())
-                self.tables[name] = self.tables[name][~found].copy()
-        return ErasureAnswer(dict(self.tables), deleted, keep, ledger)
+        gone = {name: found for name, found in rows.items() if name not in kept}
+        self.tables |= {name: self.tables[name][~found].copy() for name, found in gone.items()}
+        return ErasureAnswer({name: int(n.sum()) for name, n in gone.items()}, kept, ledger)
 
     def _rows(self, person: int | str) -> dict[str, NDArray[np.bool_]]:
         return {
-            name: same_person(
-                table[self.person], person, f"{name}: {self.person}", error=ConsentError
-            )
+            name: same_person(table[_PERSON], person, f"{name}: {_PERSON}", error=ConsentError)
             for name, table in self.tables.items()
         }
-
-    def _of(self, person: int | str) -> dict[str, pd.DataFrame]:
-        return {name: self.tables[name][rows].copy() for name, rows in self._rows(person).items()}
 
 
 def _number(person: int | str) -> int:
@@ -219,7 +153,3 @@ def _number(person: int | str) -> int:
             f"person is {person!r}; the ledger knows people by a whole number such as 7."
         )
     return int(key)
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return json.loads(table.to_json(orient="records", date_format="iso"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethicalai_lab.consent import ConsentError, ConsentLedger, Gate
+from ethicalai_lab.consent import ConsentError, ConsentLedger, Enforcement
 
 NOW = pd.Timestamp("2026-01-12")
 ME = 7
@@ -21,7 +21,7 @@ def gate():
     with ConsentLedger(None, now=NOW) as ledger:
         said = {"person": ME, "purpose": "analytics", "action": "grant", "time": "2025-03-01"}
         ledger.record({**said, "notice_version": "1", "source": "banner", "regime": "gdpr"})
-        yield Gate(ledger)
+        yield Enforcement(ledger)
 
 
 def as_is(values):
@@ -108,7 +108,7 @@ def test_nothing_withheld_is_in_anything_that_leaves(gate, seed):
         "device": ["device"],
         "both": ["device", "newbie"],
     }.get(labels, [None])
-    held = gate.expire(table, NOW, time="diagnosed").table
+    held = gate.expire(table, NOW, time="diagnosed")
     gone = table.index[~np.isin(table["customer_id"], held["customer_id"])]
     assert not len(gone)  # fraud prevention holds what it needs, of everybody
 
@@ -167,6 +167,6 @@ def test_retention_leaves_no_category_of_who_was_deleted(gate):
             "time": pd.to_datetime(["2025-12-01", "2020-01-01"]),
         }
     )
-    kept = gate.expire(table, NOW, time="time").table
+    kept = gate.expire(table, NOW, time="time")
     assert kept["channel"].cat.categories.tolist() == ["web"]
     assert list(kept.columns) == list(table.columns)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ethicalai_lab.consent import ConsentAssistant, ConsentLedger, Gate, Purposes
+from ethicalai_lab.consent import ConsentAssistant, ConsentLedger, Purposes
 
 PURPOSES = Purposes.default()
 ASKED = PURPOSES.asked("ccpa")
@@ -346,17 +346,6 @@ def test_a_move_is_kept_in_the_file(tmp_path):
     with ConsentLedger(path, now=NOW) as ledger:
         at = ["2025-06-01", "2026-01-12"]
         assert ledger.permitted([1, 1], SHARING, at).tolist() == [False, True]
-
-
-@pytest.mark.parametrize("switch", ["ccpa", "other"])
-def test_a_what_if_cannot_loosen_a_gate(ledger, event, switch):
-    ledger.register(people((1, "gdpr", None), (2, "other", None), (3, "gdpr", None)))
-    ledger.record(event(3, purpose=SHARING))
-    table = pd.DataFrame({"customer_id": [1, 2, 3, 4], "history": 1.0})
-    own = Gate(ledger).read(table, SHARING, NOW)
-    assert Gate(ledger, regime=switch).read(table, SHARING, NOW).equals(own)
-    strict = Gate(ledger, regime="gdpr").read(table, SHARING, NOW)
-    assert strict["customer_id"].tolist() == [3]
 
 
 def test_a_withdrawal_with_an_ambiguous_date_is_never_lost(ledger, event):

@@ -39,7 +39,7 @@ def rebuild(
     table: pd.DataFrame,
     keep: NDArray[np.bool_],
     columns: Sequence[str],
-    labels: Collection[str] | None = None,
+    labels: Collection[str],
 ) -> pd.DataFrame:
     """Return chosen rows and columns as a table of its own.
 
@@ -48,10 +48,9 @@ def rebuild(
     table : DataFrame
     keep : ndarray of bool, shape (n,)
     columns : sequence of str
-    labels : collection of str, optional
-        Names of index levels that may stay; all by default. An index of which any level may
-        not stay gives way to the rows' positions. Whole numbers without a name are row
-        numbers and stay.
+    labels : collection of str
+        Names of index levels that may stay. An index of which any level may not stay gives
+        way to the rows' positions. Whole numbers without a name are row numbers and stay.
 
     Returns
     -------
@@ -71,14 +70,14 @@ def rebuild(
     return pd.DataFrame(made, index=index, columns=pd.Index(list(columns), dtype=object))
 
 
-def _index(index: pd.Index, rows: NDArray[np.int64], labels: Collection[str] | None) -> pd.Index:
+def _index(index: pd.Index, rows: NDArray[np.int64], labels: Collection[str]) -> pd.Index:
     import pandas as pd
 
     numbered = index.nlevels == 1 and pd.api.types.is_integer_dtype(index.dtype)
     if numbered and (index.name is None or isinstance(index, pd.RangeIndex)):
-        named = index.name if labels is None or index.name in labels else None
+        named = index.name if index.name in labels else None
         return pd.Index(index.to_numpy()[rows].copy(), name=named)
-    if labels is not None and not all(name in labels for name in index.names):
+    if not all(name in labels for name in index.names):
         return pd.Index(rows)
     levels = [
         _values(index.get_level_values(i).array, rows, f'Index level "{name}"')
