@@ -8,6 +8,7 @@ is decent), and who refused within the period the house has set.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.consent.errors import ConsentError
-from ethicalai_lab.consent.events import microseconds
-from ethicalai_lab.core.times import read_moment
+from ethicalai_lab.consent.events import COLUMNS, microseconds
+from ethicalai_lab.consent.simulation import Assumptions, logistic
+from ethicalai_lab.core.checks import Share, Whole, checked, same_length
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,9 @@ STRATEGIES = ("always", "never", "assistant")
 LASTING = ("opt_out", "object", "withdraw")
 OPT_OUT_REST_DAYS = 365
 DAY = 86_400_000_000
+# the simulated year: its purposes and people, its rounds, the share that comes by in each
+PURPOSES = ("analytics", "direct_marketing", "personalization", "third_party_sharing")
+N_PEOPLE, START, VISITS, VISIT_SHARE, SEED = 2_000, "2025-01-01", 24, 0.5, 0
 
 
 class ConsentAssistant:
@@ -58,24 +63,21 @@ class ConsentAssistant:
     1798.135(c)(4) (no new request within 12 months of an opt-out).
     """
 
+    @checked(ConsentError)
     def __init__(
         self,
         reader: LedgerReader | ConsentLedger,
         *,
-        cost_of_asking: float = 0.4,
-        rest_months: int = 12,
+        cost_of_asking: Share = 0.4,  # type: ignore[valid-type]
+        rest_months: Whole = 12,  # type: ignore[valid-type]
         seed: int = 0,
     ) -> None:
-        if not 0 <= cost_of_asking <= 1:
-            raise ConsentError(f"cost_of_asking is {cost_of_asking!r}; 0 to 1 is accepted.")
-        if isinstance(rest_months, bool) or not isinstance(rest_months, int) or rest_months < 0:
-            raise ConsentError(f"rest_months is {rest_months!r}; whole months from 0 accepted.")
         self._reader = getattr(reader, "reader", reader)
         self.cost_of_asking = cost_of_asking
         self.rest_months = rest_months
         self._rng = np.random.default_rng(seed)
-        self._counts: dict[tuple[str, int], list[int]] = {}
-        self._refusals: dict[tuple[int, str], int] = {}
+        self._counts: Counter[tuple[str, int, bool]] = Counter()
+        self._refusals: Counter[tuple[int, str]] = Counter()
 
     def may_ask(self, people: ArrayLike, purpose: str, at: Any) -> NDArray[np.bool_]:
         """Say whom one may ask: who has not permitted, and whose no has rested long enough."""
@@ -105,62 +107,37 @@ class ConsentAssistant:
         Returns
         -------
         DataFrame
-            Columns person, purpose, chance (drawn) and reason; only people to be asked.
+            Columns person and purpose; only people to be asked.
             A proposal is no permission: what follows is the person's own answer, or none.
         """
         import pandas as pd
 
-        people = np.asarray(people)
-        names = [purposes] if isinstance(purposes, str) else list(purposes)
+        people, names = np.asarray(people), list(purposes)
         chance = np.full((len(names), people.size), -1.0)
         for row, name in enumerate(names):
             may = np.flatnonzero(self.may_ask(people, name, at))
             past = self._past(people[may], name)
             for level in np.unique(past):
-                yes, no = self._counts.get((name, int(level)), (0, 0))
+                yes, no = (self._counts[name, level, answer] for answer in (True, False))
                 here = may[past == level]
                 chance[row, here] = self._rng.beta(1 + yes, 1 + no, here.size)
         if not names or not people.size:
-            return pd.DataFrame(columns=["person", "purpose", "chance", "reason"])
+            return pd.DataFrame(columns=["person", "purpose"])
         best = chance.argmax(axis=0)
         top = chance[best, np.arange(people.size)]
         ask = np.flatnonzero(top > self.cost_of_asking)
-        return pd.DataFrame(
-            {
-                "person": people[ask],
-                "purpose": [names[i] for i in best[ask]],
-                "chance": np.round(top[ask], 6),
-                "reason": "The chance of a yes outweighs the disturbance.",
-            }
-        )
+        return pd.DataFrame({"person": people[ask], "purpose": [names[i] for i in best[ask]]})
 
     def learn(self, people: ArrayLike, purpose: str, granted: ArrayLike) -> None:
         """Learn from what people answered; nothing else changes."""
+        same_length(ConsentError, people=people, granted=granted)
         people, granted = np.asarray(people), np.asarray(granted, dtype=bool)
-        if people.shape != granted.shape:
-            raise ConsentError("people and granted must be of one length.")
         past = self._past(people, purpose)
-        for person, level, yes in zip(
-            people.tolist(), past.tolist(), granted.tolist(), strict=True
-        ):
-            count = self._counts.setdefault((purpose, level), [0, 0])
-            count[0 if yes else 1] += 1
-            if not yes:
-                key = (person, purpose)
-                self._refusals[key] = self._refusals.get(key, 0) + 1
-
-    def learned(self) -> pd.DataFrame:
-        """Return what it has learned: purpose, refusals before, asked, share that said yes."""
-        import pandas as pd
-
-        rows = [
-            (name, level, yes + no, yes / (yes + no))
-            for (name, level), (yes, no) in sorted(self._counts.items())
-        ]
-        return pd.DataFrame(rows, columns=["purpose", "refusals", "asked", "yes"])
+        self._counts.update((purpose, level, yes) for level, yes in zip(past, granted, strict=True))
+        self._refusals.update((person, purpose) for person in people[~granted].tolist())
 
     def _past(self, people: NDArray[Any], purpose: str) -> NDArray[np.int64]:
-        found = [min(self._refusals.get((p, purpose), 0), 3) for p in people.tolist()]
+        found = [min(self._refusals[person, purpose], 3) for person in people.tolist()]
         return np.array(found, dtype=np.int64)
 
 
@@ -173,8 +150,6 @@ class Year:
     strategy : str
     asks : float
         Questions a person.
-    asked_share : float
-        Share of people asked at all.
     reached : float
         Of the purposes people truly accept, the share they granted.
     unmeant : float
@@ -187,28 +162,63 @@ class Year:
 
     strategy: str
     asks: float
-    asked_share: float
     reached: float
     unmeant: float
     fatigue: float
     events: pd.DataFrame = field(repr=False)
 
 
+class _People:
+    """People who visit now and then, answer what they are asked, and tire of it."""
+
+    def __init__(self, people: pd.DataFrame, accepts: pd.DataFrame) -> None:
+        self.chosen = Assumptions()
+        self.ids = people["customer_id"].to_numpy(dtype=np.int64)
+        self.names = list(accepts.columns)
+        self.accepts = accepts.to_numpy(dtype=bool)
+        self.sensitivity, trust, concern = (
+            people[name].to_numpy(dtype=float)
+            for name in ("fatigue_sensitivity", "trust", "privacy_concern")
+        )
+        self.pull = self.chosen.trust_weight * (trust - 0.5) - (
+            self.chosen.concern_weight * (concern - 0.5)
+        )
+        self.fatigue = np.zeros(self.ids.size)
+        self.asks = np.zeros(self.ids.size, dtype=np.int64)
+        self.came = np.random.default_rng([SEED, 1])  # the same under every strategy
+        self.answer = np.random.default_rng([SEED, 2])
+
+    def visit(self) -> NDArray[np.int64]:
+        """Return who comes by."""
+        return np.flatnonzero(self.came.random(self.ids.size) < VISIT_SHARE)
+
+    def ask(self, who: NDArray[np.int64], what: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Put questions, and return the answers."""
+        chosen = self.chosen
+        will = np.where(self.accepts[who, what], 1.0, -1.0)
+        strength = chosen.will * (1 - chosen.fatigue_on_will * self.fatigue[who])
+        # tired people click what makes the question go away: the yes
+        tired = 2.0 * self.fatigue[who]
+        granted = self.answer.random(who.size) < logistic(strength * will + self.pull[who] + tired)
+        count = np.bincount(who, minlength=self.ids.size)
+        self.asks += count
+        more = chosen.fatigue_per_ask * 2 * self.sensitivity * count
+        self.fatigue = np.minimum(1.0, self.fatigue + more)
+        return granted
+
+    def rest(self) -> None:
+        """Recover until the next round."""
+        self.fatigue = self.fatigue * (1 - self.chosen.fatigue_recovery / 2)
+
+
 def live_a_year(
-    people: pd.DataFrame,
-    accepts: pd.DataFrame,
-    strategy: str,
-    ledger: ConsentLedger,
-    *,
-    start: Any = "2025-01-01",
-    visits: int = 24,
-    visit_share: float = 0.5,
-    rest_months: int = 12,
-    cost_of_asking: float = 0.4,
-    assumptions: Any = None,
-    seed: int = 0,
+    people: pd.DataFrame, accepts: pd.DataFrame, strategy: str, ledger: ConsentLedger
 ) -> Year:
     """Let people visit for a year while a strategy decides when to ask them.
+
+    A refusal rests for a year. Without rest the assistant learns that tired people say yes,
+    and asks them until they are: what is learned from answers is only as good as the way of
+    asking.
 
     Parameters
     ----------
@@ -220,18 +230,6 @@ def live_a_year(
         Ask every open purpose at every visit; never; or as the assistant proposes.
     ledger : ConsentLedger
         Where the answers go; its clock must be past the year.
-    start : time, default "2025-01-01"
-    visits : int, default 24
-        Rounds in the year, evenly spaced.
-    visit_share : float, default 0.5
-        Share of people who come by in a round.
-    rest_months : int, default 12
-        How long a refusal rests for the assistant. Without rest it learns that tired
-        people say yes, and asks them until they are: what is learned from answers is only
-        as good as the way of asking.
-    cost_of_asking : float, default 0.4
-    assumptions : Assumptions, optional
-    seed : int, default 0
 
     Returns
     -------
@@ -241,124 +239,90 @@ def live_a_year(
     """
     import pandas as pd
 
-    from ethicalai_lab.consent.simulation import Assumptions, logistic
-
-    if strategy not in STRATEGIES:
-        raise ConsentError(f"strategy is {strategy!r}; accepted are {', '.join(STRATEGIES)}.")
-    chosen = assumptions or Assumptions()
-    ids = people["customer_id"].to_numpy(dtype=np.int64)
-    names = list(accepts.columns)
-    truth = accepts.to_numpy(dtype=bool)
-    n = ids.size
-    position = pd.Series(np.arange(n), index=ids)
-    sensitivity = people["fatigue_sensitivity"].to_numpy(dtype=float)
-    pull = chosen.trust_weight * (people["trust"].to_numpy(dtype=float) - 0.5) - (
-        chosen.concern_weight * (people["privacy_concern"].to_numpy(dtype=float) - 0.5)
-    )
-    assistant = ConsentAssistant(
-        ledger.reader, cost_of_asking=cost_of_asking, rest_months=rest_months, seed=seed
-    )
-    came = np.random.default_rng([seed, 1])  # who comes by is the same under every strategy
-    answer = np.random.default_rng([seed, 2])
-    fatigue = np.zeros(n)
-    mean_fatigue = 0.0
-    asks = np.zeros(n, dtype=np.int64)
+    crowd = _People(people, accepts)
+    assistant = ConsentAssistant(ledger.reader, seed=SEED)
+    begin = pd.Timestamp(START)
     recorded = []
-    begin = read_moment(start, "start", error=ConsentError)
-    for visit in range(visits):
-        at = begin + pd.Timedelta(days=round(365 * visit / visits), hours=12)
-        here = np.flatnonzero(came.random(n) < visit_share)
+    fatigue = 0.0
+    for visit in range(VISITS):
+        at = begin + pd.Timedelta(days=round(365 * visit / VISITS), hours=12)
         before = at - pd.Timedelta(microseconds=1)
-        if strategy == "assistant":
-            proposal = assistant.propose(ids[here], names, before)
-            who = position[proposal["person"].to_numpy()].to_numpy()
-            what = np.array([names.index(p) for p in proposal["purpose"]], dtype=np.int64)
-        elif strategy == "always":
-            pairs = [
-                (here[~ledger.permitted(ids[here], name, before)], i)
-                for i, name in enumerate(names)
-            ]
-            who = np.concatenate([w for w, _ in pairs])
-            what = np.concatenate([np.full(w.size, i) for w, i in pairs])
-        else:
-            who = what = np.empty(0, dtype=np.int64)
+        who, what = _questions(strategy, crowd, assistant, ledger, before)
         if who.size:
-            will = np.where(truth[who, what], 1.0, -1.0)
-            strength = chosen.will * (1 - chosen.fatigue_on_will * fatigue[who])
-            # tired people click what makes the question go away: the yes
-            tired = 2.0 * fatigue[who]
-            granted = answer.random(who.size) < logistic(strength * will + pull[who] + tired)
-            events = pd.DataFrame(
-                {
-                    "person": ids[who],
-                    "purpose": np.array(names, dtype=object)[what],
-                    "action": np.where(granted, "grant", "refuse"),
-                    "time": at,
-                    "notice_version": "2025-1",
-                    "source": "banner",
-                    "regime": "gdpr",
-                }
-            )
-            ledger.record(events)
-            recorded.append(events)
-            for i, name in enumerate(names):
+            granted = crowd.ask(who, what)
+            recorded.append(_events(crowd, who, what, granted, at))
+            ledger.record(recorded[-1])
+            for i, name in enumerate(crowd.names):
                 these = what == i
-                if strategy == "assistant" and these.any():
-                    assistant.learn(ids[who[these]], name, granted[these])
-            count = np.bincount(who, minlength=n)
-            asks += count
-            fatigue = np.minimum(1.0, fatigue + chosen.fatigue_per_ask * 2 * sensitivity * count)
-        fatigue = fatigue * (1 - chosen.fatigue_recovery / 2)
-        mean_fatigue += float(fatigue.mean()) / visits
+                assistant.learn(crowd.ids[who[these]], name, granted[these])
+        crowd.rest()
+        fatigue += float(crowd.fatigue.mean()) / VISITS
     end = begin + pd.Timedelta(days=365)
-    held = np.column_stack([ledger.permitted(ids, name, end) for name in names])
-    everything = (
-        pd.concat(recorded, ignore_index=True)
-        if recorded
-        else pd.DataFrame(
-            columns=["person", "purpose", "action", "time", "notice_version", "source", "regime"]
-        )
-    )
+    held = np.column_stack([ledger.permitted(crowd.ids, name, end) for name in crowd.names])
     return Year(
         strategy,
-        float(asks.mean()),
-        float((asks > 0).mean()),
-        float((held & truth).sum() / max(truth.sum(), 1)),
-        float((held & ~truth).sum() / max(held.sum(), 1)),
-        mean_fatigue,
-        everything,
+        float(crowd.asks.mean()),
+        float((held & crowd.accepts).sum() / max(crowd.accepts.sum(), 1)),
+        float((held & ~crowd.accepts).sum() / max(held.sum(), 1)),
+        fatigue,
+        pd.concat(recorded, ignore_index=True) if recorded else pd.DataFrame(columns=COLUMNS),
     )
 
 
-def compare_strategies(
-    world: Any,
-    *,
-    purposes: tuple[str, ...] = (
-        "analytics",
-        "direct_marketing",
-        "personalization",
-        "third_party_sharing",
-    ),
-    n_people: int = 2_000,
-    seed: int = 0,
-    **options: Any,
+def _questions(
+    strategy: str, crowd: _People, assistant: ConsentAssistant, ledger: ConsentLedger, at: Any
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return whom a strategy asks what, as positions, of those who come by."""
+    here = crowd.visit()
+    if strategy == "assistant":
+        proposal = assistant.propose(crowd.ids[here], crowd.names, at)
+        what = np.array([crowd.names.index(p) for p in proposal["purpose"]], dtype=np.int64)
+        return here[np.isin(crowd.ids[here], proposal["person"])], what
+    open_ = [
+        here[~ledger.permitted(crowd.ids[here], name, at)] if strategy == "always" else here[:0]
+        for name in crowd.names
+    ]
+    return np.concatenate(open_), np.repeat(np.arange(len(open_)), [who.size for who in open_])
+
+
+def _events(
+    crowd: _People,
+    who: NDArray[np.int64],
+    what: NDArray[np.int64],
+    granted: NDArray[np.bool_],
+    at: Any,
 ) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "person": crowd.ids[who],
+            "purpose": np.array(crowd.names, dtype=object)[what],
+            "action": np.where(granted, "grant", "refuse"),
+            "time": at,
+            "notice_version": "2025-1",
+            "source": "banner",
+            "regime": "gdpr",
+        }
+    )
+
+
+def compare_strategies(world: Any) -> pd.DataFrame:
     """Compare asking always, never, and as the assistant proposes. Opens ``world.truth``.
 
     Returns
     -------
     DataFrame
-        One row a strategy: strategy, asks, asked_share, reached, unmeant, fatigue.
+        One row a strategy: strategy, asks, reached, unmeant, fatigue.
     """
     import pandas as pd
 
     from ethicalai_lab.consent.ledger import ConsentLedger
 
-    people = world.truth.people.head(n_people).reset_index(drop=True)
-    accepts = world.truth.purposes[list(purposes)].head(n_people).reset_index(drop=True)
+    people = world.truth.people.head(N_PEOPLE).reset_index(drop=True)
+    accepts = world.truth.purposes[list(PURPOSES)].head(N_PEOPLE).reset_index(drop=True)
     rows = []
     for strategy in STRATEGIES:
         with ConsentLedger(None, now="2026-06-30") as ledger:
-            year = live_a_year(people, accepts, strategy, ledger, seed=seed, **options)
-        rows.append({k: getattr(year, k) for k in Year.__dataclass_fields__ if k != "events"})
-    return pd.DataFrame(rows)
+            rows.append(vars(live_a_year(people, accepts, strategy, ledger)))
+    return pd.DataFrame(rows).drop(columns="events")

@@ -6,12 +6,14 @@ those who consented (what it may see), and held against the world's truth.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.consent.errors import ConsentError
+from ethicalai_lab.core.checks import Flags, check_value, same_length
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["selection_effects", "targeting_value"]
 
 _FEATURES = ("recency", "history", "sports", "fashion", "newbie")
+_MAIL = "sports_mail"
+# the share of customers that a model reaches, and how often it learns anew
+_SHARE, _REPEATS = 0.3, 20
 
 
-def selection_effects(
-    world: Any, granted: ArrayLike, *, mail: str = "sports_mail", share: float = 0.3
-) -> pd.DataFrame:
+def selection_effects(world: Any, granted: ArrayLike) -> pd.DataFrame:
     """Return what the consented sample says, beside everyone and the truth.
 
     Parameters
@@ -32,16 +35,13 @@ def selection_effects(
         Its truth is opened.
     granted : array-like of bool, shape (n_customers,)
         Who consented, in the order of ``world.customers``.
-    mail : {"sports_mail", "fashion_mail"}, default "sports_mail"
-    share : float, default 0.3
-        Share of customers a model would reach.
 
     Returns
     -------
     DataFrame
-        One row a measure: measure, kind (people, value, audit, model), everyone,
-        consented with low and high (95 % interval from the consented sample alone),
-        truth (of everyone), covered (whether the interval holds the truth).
+        One row a measure: measure, kind (people, value, audit), everyone, consented with low
+        and high (95 % interval from the consented sample alone), truth (of everyone), covered
+        (whether the interval holds the truth).
 
     Raises
     ------
@@ -56,94 +56,65 @@ def selection_effects(
     """
     import pandas as pd
 
-    from ethicalai_lab.stats import difference_interval, mean_interval, proportion_interval
-
-    mask = _mask(granted, len(world.customers))
-    if mail not in ("sports_mail", "fashion_mail"):
-        raise ConsentError(f"mail is {mail!r}; sports_mail and fashion_mail are accepted.")
-    if not 0 < share < 1:
-        raise ConsentError(f"share is {share!r}; a share between 0 and 1 is accepted.")
-    people, customers, campaign = world.truth.people, world.customers, world.campaign
+    mask = _mask(granted, world)
+    everyone = np.ones(mask.size, dtype=bool)
     rows = []
-
-    def add(measure: str, kind: str, everyone: float, interval: Any, truth: float) -> None:
-        rows.append(
-            {
-                "measure": measure,
-                "kind": kind,
-                "everyone": float(everyone),
-                "consented": interval.value,
-                "low": interval.low,
-                "high": interval.high,
-                "truth": float(truth),
-                "covered": bool(interval.low <= truth <= interval.high),
-            }
-        )
-
-    for column, name in (("privacy_concern", "mean privacy concern"), ("trust", "mean trust")):
-        values = people[column].to_numpy(dtype=float)
-        add(name, "people", values.mean(), mean_interval(values[mask]), values.mean())
-    older = (customers["age"] >= 60).to_numpy()
-    add(
-        "share aged 60 and over",
-        "people",
-        older.mean(),
-        proportion_interval(int(older[mask].sum()), int(mask.sum())),
-        older.mean(),
-    )
-    spend = campaign["history"].to_numpy(dtype=float)
-    add("mean spend of a year", "value", spend.mean(), mean_interval(spend[mask]), spend.mean())
-    arm = campaign["arm"].astype(str).to_numpy()
-    visit = campaign["visit"].to_numpy(dtype=float)
-
-    def lift(rows_: NDArray[np.bool_]) -> Any:
-        return difference_interval(visit[rows_ & (arm == mail)], visit[rows_ & (arm == "no_mail")])
-
-    truth = world.truth.uplift[f"visit_{mail}"].to_numpy(dtype=float)
-    everyone = np.ones(len(mask), dtype=bool)
-    add(
-        f"visits that the {mail.replace('_', ' ')} adds",
-        "value",
-        lift(everyone).value,
-        lift(mask),
-        truth.mean(),
-    )
-    unsubscribe = world.truth.uplift[f"unsubscribe_{mail}"].to_numpy(dtype=float)
-    left = campaign["unsubscribed"].to_numpy(dtype=float)
-    got = arm == mail
-    add(
-        "share that unsubscribes after it",
-        "value",
-        left[got].mean(),
-        proportion_interval(int(left[got & mask].sum()), int((got & mask).sum())),
-        unsubscribe.mean(),
-    )
-    # an audit: is one age group reached less by a rule on past spending?
-    chosen = spend >= np.quantile(spend, 1 - share)
-    add(
-        "audit: selection gap, under 60 minus over",
-        "audit",
-        chosen[~older].mean() - chosen[older].mean(),
-        difference_interval(chosen[mask & ~older] * 1.0, chosen[mask & older] * 1.0),
-        chosen[~older].mean() - chosen[older].mean(),
-    )
+    for measure, kind, estimate, truth in _measures(world):
+        interval = estimate(mask)
+        row = {"measure": measure, "kind": kind, "everyone": estimate(everyone).value}
+        row |= {"consented": interval.value, "low": interval.low, "high": interval.high}
+        row["truth"] = row["everyone"] if truth is None else float(truth)
+        rows.append(row | {"covered": bool(interval.low <= row["truth"] <= interval.high)})
     return pd.DataFrame(rows)
 
 
-def targeting_value(
-    world: Any,
-    granted: ArrayLike,
-    *,
-    mail: str = "sports_mail",
-    share: float = 0.3,
-    seed: int = 0,
-    repeats: int = 20,
-) -> pd.DataFrame:
+def _measures(world: Any) -> Iterator[tuple[str, str, Callable[[NDArray[np.bool_]], Any], Any]]:
+    """Yield name, kind, estimate from some of the people, and truth where it is another."""
+    from ethicalai_lab.stats import difference_interval, mean_interval, proportion_interval
+
+    people, campaign = world.truth.people, world.campaign
+    older = (world.customers["age"] >= 60).to_numpy()
+    spend = campaign["history"].to_numpy(dtype=float)
+    mailed, alone = ((campaign["arm"] == arm).to_numpy() for arm in (_MAIL, "no_mail"))
+    visit = campaign["visit"].to_numpy(dtype=float)
+    left = campaign["unsubscribed"].to_numpy(dtype=float)
+    # an audit: is one age group reached less by a rule on past spending?
+    chosen = (spend >= np.quantile(spend, 1 - _SHARE)) * 1.0
+    truth = world.truth.uplift[[f"visit_{_MAIL}", f"unsubscribe_{_MAIL}"]].mean().to_numpy(float)
+
+    def mean(values: NDArray[np.float64]) -> Callable[[NDArray[np.bool_]], Any]:
+        return lambda rows: mean_interval(values[rows])
+
+    def share(of: NDArray[Any], among: Any = True) -> Callable[[NDArray[np.bool_]], Any]:
+        return lambda rows: proportion_interval(
+            int(of[rows & among].sum()), int((rows & among).sum())
+        )
+
+    for column, name in (("privacy_concern", "mean privacy concern"), ("trust", "mean trust")):
+        yield name, "people", mean(people[column].to_numpy(dtype=float)), None
+    yield "share aged 60 and over", "people", share(older), None
+    yield "mean spend of a year", "value", mean(spend), None
+    yield (
+        f"visits that the {_MAIL.replace('_', ' ')} adds",
+        "value",
+        lambda rows: difference_interval(visit[rows & mailed], visit[rows & alone]),
+        truth[0],
+    )
+    yield "share that unsubscribes after it", "value", share(left, mailed), truth[1]
+    yield (
+        "audit: selection gap, under 60 minus over",
+        "audit",
+        lambda rows: difference_interval(chosen[rows & ~older], chosen[rows & older]),
+        None,
+    )
+
+
+def targeting_value(world: Any, granted: ArrayLike) -> pd.DataFrame:
     """Return what a model learned from the consented is worth, for them and for everyone.
 
     An uplift model (least squares with an interaction of mail and features) is learned
-    from the consented, and from as many people drawn at random; both choose `share` of the
-    people, and the world's truth says how many visits the mail adds to each chosen.
+    from the consented, and from as many people drawn at random; both choose three tenths of
+    the people, and the world's truth says how many visits the mail adds to each chosen.
 
     Returns
     -------
@@ -154,24 +125,15 @@ def targeting_value(
     """
     import pandas as pd
 
-    mask = _mask(granted, len(world.customers))
-    campaign = world.campaign
-    arm = campaign["arm"].astype(str).to_numpy()
-    use = (arm == mail) | (arm == "no_mail")
-    if not use.any() or mail == "no_mail":
-        raise ConsentError(f"mail is {mail!r}; sports_mail and fashion_mail are accepted.")
-    x = np.column_stack(
-        [
-            (v - v.mean()) / max(v.std(), 1e-9)
-            for v in (campaign[c].to_numpy(dtype=float) for c in _FEATURES)
-        ]
-    )
+    mask, campaign = _mask(granted, world), world.campaign
+    treated = (campaign["arm"] == _MAIL).to_numpy(dtype=float)
+    use = (treated > 0) | (campaign["arm"] == "no_mail").to_numpy()
+    x = [campaign[name].to_numpy(dtype=float) for name in _FEATURES]
+    x = [(values - values.mean()) / max(values.std(), 1e-9) for values in x]
+    design = np.column_stack([np.ones(mask.size), *x])
     visit = campaign["visit"].to_numpy(dtype=float)
-    treated = (arm == mail).astype(float)
-    truth = world.truth.uplift[f"visit_{mail}"].to_numpy(dtype=float)
-    count = max(round(share * len(mask)), 1)
-    best = float(np.sort(truth)[-count:].mean())
-    design = np.column_stack([np.ones(len(x)), x])
+    truth = world.truth.uplift[f"visit_{_MAIL}"].to_numpy(dtype=float)
+    count = max(round(_SHARE * mask.size), 1)
 
     def value(rows: NDArray[np.int64]) -> float:
         a = np.column_stack([design[rows], design[rows] * treated[rows, None]])
@@ -179,34 +141,29 @@ def targeting_value(
         gram = a.T @ a + 1e-3 * len(rows) * np.eye(a.shape[1])
         beta = np.linalg.solve(gram, a.T @ visit[rows])
         score = design @ beta[design.shape[1] :]
-        top = np.argsort(-score, kind="stable")[:count]
-        return float(truth[top].mean())
+        return float(truth[np.argsort(-score, kind="stable")[:count]].mean())
 
-    rng = np.random.default_rng(seed)
-    mine = np.flatnonzero(mask & use)
-    any_ = np.flatnonzero(use)
+    rng = np.random.default_rng(0)
+    mine, anyone = np.flatnonzero(mask & use), np.flatnonzero(use)
+    best = float(np.sort(truth)[-count:].mean())
     rows = []
     for name in ("consented", "random, same size"):
         values = []
-        for _ in range(repeats):
-            pool = mine if name == "consented" else rng.choice(any_, mine.size, replace=False)
+        for _ in range(_REPEATS):
+            pool = mine if name == "consented" else rng.choice(anyone, mine.size, replace=False)
             values.append(value(rng.choice(pool, mine.size)))
         low, high = np.quantile(values, [0.025, 0.975])
-        rows.append((name, int(mine.size), float(np.mean(values)), float(low), float(high), best))
+        rows.append((name, mine.size, np.mean(values), low, high, best))
     return pd.DataFrame(
         rows, columns=["learned_from", "people", "visits_added", "low", "high", "best"]
     )
 
 
-def _mask(granted: ArrayLike, n: int) -> NDArray[np.bool_]:
-    mask = np.asarray(granted)
-    if mask.shape != (n,) or mask.dtype != bool:
+def _mask(granted: ArrayLike, world: Any) -> NDArray[np.bool_]:
+    mask = check_value(granted, Flags, "granted", ConsentError)
+    same_length(ConsentError, customers=world.customers, granted=mask)
+    if mask.sum() < 50 or mask.all():
         raise ConsentError(
-            f"granted has shape {mask.shape} and type {mask.dtype}; {n} values True or False, one "
-            "a customer, are accepted."
-        )
-    if mask.sum() < 50 or (~mask).sum() < 1:
-        raise ConsentError(
-            f"{int(mask.sum())} of {n} consented; at least 50, and not everyone, are needed."
+            f"{int(mask.sum())} of {mask.size} consented; at least 50, and not everyone, are needed."
         )
     return mask

@@ -47,7 +47,7 @@ def test_in_a_whole_year_every_change_is_a_person_s_answer(small_world, strategy
     accepts = small_world.truth.purposes[FOUR].head(300).reset_index(drop=True)
     ids = people["customer_id"].to_numpy()
     with ConsentLedger(None, now=NOW) as ledger:
-        year = assistant.live_a_year(people, accepts, strategy, ledger, visits=12, seed=3)
+        year = assistant.live_a_year(people, accepts, strategy, ledger)
         assert len(year.events) == len(ledger)
         held = np.column_stack([ledger.permitted(ids, name, NOW) for name in FOUR])
     said = year.events[year.events["action"] == "grant"]
@@ -60,7 +60,7 @@ def test_in_a_whole_year_every_change_is_a_person_s_answer(small_world, strategy
 
 
 def test_it_asks_less_than_always_and_reaches_more_than_never(small_world):
-    table = assistant.compare_strategies(small_world, n_people=800).set_index("strategy")
+    table = assistant.compare_strategies(small_world).set_index("strategy")
     always, never, helper = (table.loc[name] for name in ("always", "never", "assistant"))
     assert helper["asks"] < 0.6 * always["asks"]
     assert helper["fatigue"] < always["fatigue"]
@@ -78,8 +78,7 @@ def test_it_learns_whom_to_leave_alone(ledger):
     proposed = helper.propose(people, ["third_party_sharing", "analytics"], NOW)
     assert (proposed["purpose"] == "analytics").all()
     assert len(proposed) == 400
-    assert helper.learned().set_index("purpose").loc["analytics", "yes"] == 1.0
-    assert helper.propose(people, "third_party_sharing", NOW).empty
+    assert helper.propose(people, ["third_party_sharing"], NOW).empty
 
 
 def test_an_opt_out_rests_a_year_and_a_refusal_as_long_as_the_house_says(ledger, event):
@@ -112,5 +111,5 @@ def test_wrong_parameters_are_named(ledger, wrong):
     with pytest.raises(ConsentError, match=next(iter(wrong))):
         ConsentAssistant(ledger, **wrong)
     helper = ConsentAssistant(ledger)
-    with pytest.raises(ConsentError, match="one length"):
+    with pytest.raises(ConsentError, match="as many"):
         helper.learn([1, 2], "analytics", [True])

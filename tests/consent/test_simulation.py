@@ -217,7 +217,7 @@ def test_a_random_sample_of_the_same_size_does_cover_the_truth(world, people):
 
 def test_a_model_s_worth_is_bounded_by_the_best_choice(world, people):
     granted = simulation.meet(people, "neutral").granted
-    table = selection.targeting_value(world, granted, repeats=8)
+    table = selection.targeting_value(world, granted)
     assert (table["low"] <= table["visits_added"]).all()
     assert (table["visits_added"] < table["best"]).all()
     assert table["people"].nunique() == 1
