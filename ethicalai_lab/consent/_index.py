@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethicalai_lab.consent.events import ACTIONS, GRANT, OBJECT, SOURCES
-from ethicalai_lab.consent.purposes import BASES, PRESUMED, REGIMES, Purposes
+from ethicalai_lab.consent.purposes import BASES, REGIMES, Purposes
 
 __all__ = ["NEVER", "Index", "Register", "build", "register"]
 
@@ -351,13 +351,13 @@ def _before(purposes: Purposes) -> NDArray[np.bool_]:
     for r, regime in enumerate(REGIMES):
         for p, name in enumerate(purposes.names):
             purpose = purposes[name]
-            basis = purpose.basis[regime]
-            before[0, r, p] = BASES[basis][0]
+            basis = BASES[purpose.basis[regime]]
+            before[0, r, p] = basis.unasked
             # children: no sale, sharing or use of sensitive data without a yes (California,
             # under 16); elsewhere no choice is presumed at all
-            presumed = basis in PRESUMED
-            strict = r != CCPA or purpose.sale_or_sharing or basis == "limit_use"
-            before[1, r, p] = BASES[basis][0] and not (presumed and strict)
+            sensitive = purpose.basis[regime] == "limit_use"
+            strict = r != CCPA or purpose.sale_or_sharing or sensitive
+            before[1, r, p] = basis.unasked and not (basis.presumed and strict)
     return before
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethicalai_lab.consent.errors import LedgerError
-from ethicalai_lab.consent.purposes import BASES, REGIMES, Purposes
+from ethicalai_lab.consent.purposes import REGIMES, Purposes
 from ethicalai_lab.core.times import read_times
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def check(events: Any, purposes: Purposes, now: int) -> Batch:
         "a Global Privacy Control signal can only opt out; it never grants.",
     )
     optional = np.array(
-        [[BASES[purposes[p].basis[r]][1] for p in purposes.names] for r in REGIMES], dtype=bool
+        [[purposes[p].asked(regime) for p in purposes.names] for regime in REGIMES], dtype=bool
     )
     fixed = ~optional[codes["regime"], codes["purpose"]]
     if fixed.any():

@@ -139,8 +139,6 @@ class ConsentLedger:
     ----------
     path : path-like or None
         The file, made where there is none; None keeps the ledger in memory.
-    purposes : Purposes, optional
-        What may be asked about; the lab's own by default.
     now : time or callable, optional
         The clock. A time stands still (for a world with a calendar of its own); by
         default the computer's clock, in UTC.
@@ -179,17 +177,12 @@ class ConsentLedger:
         self,
         path: str | Path | None,
         *,
-        purposes: Purposes | None = None,
         now: Any | Callable[[], Any] = None,
         default_regime: str = "gdpr",
         child_age: int = 16,
     ) -> None:
         self.path = None if path is None else Path(path)
-        self.purposes = Purposes.default() if purposes is None else purposes
-        if not isinstance(self.purposes, Purposes):
-            raise LedgerError(
-                f"purposes is a {type(purposes).__name__}; Purposes.load(...) gives what is needed."
-            )
+        self.purposes = Purposes.default()
         self._default = _code(default_regime, REGIMES, "default_regime")
         if (
             not isinstance(child_age, int)
@@ -913,7 +906,7 @@ class ConsentLedger:
                     "privacy_notice": version,
                     "privacy_notice_sha256": text and hashlib.sha256(text.encode()).hexdigest(),
                     "purpose": purpose.title,
-                    "purpose_type": purpose.dpv_iri,
+                    "purpose_type": f"https://w3id.org/dpv#{purpose.dpv}",
                     # only the GDPR lists bases; elsewhere there is a model of choice
                     "lawful_basis": purpose.basis[regime] if regime == "gdpr" else None,
                     "model_of_choice": None if regime == "gdpr" else purpose.basis[regime],

@@ -32,8 +32,6 @@ class PermissionSnapshot:
         row a person.
     now : time
         No event may lie after it.
-    purposes : Purposes, optional
-        The lab's own by default.
     child_age : int, default 16
 
     Raises
@@ -61,10 +59,9 @@ class PermissionSnapshot:
         people: Any,
         *,
         now: Any,
-        purposes: Purposes | None = None,
         child_age: int = 16,
     ) -> None:
-        self.purposes = Purposes.default() if purposes is None else purposes
+        self.purposes = Purposes.default()
         self._now = int(microseconds([now], "now")[0])
         self._events = _columns(check(events, self.purposes, self._now))
         self._register = _registered(people, child_age)

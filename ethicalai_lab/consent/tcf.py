@@ -20,14 +20,14 @@ from typing import Any, NamedTuple
 from ethicalai_lab.consent import data
 from ethicalai_lab.consent.bits import HIGHEST_VENDOR, BitReader, BitWriter
 from ethicalai_lab.consent.errors import SignalError
-from ethicalai_lab.consent.purposes import TCF_CONSENT_ONLY, TCF_PURPOSES
 from ethicalai_lab.core.checks import check_value, checked, whole
 from ethicalai_lab.errors import did_you_mean
 
-__all__ = ["TCString", "VendorAnswer", "decode", "encode", "may_process"]
+__all__ = ["PURPOSES", "TCString", "VendorAnswer", "decode", "encode", "may_process"]
 
 _FORMAT = data.read("signals")["tcf"]
 _CORE, _SEGMENTS = _FORMAT["core"], _FORMAT["segments"]
+PURPOSES: dict[int, str] = _FORMAT["purposes"]
 _LATER = [name for segment in _SEGMENTS.values() for name in segment]
 _EMPTY = {"number": 0, "flag": False, "members": [], "vendors": [], "restrictions": []}
 
@@ -127,7 +127,7 @@ class VendorAnswer(NamedTuple):
 
 @checked(SignalError)
 def may_process(
-    signal: TCString | str, vendor: whole(1, HIGHEST_VENDOR), purpose: whole(1, len(TCF_PURPOSES))
+    signal: TCString | str, vendor: whole(1, HIGHEST_VENDOR), purpose: whole(1, len(PURPOSES))
 ) -> VendorAnswer:
     """Say whether a vendor may process data for a purpose, by a TC string.
 
@@ -197,8 +197,8 @@ _SIGNALS = {
 }
 
 
-def _consent_only(signal: TCString) -> tuple[int, ...]:
-    return TCF_CONSENT_ONLY if signal.tcfPolicyVersion >= 4 else (1,)
+def _consent_only(signal: TCString) -> list[int]:
+    return _FORMAT["consent_only"] if signal.tcfPolicyVersion >= 4 else [1]
 
 
 def _barred(signal: TCString, vendor: int, purpose: int, kinds: set[int]) -> str | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ethicalai_lab.consent.purposes import Purposes
 from ethicalai_lab.consent.simulation import (
     BANNERS,
     Assumptions,
@@ -188,17 +186,10 @@ def permission(ground: Ground, settings: Settings, *, asking: Asking) -> Permiss
     # an objection to direct marketing ends the profiling that serves it as well
     practice[_MARKETING] &= ~asking.objected
     practice[_PERSONAL] &= ~asking.objected
-    snapshot = PermissionSnapshot(
-        _events(ground, asking), _register(ground), now=ground.as_of, purposes=_purposes()
-    )
+    snapshot = PermissionSnapshot(_events(ground, asking), _register(ground), now=ground.as_of)
     lawful = np.stack([snapshot.permitted(ground.ids, p, ground.as_of) for p in PURPOSES])
     leaves = asking.withdrew.any(axis=0) & (ground.chances("erasure", ground.n) < ERASURE_SHARE)
     return Permission(practice, lawful, leaves, asking.objected)
-
-
-@cache
-def _purposes() -> Purposes:
-    return Purposes.default()  # a file: read it once
 
 
 def _register(ground: Ground) -> pd.DataFrame:

@@ -170,20 +170,21 @@ def test_a_closed_ledger_says_so(event):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"default_regime": "lgpd"}, {"child_age": 12}, {"now": "someday"}, {"purposes": {}}],
+    [{"default_regime": "lgpd"}, {"child_age": 12}, {"now": "someday"}],
 )
 def test_wrong_parameters_are_named(wrong):
     with pytest.raises(LedgerError, match=next(iter(wrong))):
         ConsentLedger(None, **wrong)
 
 
-def test_other_purposes_than_the_ledger_s_are_noticed(tmp_path, event, purposes):
+def test_other_purposes_than_the_ledger_s_are_noticed(tmp_path, event, purposes, monkeypatch):
     path = tmp_path / "ledger.duckdb"
     with ConsentLedger(path, now=NOW) as ledger:
         ledger.record(event())
     fewer = Purposes({n: p for n, p in purposes.items() if n != "analytics"}, purposes.categories)
+    monkeypatch.setattr(Purposes, "default", lambda: fewer)
     with (
-        ConsentLedger(path, now=NOW, purposes=fewer) as ledger,
+        ConsentLedger(path, now=NOW) as ledger,
         pytest.raises(LedgerError, match='"analytics"'),
     ):
         ledger.permitted([1], "personalization", NOW)
