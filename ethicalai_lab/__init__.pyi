@@ -7,11 +7,12 @@ from . import plotting as plotting
 from . import policy as policy
 from . import privacy as privacy
 from . import stats as stats
+from . import tables as tables
 from . import widgets as widgets
 from . import world as world
 from .policy import Policy as Policy
 from .policy import evaluate as evaluate
+from .tables import load_table as load_table
 from .world import World as World
 from .world import WorldConfig as WorldConfig
-from .world import load_table as load_table
 from .world import make_world as make_world

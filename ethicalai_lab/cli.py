@@ -250,8 +250,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _uplift(options: argparse.Namespace) -> int:
-    from ethicalai_lab.world.roles import TableError, load_roles
-    from ethicalai_lab.world.tables import how_read, roles_of
+    from ethicalai_lab.tables.loading import how_read, roles_of
+    from ethicalai_lab.tables.roles import TableError, load_roles
 
     roles = load_roles(options.roles)
     for role in ("treatment", "outcome"):
@@ -295,7 +295,7 @@ def _uplift(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace, roles: Any) -> Any:
     """Return one's own table, once what is asked for can be written and replaces nothing read."""
-    from ethicalai_lab.world.tables import load_table
+    from ethicalai_lab.tables.loading import load_table
 
     _page_name(options)
     apart([options.html], [options.data, options.roles])
@@ -306,7 +306,7 @@ def _read(options: argparse.Namespace, roles: Any) -> Any:
 def _groups(table: Any, columns: list[str]) -> Any:
     """Return each row's group: the value of one column, or of several together."""
     from ethicalai_lab.errors import did_you_mean
-    from ethicalai_lab.world.roles import TableError
+    from ethicalai_lab.tables.roles import TableError
 
     labels = None
     for column in columns:
@@ -353,8 +353,8 @@ def _uplift_page(title: str, report: Any, groups: Any, by: list[str], read: tupl
 
 
 def _audit_bias(options: argparse.Namespace) -> int:
-    from ethicalai_lab.world.roles import TableError, load_roles
-    from ethicalai_lab.world.tables import roles_of
+    from ethicalai_lab.tables.loading import roles_of
+    from ethicalai_lab.tables.roles import TableError, load_roles
 
     roles = load_roles(options.roles)
     if not roles.of("protected"):
@@ -384,7 +384,7 @@ def _audit_bias(options: argparse.Namespace) -> int:
 
 
 def _roles(options: argparse.Namespace) -> int:
-    from ethicalai_lab.world.drafts import suggest_roles
+    from ethicalai_lab.tables.drafts import suggest_roles
 
     if options.out:
         new_file(options.out)
@@ -546,7 +546,7 @@ def _page_name(options: argparse.Namespace) -> None:
 def _ground(options: argparse.Namespace) -> Any:
     """Return the world or the table on which a policy is evaluated."""
     if options.table:
-        from ethicalai_lab.world.tables import load_table
+        from ethicalai_lab.tables.loading import load_table
 
         with _stage(f"reading {options.table}"):
             return load_table(options.table, options.roles)

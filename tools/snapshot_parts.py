@@ -175,7 +175,7 @@ def _lab_presets() -> list[str]:
 def _lab_card(name: str, world: Any = None) -> dict[str, Any]:
     """Return a preset's scorecard as its JSON, on a world or on the table in the work folder."""
     from ethicalai_lab.policy import evaluate, preset
-    from ethicalai_lab.world import load_table
+    from ethicalai_lab.tables import load_table
 
     ground = load_table("own.csv", "roles.yaml") if world is None else world
     return json.loads(evaluate(preset(name), ground).to_json())

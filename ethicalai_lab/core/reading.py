@@ -18,7 +18,7 @@ def reading_text(sentences: Iterable[str]) -> str:
     Parameters
     ----------
     sentences : iterable of str
-        From :func:`ethicalai_lab.world.how_read`.
+        From :func:`ethicalai_lab.tables.how_read`.
 
     Returns
     -------

@@ -41,7 +41,7 @@ from ethicalai_lab.stats import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ethicalai_lab.world.roles import Roles
+    from ethicalai_lab.tables.roles import Roles
 
 __all__ = ["Card", "Entry", "dataset_datasheet", "model_card"]
 
@@ -905,7 +905,7 @@ def dataset_datasheet(
         The data. No value of a person is shown but the range of dates, in whole years
         unless the column's role is known not to describe people.
     roles : Roles or mapping of str to str, optional
-        The role of each column, as :class:`ethicalai_lab.world.Roles` or one table of
+        The role of each column, as :class:`ethicalai_lab.tables.Roles` or one table of
         ``world.roles``.
     name : str
         The table's name.
@@ -1041,8 +1041,8 @@ def dataset_datasheet(
 
 
 def _roles(roles: Any, labels: list[str]) -> dict[str, tuple[str, ...]] | None:
-    from ethicalai_lab.world.roles import Roles
-    from ethicalai_lab.world.tables import TableError
+    from ethicalai_lab.tables.loading import TableError
+    from ethicalai_lab.tables.roles import Roles
 
     if roles is None:
         return None

@@ -20,8 +20,8 @@ from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.core.reading import reading_html, reading_text
 from ethicalai_lab.fairness._coding import FairnessInputError, binary
 from ethicalai_lab.fairness.auditing import FOUR_FIFTHS_NOTE, Audit, audit
-from ethicalai_lab.world.column_types import measured
-from ethicalai_lab.world.tables import place_of
+from ethicalai_lab.tables.column_types import measured
+from ethicalai_lab.tables.loading import place_of
 
 __all__ = ["cli_audit", "report"]
 
@@ -93,7 +93,7 @@ def report(
     notes : iterable of str, optional
         Sentences to show under the heading, such as what counts as selected.
     reading : iterable of str, optional
-        What was read otherwise than it is written (:func:`ethicalai_lab.world.how_read`).
+        What was read otherwise than it is written (:func:`ethicalai_lab.tables.how_read`).
 
     Returns
     -------
@@ -203,7 +203,7 @@ def cli_audit(
     """
     from json import dumps
 
-    from ethicalai_lab.world import how_read
+    from ethicalai_lab.tables import how_read
 
     chosen = _choose(table, roles, threshold)
     reading = how_read(table)

@@ -217,7 +217,7 @@ def analyse_experiment(table: pd.DataFrame, roles: Any, seed: int = 0) -> Uplift
         With attributes ``columns`` (mapping of column to role, or to several roles),
         ``control`` (the untreated level), ``outcome`` (which outcome people are ranked
         for; the first by default) and ``positive`` (its positive value, where it is not
-        0/1 or true/false), as ``ethicalai_lab.world.Roles``.
+        0/1 or true/false), as ``ethicalai_lab.tables.Roles``.
     seed : int, default 0
         Source of every draw.
 

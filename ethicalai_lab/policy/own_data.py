@@ -56,13 +56,13 @@ from ethicalai_lab.policy.stages import (
     resampling_weights,
     values_of,
 )
+from ethicalai_lab.tables.column_types import measured
+from ethicalai_lab.tables.levels import consent_answers
+from ethicalai_lab.tables.loading import how_read, place_of, roles_of
 from ethicalai_lab.world import PURPOSES
-from ethicalai_lab.world.column_types import measured
-from ethicalai_lab.world.levels import consent_answers
-from ethicalai_lab.world.tables import how_read, place_of, roles_of
 
 if TYPE_CHECKING:
-    from ethicalai_lab.world.roles import Roles
+    from ethicalai_lab.tables.roles import Roles
 
 __all__ = ["evaluate_table"]
 
@@ -1104,8 +1104,8 @@ def evaluate_table(
     --------
     >>> import pandas as pd
     >>> from ethicalai_lab.policy import Policy
-    >>> from ethicalai_lab.world import Roles
-    >>> from ethicalai_lab.world.tables import check_table
+    >>> from ethicalai_lab.tables import Roles
+    >>> from ethicalai_lab.tables.loading import check_table
     >>> table = check_table(
     ...     pd.DataFrame({"mail": [0, 1] * 50, "visit": [0, 1, 1, 1] * 25}),
     ...     Roles({"mail": "treatment", "visit": "outcome"}),

@@ -19,18 +19,11 @@ from pydantic import (
 )
 
 from ethicalai_lab.core.files import write_atomic
+from ethicalai_lab.core.yaml import Node, Text, line_of, parse, read_text, to_data
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy import sections as s
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.yaml_edit import edit
-from ethicalai_lab.world.strict_yaml import (
-    Node,
-    Text,
-    did_you_mean,
-    line_of,
-    parse,
-    read_text,
-    to_data,
-)
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,17 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ethicalai_lab.core.files import write_atomic
+from ethicalai_lab.core.yaml import Node, Text, line_of, parse, read_text, scalar, to_data
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.world.strict_yaml import (
-    Node,
-    Text,
-    did_you_mean,
-    line_of,
-    parse,
-    read_text,
-    scalar,
-    to_data,
-)
 
 if TYPE_CHECKING:
     from ethicalai_lab.policy.scorecard import Measure, Scorecard

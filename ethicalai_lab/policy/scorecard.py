@@ -33,6 +33,8 @@ from numpy.typing import NDArray
 
 from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.core.reading import READING, reading_html
+from ethicalai_lab.core.yaml import Text, scalar
+from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.policy import Policy, _from_text
 from ethicalai_lab.policy.rules import (
@@ -49,7 +51,6 @@ from ethicalai_lab.policy.sections import SECTIONS
 from ethicalai_lab.policy.stages import widened
 from ethicalai_lab.policy.stored import FORMAT, StoredMeasure, read_stored
 from ethicalai_lab.stats import percentile_interval
-from ethicalai_lab.world.strict_yaml import Text, did_you_mean, scalar
 
 if TYPE_CHECKING:
     import pandas as pd

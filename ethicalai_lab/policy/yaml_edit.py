@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from ethicalai_lab.world.strict_yaml import Node, scalar
+from ethicalai_lab.core.yaml import Node, scalar
 
 __all__ = ["edit", "value"]
 
@@ -44,7 +44,7 @@ def edit(text: str, root: Node, changes: dict[str, Any]) -> str:
 
     Examples
     --------
-    >>> from ethicalai_lab.world.strict_yaml import parse
+    >>> from ethicalai_lab.core.yaml import parse
     >>> text = "a: 1  # one\nb:   # two\n"
     >>> print(edit(text, parse(text), {"a": 2, "b": ["x"]}), end="")
     a: 2  # one

@@ -1,4 +1,4 @@
-"""Ground floor: the synthetic world with its truth, and a team's own tables.
+"""Ground floor: the synthetic world with its truth.
 
 The names below are imported on first use: importing this package loads neither
 pandas nor NumPy.

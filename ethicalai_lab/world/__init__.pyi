@@ -6,15 +6,9 @@ from .config import WorldConfig as WorldConfig
 from .errors import WorldError as WorldError
 from .generate import make_world as make_world
 from .interventions import direct_effects as direct_effects
-from .roles import ROLES as ROLES
-from .roles import Roles as Roles
-from .roles import load_roles as load_roles
 from .schema import ACTIONS as ACTIONS
 from .schema import SCHEMA as SCHEMA
 from .schema import Column as Column
 from .schema import data_dictionary as data_dictionary
-from .tables import TableError as TableError
-from .tables import how_read as how_read
-from .tables import load_table as load_table
 from .worlds import Truth as Truth
 from .worlds import World as World

@@ -30,7 +30,7 @@ class Column:
     kind : {"int", "float", "bool", "flag", "text", "category", "ordered", "date", "time"}
         Logical type; a flag is 0 or 1, a date has no time of day.
     role : str
-        One of `ethicalai_lab.world.ROLES`.
+        One of `ethicalai_lab.tables.ROLES`.
     description : str
         One sentence, with the unit where there is one.
     categories : tuple of str, default ()

@@ -21,7 +21,8 @@ import pandas as pd
 
 from ethicalai_lab import cli
 from ethicalai_lab.policy import PRESETS, Policy, preset
-from ethicalai_lab.world import ROLES, make_world
+from ethicalai_lab.tables import ROLES
+from ethicalai_lab.world import make_world
 
 NAMES = (
     *("id", "email", "Age", "sex", "PLZ", "mail", "segment", "visit", "spend", "score", "sent"),

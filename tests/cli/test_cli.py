@@ -422,7 +422,7 @@ def test_a_fault_of_our_own_shows_no_trace_unless_asked(capsys, mails, monkeypat
     def broken(*_, **__):
         raise RuntimeError("something\nodd")
 
-    monkeypatch.setattr("ethicalai_lab.world.tables.load_table", broken)
+    monkeypatch.setattr("ethicalai_lab.tables.loading.load_table", broken)
     monkeypatch.delenv("ETHICALAI_LAB_DEBUG", raising=False)
     code, out, err = main(capsys, "uplift", *_args(mails))
     assert (code, out) == (3, "")  # 1 is a rule missed

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ethicalai_lab import cli
-from ethicalai_lab.world import ROLES, load_roles
+from ethicalai_lab.tables import ROLES, load_roles
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, recall_score, roc_
 from ethicalai_lab.explainability.cards import Card, Entry, dataset_datasheet, model_card
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import Interval, mean_interval, proportion_interval
-from ethicalai_lab.world import Roles
+from ethicalai_lab.tables import Roles
 
 FEATURES = ["recency", "history", "sports", "fashion", "newbie"]
 

@@ -8,7 +8,7 @@ from ethicalai_lab.explainability.disclosures import NOT_STATED, ai_disclosure, 
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.policy import Policy
 from ethicalai_lab.policy.sections import FIELDS, choices, is_list, limits
-from ethicalai_lab.world import Roles
+from ethicalai_lab.tables import Roles
 
 DOCUMENTS = (ai_disclosure, privacy_notice)
 TOLD = {

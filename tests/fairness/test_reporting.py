@@ -151,7 +151,7 @@ def test_cli_text_says_what_was_read_and_found():
 
 
 def test_cli_reads_the_roles_of_a_roles_file():
-    from ethicalai_lab.world.roles import Roles
+    from ethicalai_lab.tables.roles import Roles
 
     roles = Roles({"sex": "protected", "age": ("feature", "protected"), "sent": "decision"})
     text = cli_audit(table(), roles)

@@ -18,7 +18,7 @@ import ethicalai_lab
 FLOORS = [
     {"errors"},
     {"core"},
-    {"world", "stats"},
+    {"world", "tables", "stats"},
     {"personalization", "privacy", "fairness", "consent", "explainability"},
     {"policy"},
     {"assurance"},

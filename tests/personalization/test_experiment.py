@@ -101,7 +101,7 @@ def test_real_report_is_json_ready_and_readable(report):
 
 
 def test_own_roles_file_and_loader_work_too(hillstrom, tmp_path):
-    from ethicalai_lab.world import Roles
+    from ethicalai_lab.tables import Roles
 
     given = Roles(HILLSTROM, control="No E-Mail", outcome="spend")
     few = hillstrom.iloc[:6000]

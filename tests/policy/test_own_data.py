@@ -12,8 +12,8 @@ from ethicalai_lab.policy import Policy, PolicyError
 from ethicalai_lab.policy.evaluation import evaluate, evaluation_graph
 from ethicalai_lab.policy.own_data import evaluate_table
 from ethicalai_lab.policy.own_dates import plausible
-from ethicalai_lab.world import Roles, load_table
-from ethicalai_lab.world.tables import TableError, check_table
+from ethicalai_lab.tables import Roles, load_table
+from ethicalai_lab.tables.loading import TableError, check_table
 
 HILLSTROM = Roles(
     {

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ethicalai_lab.core.yaml import parse, to_data
 from ethicalai_lab.policy import Policy, PolicyError
 from ethicalai_lab.policy import policy as policy_module
 from ethicalai_lab.policy import sections as s
-from ethicalai_lab.world.strict_yaml import parse, to_data
 
 # -- policies of every kind
 

@@ -31,8 +31,9 @@ from ethicalai_lab.policy.stages import (
     resampling_weights,
     values_of,
 )
-from ethicalai_lab.world import Roles, World
-from ethicalai_lab.world.tables import check_table
+from ethicalai_lab.tables import Roles
+from ethicalai_lab.tables.loading import check_table
+from ethicalai_lab.world import World
 
 N = 1_500
 GAPS = [f"fairness.selection_gap_{name}" for name in ("gender", "ethnic_group", "age_band")]

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from ethicalai_lab.cli import main
-from ethicalai_lab.world import Roles, TableError, how_read, load_roles, load_table
-from ethicalai_lab.world.column_types import measured
-from ethicalai_lab.world.drafts import suggest_roles
-from ethicalai_lab.world.levels import consent_answers, is_refusal
-from ethicalai_lab.world.tables import place_of, roles_of
+from ethicalai_lab.tables import Roles, TableError, how_read, load_roles, load_table
+from ethicalai_lab.tables.column_types import measured
+from ethicalai_lab.tables.drafts import suggest_roles
+from ethicalai_lab.tables.levels import consent_answers, is_refusal
+from ethicalai_lab.tables.loading import place_of, roles_of
 
 
 @pytest.fixture
@@ -678,7 +678,7 @@ def test_over_long_names_get_a_sentence(folder, capsys):
 def test_a_gzip_bomb_is_refused_before_it_is_in_memory(folder, monkeypatch):
     import tracemalloc
 
-    monkeypatch.setattr("ethicalai_lab.world.table_files.MAX_UNPACKED", 50 * 1024**2)
+    monkeypatch.setattr("ethicalai_lab.tables.table_files.MAX_UNPACKED", 50 * 1024**2)
     write(gzip.compress(b"0" * 200 * 1024**2), "t.csv.gz")
     tracemalloc.start()
     with pytest.raises(TableError, match=r"unpacks to more than 0\.0488281 GiB"):

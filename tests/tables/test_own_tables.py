@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethicalai_lab.world import Roles, TableError, how_read, load_roles, load_table
-from ethicalai_lab.world.drafts import suggest_roles
-from ethicalai_lab.world.tables import check_table, roles_of, table_columns
+from ethicalai_lab.tables import Roles, TableError, how_read, load_roles, load_table
+from ethicalai_lab.tables.drafts import suggest_roles
+from ethicalai_lab.tables.loading import check_table, roles_of, table_columns
 
 MAIL = Roles(
     {"id": "identifier", "mail": "treatment", "visit": "outcome", "age": "feature"}, control="none"
@@ -147,7 +147,7 @@ def test_an_identifier_is_never_rounded(tmp_path):
 
 
 def test_lines_within_a_field_survive_the_border_of_a_block(tmp_path, monkeypatch):
-    monkeypatch.setattr("ethicalai_lab.world.delimited._BLOCK", 64)
+    monkeypatch.setattr("ethicalai_lab.tables.delimited._BLOCK", 64)
     values = [f"{'x' * (i % 17)}\n\ny{i}" for i in range(60)]
     path = write(tmp_path, "a,b\n" + "".join(f'{i},"{text}"\n' for i, text in enumerate(values)))
     table = load_table(path, Roles({"a": "identifier", "b": "feature"}))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ethicalai_lab.core.yaml import scalar
 from ethicalai_lab.errors import InputError
-from ethicalai_lab.world import ROLES, Roles, TableError, load_roles
-from ethicalai_lab.world.strict_yaml import scalar
+from ethicalai_lab.tables import ROLES, Roles, TableError, load_roles
 
 
 def write(tmp_path, content):

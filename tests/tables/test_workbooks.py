@@ -9,9 +9,9 @@ import pytest
 from openpyxl import Workbook
 
 from ethicalai_lab.cli import main
-from ethicalai_lab.world import Roles, TableError, how_read, load_roles, load_table
-from ethicalai_lab.world.drafts import suggest_roles
-from ethicalai_lab.world.tables import place_of
+from ethicalai_lab.tables import Roles, TableError, how_read, load_roles, load_table
+from ethicalai_lab.tables.drafts import suggest_roles
+from ethicalai_lab.tables.loading import place_of
 
 ROLES = Roles({"id": "identifier", "mail": "treatment", "visit": "outcome"}, control="none")
 ROWS = [["id", "mail", "visit"], [1, "none", 0], [2, "spring", 1], [3, "spring", 0]]
@@ -159,7 +159,7 @@ def test_damaged_workbooks_are_refused(tmp_path, change, fault):
 def test_an_empty_sheet_and_a_bomb_are_refused(tmp_path, monkeypatch):
     path = book(tmp_path / "t.xlsx", t=[])
     assert "the sheet t is empty" in refused(path)
-    monkeypatch.setattr("ethicalai_lab.world.workbook._MAX_UNPACKED", 100)
+    monkeypatch.setattr("ethicalai_lab.tables.workbook._MAX_UNPACKED", 100)
     assert "unpacks to more than" in refused(path)
 
 

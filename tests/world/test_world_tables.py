@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import ethicalai_lab.world as public
 from ethicalai_lab.errors import InputError
+from ethicalai_lab.tables import ROLES
 from ethicalai_lab.world import (
-    ROLES,
     SCHEMA,
     World,
     WorldConfig,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ethicalai_lab.core.times import read_times
-from ethicalai_lab.errors import shown
-from ethicalai_lab.world import levels
-from ethicalai_lab.world.column_types import LARGEST, first_odd, type_columns
-from ethicalai_lab.world.roles import Roles, TableError, load_roles
-from ethicalai_lab.world.strict_yaml import did_you_mean, scalar
-from ethicalai_lab.world.table_files import check_names, open_table
+from ethicalai_lab.core.yaml import scalar
+from ethicalai_lab.errors import did_you_mean, shown
+from ethicalai_lab.tables import levels
+from ethicalai_lab.tables.column_types import LARGEST, first_odd, type_columns
+from ethicalai_lab.tables.roles import Roles, TableError, load_roles
+from ethicalai_lab.tables.table_files import check_names, open_table
 
 if TYPE_CHECKING:
     import numpy as np

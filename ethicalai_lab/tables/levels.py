@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ethicalai_lab.errors import shown
-from ethicalai_lab.world.roles import Roles, TableError
-from ethicalai_lab.world.strict_yaml import did_you_mean, scalar
+from ethicalai_lab.core.yaml import scalar
+from ethicalai_lab.errors import did_you_mean, shown
+from ethicalai_lab.tables.roles import Roles, TableError
 
 if TYPE_CHECKING:
     import pandas as pd

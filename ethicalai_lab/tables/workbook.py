@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ethicalai_lab.errors import did_you_mean, shown
-from ethicalai_lab.world.roles import TableError
+from ethicalai_lab.tables.roles import TableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,7 @@ _MARKUP = ("#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!")
 
 
 class Workbook:
-    """A sheet of an Excel workbook; see :class:`~ethicalai_lab.world.table_files.TableFile`.
+    """A sheet of an Excel workbook; see :class:`~ethicalai_lab.tables.table_files.TableFile`.
 
     Formulas give the value that was stored with them, errors such as #N/A give gaps.
     """

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ethicalai_lab.core.times import read_times
+from ethicalai_lab.core.yaml import parse, scalar, to_data
 from ethicalai_lab.errors import shown
-from ethicalai_lab.world import levels
-from ethicalai_lab.world.column_types import type_columns
-from ethicalai_lab.world.roles import ROLES, Roles, TableError
-from ethicalai_lab.world.strict_yaml import parse, scalar, to_data
-from ethicalai_lab.world.table_files import TableFile, check_names, open_table
+from ethicalai_lab.tables import levels
+from ethicalai_lab.tables.column_types import type_columns
+from ethicalai_lab.tables.roles import ROLES, Roles, TableError
+from ethicalai_lab.tables.table_files import TableFile, check_names, open_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def suggest_roles(path: str | Path) -> str:
     Parameters
     ----------
     path : path-like
-        As for :func:`~ethicalai_lab.world.load_table`.
+        As for :func:`~ethicalai_lab.tables.load_table`.
 
     Returns
     -------
@@ -316,7 +316,7 @@ def _doubles(column: pd.Series) -> bool:
 @cache
 def _patterns() -> Mapping[str, re.Pattern[str]]:
     """Return a pattern of names for each role, and for what else is told by a name."""
-    text = resources.files("ethicalai_lab.world").joinpath("role_names.yaml").read_text("utf-8")
+    text = resources.files("ethicalai_lab.tables").joinpath("role_names.yaml").read_text("utf-8")
     made = {}
     for role, lines in to_data(parse(text)).items():
         parts = []

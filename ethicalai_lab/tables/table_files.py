@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ethicalai_lab.errors import did_you_mean, shown
-from ethicalai_lab.world.delimited import DelimitedText
-from ethicalai_lab.world.parquet_file import ParquetFile
-from ethicalai_lab.world.roles import TableError
-from ethicalai_lab.world.workbook import Workbook
+from ethicalai_lab.tables.delimited import DelimitedText
+from ethicalai_lab.tables.parquet_file import ParquetFile
+from ethicalai_lab.tables.roles import TableError
+from ethicalai_lab.tables.workbook import Workbook
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +77,7 @@ def open_table(
     wanted : list of str or None
         Columns that should be there: they help to find what separates fields.
     format : mapping of str to str
-        What is declared, as :attr:`~ethicalai_lab.world.Roles.format`.
+        What is declared, as :attr:`~ethicalai_lab.tables.Roles.format`.
     drafting : bool
         Whether guesses will be reviewed: what would be a question is then proposed.
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ethicalai_lab.errors import shown
-from ethicalai_lab.world.amounts import read_amounts
-from ethicalai_lab.world.roles import Roles, TableError
+from ethicalai_lab.tables.amounts import read_amounts
+from ethicalai_lab.tables.roles import Roles, TableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -442,7 +442,7 @@ def measured(column: pd.Series) -> pd.Series:
     Parameters
     ----------
     column : pandas.Series
-        Of a table that :func:`~ethicalai_lab.world.load_table` gave: labels are texts there.
+        Of a table that :func:`~ethicalai_lab.tables.load_table` gave: labels are texts there.
 
     Returns
     -------

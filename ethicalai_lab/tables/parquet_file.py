@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethicalai_lab.errors import shown
-from ethicalai_lab.world.roles import TableError
+from ethicalai_lab.tables.roles import TableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,7 +14,7 @@ __all__ = ["ParquetFile"]
 
 
 class ParquetFile:
-    """A Parquet file, open; see :class:`~ethicalai_lab.world.table_files.TableFile`."""
+    """A Parquet file, open; see :class:`~ethicalai_lab.tables.table_files.TableFile`."""
 
     def __init__(self, name: str, raw: bytes) -> None:
         self.name = name

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ethicalai_lab.errors import InputError
-from ethicalai_lab.world.strict_yaml import did_you_mean, line_of, parse, read_text, to_data
+from ethicalai_lab.core.yaml import line_of, parse, read_text, to_data
+from ethicalai_lab.errors import InputError, did_you_mean
 
 __all__ = ["ROLES", "Roles", "TableError", "load_roles"]
 

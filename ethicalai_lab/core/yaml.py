@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ethicalai_lab.errors import InputError, did_you_mean
+from ethicalai_lab.errors import InputError
 
-__all__ = ["Node", "Text", "did_you_mean", "line_of", "parse", "read_text", "scalar", "to_data"]
+__all__ = ["Node", "Text", "line_of", "parse", "read_text", "scalar", "to_data"]
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12

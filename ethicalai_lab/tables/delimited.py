@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ethicalai_lab.errors import shown
-from ethicalai_lab.world.roles import TableError
+from ethicalai_lab.tables.roles import TableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ _NUMERIC = re.compile(r"\s*[-+]?[0-9][0-9.,: /-]*\s*")
 
 
 class DelimitedText:
-    """A text table in UTF-8; see :class:`~ethicalai_lab.world.table_files.TableFile`."""
+    """A text table in UTF-8; see :class:`~ethicalai_lab.tables.table_files.TableFile`."""
 
     def __init__(self, name: str, raw: bytes, separator: str | None, wanted: list[str]) -> None:
         self.name = name

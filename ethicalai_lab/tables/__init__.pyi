@@ -1,0 +1,9 @@
+from .drafts import suggest_roles as suggest_roles
+from .loading import check_table as check_table
+from .loading import how_read as how_read
+from .loading import load_table as load_table
+from .loading import roles_of as roles_of
+from .roles import ROLES as ROLES
+from .roles import Roles as Roles
+from .roles import TableError as TableError
+from .roles import load_roles as load_roles
