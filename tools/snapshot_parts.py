@@ -76,35 +76,38 @@ def worlds() -> Cases:
 
 
 def _lab_lessons() -> list[str]:
-    from ethicalai_lab.lessons.engine import declared_lessons
+    from ethicalai_lab.lessons.questions import declared_lessons
 
     return declared_lessons()
 
 
 def _lab_questions(number: str) -> Iterator[SimpleNamespace]:
     """Yield a lesson's questions: name, asked, answers to try, and how to judge one."""
-    from ethicalai_lab.lessons.engine import Exercise, Facts, Quiz, course_world, declaration
+    from ethicalai_lab.lessons.answers import Choices
+    from ethicalai_lab.lessons.lesson import course_world
+    from ethicalai_lab.lessons.questions import Exercise, Quiz, declaration
 
-    world = course_world()
-    for item in declaration(number).items:
-        asked = {"prompt": item.prompt}
+    lesson = declaration(number)
+    known = lesson.known(course_world())
+    for item in lesson.items.values():
+        asked = {"prompt": item.ask}
         if isinstance(item, Exercise):
-            facts = item.known(world)
-            answers = {"reference": item.reference_for(facts), "untouched": ...}
-            answers |= {f"mistake {m.id}": m.example_for(facts) for m in item.mistakes}
+            reference = item.known_of(known).expected
+            if isinstance(item.form(known), Choices):  # in whichever form the solution gives them
+                reference = item.form(known).read(reference)
+            answers = {"reference": reference, "untouched": ...}
+            answers |= {f"mistake {m.name}": item.example_of(m, known) for m in item.mistakes}
             asked["hints"] = list(item.hints)
         elif isinstance(item, Quiz):
             asked["choices"] = item.choices
             answers = {"untouched": ..., "no option": "z"} | {key: key for key in item.choices}
         else:
-            facts = Facts(item.facts(world) if item.facts else {})
-            facts["expected"] = item.outcome(world)
-            asked |= {"choices": item.choices, "came true": facts["expected"]}
-            asked["result"] = item.says.format_map(facts)
+            asked |= {"choices": item.choices, "came true": item.known_of(known).expected}
+            asked["result"] = item.result(known)
             answers = {}
 
         def judge(answer: Any, item: Any = item) -> dict[str, str]:
-            said = item.judge(answer, world=world)
+            said = item.judge(answer, known)
             return {"kind": said.kind, "mistake": said.mistake, "text": said.message}
 
         yield SimpleNamespace(id=item.id, asked=asked, answers=answers, judge=judge)

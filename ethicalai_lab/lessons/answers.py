@@ -19,15 +19,17 @@ from typing import Any
 from ethicalai_lab.errors import InputError
 
 __all__ = [
+    "FORMS",
     "Answer",
     "Choice",
     "Choices",
     "Column",
     "Judgement",
     "Number",
-    "Ranking",
     "Rule",
     "Unreadable",
+    "Untouched",
+    "kind_of",
 ]
 
 
@@ -43,8 +45,14 @@ def _s(many: Any) -> str:
     return "" if len(many) == 1 else "s"
 
 
-def _kind(value: Any) -> str:
-    """Name the form of `value` in a reader's words."""
+def kind_of(value: Any) -> str:
+    """Name the form of `value` in a reader's words.
+
+    Examples
+    --------
+    >>> kind_of([1, 2])
+    'a list of 2 values'
+    """
     name = type(value).__name__
     if value is None:
         return "`None` (did the last line forget its `return`, or end in a `print`?)"
@@ -157,10 +165,10 @@ away so that it is a number.
                 float(text)
             except ValueError:
                 raise Unreadable(
-                    f"The answer is {_kind(value)}; {self.accepts()} is asked for."
+                    f"The answer is {kind_of(value)}; {self.accepts()} is asked for."
                 ) from None
             raise Unreadable(
-                f"The answer is {_kind(value)}; take the quotes away so that it is a number."
+                f"The answer is {kind_of(value)}; take the quotes away so that it is a number."
             )
         if isinstance(value, complex):
             raise Unreadable("The answer is a complex number; an ordinary number is asked for.")
@@ -170,7 +178,7 @@ away so that it is a number.
                     "The answer is an interval; take the number you need from it: "
                     "`.value`, `.low` or `.high`."
                 )
-            raise Unreadable(f"The answer is {_kind(value)}; {self.accepts()} is asked for.")
+            raise Unreadable(f"The answer is {kind_of(value)}; {self.accepts()} is asked for.")
         try:
             value = float(value)
         except OverflowError:
@@ -210,25 +218,25 @@ away so that it is a number.
 
 def _one_text(answer: Any, keys: Sequence[str], what: str) -> str:
     if not isinstance(answer, str):
-        raise Unreadable(f"{what} is {_kind(answer)}; choose one of {_options(keys)}.")
+        raise Unreadable(f"{what} is {kind_of(answer)}; choose one of {_options(keys)}.")
     text = answer.strip().casefold()
     for key in keys:
         if key.casefold() == text:
             return key
     close = difflib.get_close_matches(text, [key.casefold() for key in keys], n=1)
     hint = f' Was "{close[0]}" meant?' if close else ""
-    raise Unreadable(f"{what} is {_kind(answer)}; choose one of {_options(keys)}.{hint}")
+    raise Unreadable(f"{what} is {kind_of(answer)}; choose one of {_options(keys)}.{hint}")
 
 
 def _members(answer: Any, what: str) -> list[Any]:
     """Return the members of a list-like answer."""
     name = type(answer).__name__
     if isinstance(answer, str | bytes | Mapping) or name == "DataFrame":
-        raise Unreadable(f"The answer is {_kind(answer)}; {what} is asked for.")
+        raise Unreadable(f"The answer is {kind_of(answer)}; {what} is asked for.")
     if getattr(answer, "ndim", 1) != 1:
-        raise Unreadable(f"The answer is {_kind(answer)}; {what} is asked for.")
+        raise Unreadable(f"The answer is {kind_of(answer)}; {what} is asked for.")
     if not (isinstance(answer, list | tuple | set | frozenset) or hasattr(answer, "__array__")):
-        raise Unreadable(f"The answer is {_kind(answer)}; {what} is asked for.")
+        raise Unreadable(f"The answer is {kind_of(answer)}; {what} is asked for.")
     return list(answer)
 
 
@@ -284,38 +292,6 @@ class Choices(Choice):
 
 
 @dataclass(frozen=True)
-class Ranking(Choice):
-    """All options, in order.
-
-    Examples
-    --------
-    >>> Ranking(["x", "y"]).read(("y", "x"))
-    ('y', 'x')
-    """
-
-    def accepts(self) -> str:
-        """Say in a few words what is accepted."""
-        return f"a list of all {len(self.keys)} options, in order"
-
-    def read(self, answer: Any) -> tuple[str, ...]:
-        """Return the keys in the reader's order."""
-        if isinstance(answer, set | frozenset):
-            raise Unreadable("The answer is a set, and a set has no order: use a list, `[...]`.")
-        members = _members(answer, self.accepts())
-        read = tuple(_one_text(m, self.keys, "One of the ranked options") for m in members)
-        twice = sorted({key for key in read if read.count(key) > 1})
-        if twice:
-            raise Unreadable(f"{_options(twice)} stands in the ranking more than once.")
-        missing = [key for key in self.keys if key not in read]
-        if missing:
-            raise Unreadable(
-                f"The ranking has {len(read)} of {len(self.keys)} options; "
-                f"missing: {', '.join(missing)}."
-            )
-        return read
-
-
-@dataclass(frozen=True)
 class Column(Answer):
     """One value a row: a Series, an array or a list.
 
@@ -358,7 +334,7 @@ class Column(Answer):
             if answer.shape[1] == 0:
                 raise Unreadable("The answer is a table without columns; a column is asked for.")
             raise Unreadable(
-                f"The answer is {_kind(answer)}; {self.accepts()} is asked for: take one with "
+                f"The answer is {kind_of(answer)}; {self.accepts()} is asked for: take one with "
                 f'`table["{answer.columns[-1]}"]`.'
             )
         series = (
@@ -434,32 +410,22 @@ class Rule(Column):
 
     Parameters
     ----------
-    table : callable or None, default None
-        ``table(world)`` gives the table handed to the reader's function.
+    table : DataFrame or None, default None
+        Handed to the reader's function.
     value : callable or None, default None
-        ``value(chosen, world)`` gives what a True/False column is worth. Without
-        it, the rows themselves are compared.
+        ``value(chosen)`` gives what a True/False column is worth. Without it, the rows
+        themselves are compared.
     absolute, relative : float
         How much less than the expected rule's value still passes.
-
-    Notes
-    -----
-    ``world`` is handed over by the exercise through :meth:`bound`.
     """
 
     of: str = "bool"
-    table: Callable[[Any], Any] | None = None
-    value: Callable[[Any, Any], float] | None = None
-    world: Any = field(default=None, repr=False, compare=False)
+    table: Any = None
+    value: Callable[[Any], float] | None = None
 
-    def bound(self, world: Any) -> Rule:
-        """Return this rule with the world it is checked on."""
-        from dataclasses import replace
-
-        length = self.length
-        if length is None and self.table is not None:
-            length = len(self.table(world))
-        return replace(self, world=world, length=length)
+    def __post_init__(self) -> None:
+        if self.length is None and self.table is not None:
+            object.__setattr__(self, "length", len(self.table))
 
     def accepts(self) -> str:
         """Say in a few words what is accepted."""
@@ -469,10 +435,10 @@ class Rule(Column):
     def read(self, answer: Any) -> Any:
         """Return the True/False column, calling the reader's function if it is one."""
         if callable(answer) and not hasattr(answer, "__array__"):
-            if self.table is None or self.world is None:
+            if self.table is None:
                 raise Unreadable("The answer is a function; the True/False column is asked for.")
             try:
-                result = answer(self.table(self.world).copy())
+                result = answer(self.table.copy())
             except Exception as error:
                 text = " ".join(str(error).split())[:120].replace("`", "'")
                 raise Unreadable(
@@ -489,9 +455,9 @@ class Rule(Column):
             return super().matches(value, expected)
         if len(value) != len(expected):
             return False
-        best = float(self.value(expected, self.world))
+        best = float(self.value(expected))
         room = max(self.absolute, self.relative * abs(best))
-        return float(self.value(value, self.world)) >= best - room
+        return float(self.value(value)) >= best - room
 
     def resembles(self, value: Any, example: Any) -> bool:
         """Whether nearly the same people are chosen: worth alone would confuse two mistakes."""
@@ -530,7 +496,7 @@ class Judgement(Answer):
         """Return the fields' clean values."""
         if not isinstance(answer, Mapping):
             raise Unreadable(
-                f"The answer is {_kind(answer)}; give {self.accepts()}, as in "
+                f"The answer is {kind_of(answer)}; give {self.accepts()}, as in "
                 f"`.check({next(iter(self.fields))}=...)`."
             )
         unknown = [str(name) for name in answer if name not in self.fields]
@@ -562,3 +528,6 @@ class Judgement(Answer):
             if not self.fields[name].matches(value[name], facts[fact]):
                 return name
         return ""
+
+
+FORMS = ("Choice", "Choices", "Column", "Judgement", "Number", "Rule")

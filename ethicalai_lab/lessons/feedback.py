@@ -16,7 +16,7 @@ __all__ = ["Feedback"]
 
 # icon, heading word, then (background, text, edge) for the light and the dark theme.
 # The word carries the meaning; icon and colour only repeat it.
-_KINDS: dict[str, tuple[str, str, tuple[str, str, str], tuple[str, str, str]]] = {
+KINDS: dict[str, tuple[str, str, tuple[str, str, str], tuple[str, str, str]]] = {
     "right": (
         "✔",
         "Right",
@@ -62,7 +62,7 @@ _KINDS: dict[str, tuple[str, str, tuple[str, str, str], tuple[str, str, str]]] =
 }
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Escape `text`; text between backticks becomes code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # an odd number of backticks is no code span
@@ -74,7 +74,7 @@ def _inline(text: str) -> str:
 
 
 def _css(kind: str) -> str:
-    _, _, light, dark = _KINDS[kind]
+    _, _, light, dark = KINDS[kind]
     name = f".eal-{kind}"
     off = 'body[data-jp-theme-light="false"] '
     return (
@@ -123,8 +123,8 @@ class Feedback:
     mistake: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise ValueError(f"kind must be one of {', '.join(_KINDS)}, not {self.kind!r}")
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
 
     @property
     def passed(self) -> bool:
@@ -134,7 +134,7 @@ class Feedback:
     @property
     def heading(self) -> str:
         """The word that heads the card."""
-        return self.title or _KINDS[self.kind][1]
+        return self.title or KINDS[self.kind][1]
 
     def __repr__(self) -> str:
         blocks = re.split(r"\n\s*\n", self.message.strip())
@@ -149,16 +149,16 @@ class Feedback:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        icon = _KINDS[self.kind][0]
+        icon = KINDS[self.kind][0]
         body = "".join(
-            f"<p>{_inline(' '.join(block.split()))}</p>"
+            f"<p>{inline(' '.join(block.split()))}</p>"
             for block in re.split(r"\n\s*\n", self.message.strip())
             if block.strip()
         )
         if self.code:
             body += f"<pre><code>{html.escape(self.code.strip(chr(10)))}</code></pre>"
         if self.note:
-            body += f"<p><em>{_inline(self.note)}</em></p>"
+            body += f"<p><em>{inline(self.note)}</em></p>"
         return (
             f"<style>{_css(self.kind)}</style>"
             f'<div class="eal-{self.kind}" role="status">'

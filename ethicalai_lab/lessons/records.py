@@ -232,7 +232,7 @@ class Progress:
     def __init__(self, entries: dict[str, dict[str, dict[str, Any]]], fault: str = "") -> None:
         import pandas as pd
 
-        from ethicalai_lab.lessons.engine import declaration, declared_lessons
+        from ethicalai_lab.lessons.questions import declaration, declared_lessons
 
         self.fault = fault
         rows, lessons = [], []
@@ -240,11 +240,11 @@ class Progress:
             declared = declaration(number)
             known = entries.get(number, {})
             states = []
-            for item in declared.items:
-                entry = known.get(item.id, {})
+            for name in declared.items:
+                entry = known.get(name, {})
                 state = _state(entry)
-                rows.append((number, item.id, state, entry.get("tries", 0)))
-                if not item.id.startswith("p"):
+                rows.append((number, name, state, entry.get("tries", 0)))
+                if not name.startswith("p"):
                     states.append(state)
             right = sum(state.startswith("right") for state in states)
             if states and right == len(states):

@@ -1,7 +1,6 @@
-"""Run a lesson's declaration against a world: what an author would otherwise miss.
+"""Work through every question of a lesson: once right, once with each mistake, once untouched.
 
-``python -m ethicalai_lab.lessons.verify 01`` prints what is wrong with the
-questions of lesson 01, and nothing else; the tests hold every lesson to it.
+For authors: ``python -m ethicalai_lab.lessons.verify 01``. The tests do the same.
 """
 
 from __future__ import annotations
@@ -11,119 +10,97 @@ from collections.abc import Iterator
 from typing import Any
 
 from ethicalai_lab.lessons.answers import Judgement
-from ethicalai_lab.lessons.engine import (
+from ethicalai_lab.lessons.known import Known
+from ethicalai_lab.lessons.lesson import course_world
+from ethicalai_lab.lessons.questions import (
     Exercise,
-    Facts,
+    Lesson,
     Prediction,
-    Quiz,
-    course_world,
     declaration,
     declared_lessons,
 )
 
 __all__ = ["main", "problems"]
 
-
-def run_solution(setup: str, solution: str, world: Any) -> Any:
-    """Run a lesson's `setup` and a `solution`; return the ``answer`` it assigns."""
-    names: dict[str, Any] = {"world": world}
-    exec(compile(setup, "setup", "exec"), names)
-    exec(compile(solution, "solution", "exec"), names)
-    return names["answer"]
+_ODD = (None, "", "0.3", object(), float("nan"), [], {}, [[1], [2]], len)
+_UNFILLED = (KeyError, IndexError, ValueError, TypeError, AttributeError)
 
 
-def _exercise(item: Exercise, setup: str, world: Any) -> Iterator[str]:
-    facts = item.known(world)
-    for text in (item.why, item.otherwise, *(mistake.feedback for mistake in item.mistakes)):
-        try:
-            item._says(text, facts)
-        except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
-            yield f"a text cannot be filled in ({type(error).__name__}: {error}): {text[:60]}"
-            return
-    untouched = item.judge(..., world=world)
-    if untouched.kind != "untouched":
-        yield f"an untouched answer is called {untouched.kind}"
-    reference = item.judge(item.reference_for(facts), world=world)
-    if not reference.passed:
-        yield f"the reference answer does not pass: {reference.message}"
-    try:
-        answer = run_solution(setup, item.solution, world)
-    except Exception as error:
-        yield f"the solution stops with {type(error).__name__}: {error}"
+def _texts(item: Exercise | Prediction, known: Known) -> Iterator[str]:
+    facts = item.known_of(known)
+    if isinstance(item, Prediction):
+        texts = [item.says]
+        if facts.expected not in item.options:
+            yield f"the outcome {facts.expected!r} is none of the options"
     else:
-        solved = item.judge(answer, world=world)
-        if not solved.passed:
-            yield f"the solution's answer does not pass: {solved.message}"
+        texts = [item.why, item.otherwise, *(mistake.say for mistake in item.mistakes)]
+    for text in texts:
+        try:
+            text.format_map(facts)
+        except _UNFILLED as error:
+            yield f"a text cannot be filled in ({type(error).__name__}: {error}): {text[:60]}"
+
+
+def _exercise(item: Exercise, lesson: Lesson, world: Any) -> Iterator[str]:
+    known = lesson.known(world)
+    try:
+        answer = Known(lesson.given, world).run(item.solution)["answer"]
+    except Exception as error:
+        yield f"the solution stops in the notebook with {type(error).__name__}: {error}"
+        return
+    untold = list(_texts(item, known))
+    if untold:
+        yield from untold
+        return
+    solved = item.judge(answer, known)
+    if not solved.passed:
+        yield f"the solution's answer does not pass: {solved.message}"
     for mistake in item.mistakes:
-        said = item.judge(mistake.example_for(facts), world=world)
-        if said.mistake != mistake.id:
+        said = item.judge(item.example_of(mistake, known), known)
+        if said.mistake != mistake.name:
             got = f"mistake {said.mistake!r}" if said.mistake else f"{said.kind}: {said.message}"
-            yield f"the example of mistake {mistake.id!r} gets {got}"
-    for odd in (None, "", "0.3", object(), float("nan"), [], {}, [[1], [2]], len):
-        said = item.judge(odd, world=world)
-        if said.passed:
+            yield f"the example of mistake {mistake.name!r} gets {got}"
+    for odd in _ODD:
+        if item.judge(odd, known).passed:
             yield f"the answer {odd!r} passes"
-    if isinstance(item.answer, Judgement):
-        reference_answer = item.reference_for(facts)
-        part = dict.fromkeys(reference_answer, ...)
-        if item.judge(part, world=world).kind != "untouched":
+    if isinstance(item.form(known), Judgement):
+        part = dict.fromkeys(answer, ...)
+        if item.judge(part, known).kind != "untouched":
             yield "a judgement with open fields is not called untouched"
 
 
-def _quiz(item: Quiz) -> Iterator[str]:
-    for option in item.options:
-        said = item.judge(option.key)
-        if said.passed is not option.right or said.message != option.feedback:
-            yield f"option {option.key!r} gets another option's feedback"
-
-
-def _prediction(item: Prediction, world: Any) -> Iterator[str]:
-    outcome = item.outcome(world)
-    if outcome not in item.options:
-        yield f"the outcome {outcome!r} is none of the options"
-    try:
-        item.says.format_map(
-            Facts({**(item.facts(world) if item.facts else {}), "expected": outcome})
-        )
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
-        yield f"its text cannot be filled in ({type(error).__name__}: {error})"
-
-
-def problems(number: str, world: Any = None) -> list[str]:
+def problems(lesson: Lesson, world: Any) -> list[str]:
     """Return what is wrong with the questions of a lesson; empty when nothing is.
 
     Parameters
     ----------
-    number : str
-        The lesson's number.
-    world : World or None, default None
-        By default the world of the course.
+    lesson : Lesson
+    world : World
 
     Examples
     --------
-    >>> problems("99")
-    ['there is no lesson_99.py']
+    >>> from ethicalai_lab import make_world
+    >>> problems(declaration("00"), make_world(500, seed=1))
+    []
     """
-    if number not in declared_lessons():
-        return [f"there is no lesson_{number}.py"]
-    declared = declaration(number)
-    world = course_world() if world is None else world
     found = []
-    for item in declared.items:
+    for name, item in lesson.items.items():
         if isinstance(item, Exercise):
-            each = _exercise(item, declared.setup, world)
-        elif isinstance(item, Quiz):
-            each = _quiz(item)
-        else:
-            each = _prediction(item, world)
-        found += [f"{item.id}: {text}" for text in each]
+            found += [f"{name}: {text}" for text in _exercise(item, lesson, world)]
+        elif isinstance(item, Prediction):
+            found += [f"{name}: {text}" for text in _texts(item, lesson.known(world))]
     return found
 
 
 def main(argv: list[str] | None = None) -> int:
     """Print the problems of the lessons named; return how the process should end."""
-    numbers = (sys.argv[1:] if argv is None else argv) or declared_lessons()
-    found = [f"lesson {number}: {text}" for number in numbers for text in problems(number)]
+    known = declared_lessons()
+    numbers = (sys.argv[1:] if argv is None else argv) or known
+    found = [
+        f"there is no question file {number}.yaml" for number in numbers if number not in known
+    ]
+    for number in set(numbers) & set(known):
+        found += [f"lesson {number}: {x}" for x in problems(declaration(number), course_world())]
     print("\n".join(found) or f"lessons {', '.join(numbers)}: every question works")
     return 1 if found else 0
 

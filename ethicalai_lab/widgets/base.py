@@ -60,7 +60,7 @@ def choice_widget(
     """
     import ipywidgets as widgets
 
-    from ethicalai_lab.lessons.feedback import _inline
+    from ethicalai_lab.lessons.feedback import inline
 
     reply = widgets.HTML()
     buttons = {
@@ -80,13 +80,13 @@ def choice_widget(
     rows = []
     for key, button in buttons.items():
         button.on_click(pressed)
-        text = widgets.HTML(f'<div style="line-height:1.4">{_inline(choices[key])}</div>')
+        text = widgets.HTML(f'<div style="line-height:1.4">{inline(choices[key])}</div>')
         rows.append(
             widgets.HBox(
                 [button, text], layout=widgets.Layout(align_items="center", margin="2px 0")
             )
         )
-    question = widgets.HTML(f"<p>{_inline(' '.join(prompt.split()))}</p>")
+    question = widgets.HTML(f"<p>{inline(' '.join(prompt.split()))}</p>")
     return widgets.VBox([question, *rows, reply])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ethicalai_lab.lessons.engine import declaration, declared_lessons
+from ethicalai_lab.lessons.questions import declaration, declared_lessons
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -108,7 +108,7 @@ def test_a_lesson_from_first_sight_to_a_checked_answer(page, name):
     page.shot(f"{number}-what-if")
 
     assert number in declared_lessons()
-    exercise = declaration(number).exercises[0]
+    exercise = declaration(number).items["q1"]
     source = next(
         "".join(cell["source"])
         for cell in notebook["cells"]

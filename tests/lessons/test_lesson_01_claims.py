@@ -2,9 +2,11 @@
 
 import pytest
 
-from ethicalai_lab.lessons.engine import course_world
-from ethicalai_lab.lessons.exercises import lesson_01 as lesson
+from ethicalai_lab.lessons import lesson
+from ethicalai_lab.lessons.lesson import course_world
 from ethicalai_lab.personalization import rfm
+
+EX = lesson("01")
 
 
 @pytest.fixture(scope="module")
@@ -14,32 +16,30 @@ def world():
 
 def test_best_customers_come_without_any_mail(world):
     segments = rfm(world.events, as_of=world.as_of)[["customer_id", "segment"]]
-    people = lesson._people(world).merge(segments, on="customer_id")
+    people = EX.known["trial"].drop(columns="segment").merge(segments, on="customer_id")
     alone = people[~people["mailed"]].groupby("segment", observed=True)["visit"].mean()
     assert set(alone.nlargest(2).index) == {"champion", "loyal"}
 
 
 def test_response_list_is_hardly_better_than_chance_and_uplift_list_is(world):
-    lists = lesson._lists(world)
-    everyone = lesson._true_lift(world)
-    assert lesson._true_lift(world, lists["response"]) < 1.25 * everyone
-    assert lesson._true_lift(world, lists["uplift"]) > 1.5 * everyone
-    assert lesson._p1_outcome(world) == "b"
+    change = EX.known["true_change"]
+    assert change[EX.known["by_response"]].mean() < 1.25 * change.mean()
+    assert change[EX.known["by_uplift"]].mean() > 1.5 * change.mean()
+    assert EX.p1.facts.expected == "b"
 
 
 def test_everyone_loses_and_uplift_earns_most_of_the_reachable(world):
-    lists = lesson._lists(world)
-    everyone = [True] * len(lists["uplift"])
-    assert lesson._true_profit(everyone, world) < 0
+    everyone = EX.known["everyone"]
+    assert EX.known["true_profit"](everyone) < 0
     assert (
-        lesson._true_profit(lists["uplift"], world)
-        > 2 * lesson._true_profit(lists["response"], world)
+        EX.known["true_profit"](EX.known["by_uplift"])
+        > 2 * EX.known["true_profit"](EX.known["by_response"])
         > 0
     )
 
 
 def test_the_experiment_alone_cannot_be_sure(world):
-    facts = lesson._q5_facts(world)
+    facts = EX.q5.facts
     assert facts["best"] == "uplift"
     assert facts["low_uplift"] < 0
 
@@ -55,8 +55,8 @@ def test_a_regular_is_driven_away(world):
 def test_what_if_moves_its_figure_and_says_so(world):
     from ethicalai_lab.widgets.targeting import targeting
 
-    trial = lesson._trial(world)
-    shown = targeting(trial, {"uplift": trial["uplift"]}, lesson._outcomes(world))
+    trial = EX.known["trial"]
+    shown = targeting(trial, {"uplift": EX.known["uplift"]}, EX.known["truth"])
     assert "300 mails per 1,000 customers" in shown.figure.alt
     more = shown.set(share=0.6)
     assert "600 mails per 1,000 customers" in more.figure.alt

@@ -2,8 +2,10 @@
 
 import pytest
 
-from ethicalai_lab.lessons.engine import course_world
-from ethicalai_lab.lessons.exercises import lesson_02 as lesson
+from ethicalai_lab.lessons import lesson
+from ethicalai_lab.lessons.lesson import course_world
+
+EX = lesson("02")
 
 
 @pytest.fixture(scope="module")
@@ -12,23 +14,21 @@ def world():
 
 
 def test_the_report_praises_contacts_and_hides_leavers(world):
-    report = lesson._dashboard(world)
+    report = EX.known["each"].groupby("contacts")[["visits", "left"]].mean()
     assert report["visits"].is_monotonic_increasing
     assert report.loc[6, "left"] < min(report.loc[1, "left"], report.loc[2, "left"])
-    scores = (
-        lesson._log(world).groupby("customer_id").agg(n=("contact", "sum"), s=("score", "first"))
-    )
+    scores = EX.known["log"].groupby("customer_id").agg(n=("contact", "sum"), s=("score", "first"))
     assert scores.groupby("n")["s"].mean().is_monotonic_increasing
-    assert lesson._p1_outcome(world) == "c"
+    assert EX.p1.facts.expected == "c"
 
 
 def test_messages_wear_their_readers_out(world):
-    facts = lesson._q1_facts(world)
+    facts = EX.q1.facts
     assert facts["fresh"] < facts["after_one"] < facts["after_two"]
 
 
 def test_somebody_was_written_to_each_week_and_left(world):
-    log = lesson._log(world)
+    log = EX.known["log"]
     each = log.groupby("customer_id").agg(n=("contact", "sum"), left=("unsubscribed", "max"))
     gone = each.index[(each["n"] == 6) & (each["left"] == 1)]
     who = world.truth.people.set_index("customer_id")["fatigue_sensitivity"][gone].idxmax()
@@ -41,27 +41,27 @@ def test_somebody_was_written_to_each_week_and_left(world):
 
 
 def test_recommenders_gain_little_and_newcomers_nothing(world):
-    report = lesson._lists(world)
+    report = EX.known["report"]
     gain = report.against[report.against["measure"] == "ndcg"].set_index("model")["value"]
     assert 0 < gain["matrix factorization"] < gain["item to item"] < 0.06
     for measure in ("ndcg", "hit_rate"):
-        value = lesson._ndcg(world, measure)
+        value = EX.known["cold" if measure == "ndcg" else "by_hits"]
         assert value.loc["0"].nunique() == 1
         assert value.loc["1-2", "matrix factorization"] < value.loc["1-2", "popularity"]
     sizes = report.by_history.groupby("history", sort=False)["customers"].first()
     assert sizes.idxmax() == "0"
-    assert lesson._p2_outcome(world) == "c"
+    assert EX.p2.facts.expected == "c"
 
 
 def test_clicks_are_not_liking(world):
     from ethicalai_lab.personalization import interactions, time_split, value_of_following
 
-    seen, _ = time_split(world.events[world.events["kind"] != "email_open"], lesson.SPLIT)
+    seen, _ = time_split(world.events[world.events["kind"] != "email_open"], "2025-10-01")
     data = interactions(
         seen, customers=world.customers["customer_id"], products=world.products["product_id"]
     )
     found = value_of_following(
-        lesson._lists(world).recommended, data, world.products, world.truth.interests
+        EX.known["report"].recommended, data, world.products, world.truth.interests
     )
     liked = found[found["measure"] == "interest"].set_index("model")["value"]
     assert abs(liked["item to item"] - liked["matrix factorization"]) < 0.02
@@ -69,7 +69,7 @@ def test_clicks_are_not_liking(world):
 
 
 def test_memory_flatters_and_formal_writers_are_failed(world):
-    memory, fresh = lesson._sorted(world)
+    memory, fresh = EX.known["memory"], EX.known["fresh"]
     assert memory.overall["value"][0] > 0.9
     assert fresh.overall["value"][0] < 0.75
     style = fresh.by_group.set_index("language_style")
@@ -105,11 +105,11 @@ def test_report_is_narrow_and_wrong_the_weighted_way_wide(world):
     from ethicalai_lab.personalization import ContactPolicy, evaluate_policy, true_policy_value
     from ethicalai_lab.personalization.journeys import spaced_weeks
 
-    people, price = lesson._people(world), lesson._price()
+    people, price = EX.known["people"], EX.known["price"]
     report, weighted, truth = {}, {}, {}
     for n in (1, 2, 6):
         plan = ContactPolicy(weeks=spaced_weeks(n))
-        found = evaluate_policy(lesson._log(world), people, plan, price)
+        found = evaluate_policy(EX.known["log"], people, plan, price)
         report[n], weighted[n] = found.interval("matching"), found.interval("dr")
         truth[n] = true_policy_value(world.truth, people, plan, price).loc["all", "reward"]
         assert found.weeks["effective_sample_size"].iloc[-1] < 0.01 * len(people)
@@ -117,7 +117,7 @@ def test_report_is_narrow_and_wrong_the_weighted_way_wide(world):
             assert weighted[n].high - weighted[n].low > 2 * (report[n].high - report[n].low)
     assert truth[6] < report[6].low - (report[6].high - report[6].low)
     assert not weighted[6].is_defined  # "for six contacts there is none at all"
-    assert lesson._q5_facts(world)["overlap"]
+    assert EX.q5.facts["overlap"]
     lost = world.truth.bias.set_index("group")
     share = lost["recorded_visit_rate"] / lost["true_visit_rate"]
     failed = ["ethnic_group C", "ethnic_group D", "women from 55"]
@@ -125,13 +125,13 @@ def test_report_is_narrow_and_wrong_the_weighted_way_wide(world):
 
 
 def test_fatigue_eats_the_gain(world):
-    curve = lesson._curve(world)
-    assert lesson._p3_outcome(world) == "b"
+    curve = EX.known["curve"]
+    assert EX.p3.facts.expected == "b"
     assert curve["gain"][6] < curve["gain"][3] < curve["gain"][1]
     assert curve["gain"][6] < 0
     assert curve["unsubscribed"].is_monotonic_increasing
     assert curve["visit"][6] > curve["visit"][2]
-    facts = lesson._q4_facts(world)
+    facts = EX.q4.facts
     assert facts["visits"] > 0
     assert facts["leavers"] > 0
 
@@ -141,7 +141,7 @@ def test_what_is_offered_and_where_matters(world):
 
     def gain(**kinds):
         plan = ContactPolicy(weeks=(0, 3), **kinds)
-        found = true_policy_value(world.truth, lesson._people(world), plan, lesson._price())
+        found = true_policy_value(world.truth, EX.known["people"], plan, EX.known["price"])
         return found.loc["all", "reward"]
 
     by_interest = gain()
@@ -152,8 +152,8 @@ def test_what_is_offered_and_where_matters(world):
 def test_what_if_moves_its_figure_and_says_so(world):
     from ethicalai_lab.widgets.contacts import contacts
 
-    shown = contacts(world.truth, lesson._people(world))
-    gain = 1000 * lesson._curve(world)["gain"]
+    shown = contacts(world.truth, EX.known["people"])
+    gain = 1000 * EX.known["curve"]["gain"]
     assert f"2 contacts in six weeks, spread out: {gain[2]:+,.0f} per 1,000" in shown.figure.alt
     more = shown.set(number=6)
     assert f"{gain[6]:+,.0f} per 1,000" in more.figure.alt

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
-from ethicalai_lab.lessons.engine import course_world
-from ethicalai_lab.lessons.exercises import lesson_03 as lesson
+from ethicalai_lab.lessons import lesson
+from ethicalai_lab.lessons.lesson import course_world
 from ethicalai_lab.personalization import answer_quality, learn_preferences, watched
 from ethicalai_lab.privacy import Prediction, Targeting, compare_sets, find_leaks, minimize
 from ethicalai_lab.privacy import set_value as value_of
+
+EX = lesson("03")
+FEW = ["recency", "history", "newbie", "age"]
 
 FORETELL = Prediction("visit")
 
@@ -19,7 +22,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def table(world):
-    return lesson._table(world)
+    return EX.known["table"]
 
 
 def test_labels_are_wrong_for_some_and_right_for_others(world):
@@ -36,24 +39,25 @@ def test_labels_are_wrong_for_some_and_right_for_others(world):
 
 
 def test_guesses_do_not_help_to_foretell_visits(world):
-    assert lesson._guess_loss(world).low <= 0
-    assert lesson._p1_outcome(world) == "c"
+    assert EX.p1.facts["low"] <= 0
+    assert EX.p1.facts.expected == "c"
 
 
 def test_only_the_shops_own_record_is_missed(table):
     without = {
-        name: [c for c in lesson.COLUMNS if c not in group] for name, group in lesson.GROUPS.items()
+        name: [c for c in EX.known["COLUMNS"] if c not in group]
+        for name, group in EX.known["GROUPS"].items()
     }
-    found = compare_sets(table, FORETELL, {"all": lesson.COLUMNS, **without})["value"]
+    found = compare_sets(table, FORETELL, {"all": EX.known["COLUMNS"], **without})["value"]
     assert found["all"] < 0.1  # mostly chance
     assert found["what they bought"] < 0.3 * found["all"]
     assert (found.drop(["all", "what they bought"]) > 0.9 * found["all"]).all()
 
 
 def test_few_columns_do_better_than_all_on_customers_kept_apart(table):
-    found = minimize(table, FORETELL, lesson.COLUMNS, tolerance=0.1, beam=2)
+    found = minimize(table, FORETELL, EX.known["COLUMNS"], tolerance=0.1, beam=2)
     assert found.verdict == "confirmed"
-    assert set(found.minimal) == set(lesson.FEW)
+    assert set(found.minimal) == set(FEW)
     assert "age" in found.minimal
     assert found.loss.high < 0
 
@@ -62,37 +66,37 @@ def test_search_names_two_leaks_and_misses_the_third(world):
     columns = world.campaign.columns.drop(["customer_id", "visit"])
     leaks = find_leaks(world.campaign, "visit", columns).set_index("column")["verdict"]
     assert set(leaks.index[leaks != ""]) == {"conversion", "spend"}
-    assert lesson._q2_facts(world)["after"] == {"conversion", "spend", "unsubscribed"}
+    assert EX.q2.facts["after"] == {"conversion", "spend", "unsubscribed"}
 
 
 def test_spend_multiplies_what_the_model_explains(table):
-    found = compare_sets(table, FORETELL, {"few": lesson.FEW, "leaky": [*lesson.FEW, "spend"]})
+    found = compare_sets(table, FORETELL, {"few": FEW, "leaky": [*FEW, "spend"]})
     assert found["value"]["leaky"] > 2 * found["value"]["few"]
 
 
 def test_guesses_seem_to_help_targeting_but_not_beside_age(table):
     mail = Targeting("visit", "arm", "sports_mail", "no_mail")
-    assert value_of(table, mail, lesson.GUESSES).low > 0
-    beside = value_of(table, mail, ["age", *lesson.GUESSES], than=["age"])
+    assert value_of(table, mail, EX.known["GUESSES"]).low > 0
+    beside = value_of(table, mail, ["age", *EX.known["GUESSES"]], than=["age"])
     assert beside.low < 0 < beside.high
     assert table["health_interest"].corr(table["age"], method="spearman") > 0.2
 
 
 def test_asking_beats_watching_most_for_newcomers(world):
-    report = lesson._asking(world)
+    report = EX.known["asking"]
     of = report.table[report.table["measure"] == "interest"].set_index("method")
     assert of.loc["nothing", "high"] < of.loc["watching", "low"]
     assert of.loc["watching", "high"] < of.loc["asking", "low"]
     by = report.by_history.set_index("history")
     assert by["difference"].idxmax() == "0"
     assert by["low"].iloc[-1] < 0 < by["high"].iloc[-1]
-    assert lesson._p2_outcome(world) == "a"
+    assert EX.p2.facts.expected == "a"
 
 
 def test_weighing_serves_rare_tastes_worse_than_obeying(world):
     favourite = world.preferences.query("question == 'favourite_category'")
     favourite = favourite.set_index("customer_id")["answer"]
-    offers = lesson._asking(world).offers[["asking"]].assign(told=favourite).dropna().astype(str)
+    offers = EX.known["asking"].offers[["asking"]].assign(told=favourite).dropna().astype(str)
     true = world.truth.interests.set_index("customer_id").stack()
     liking = offers.apply(lambda c: true.loc[list(zip(c.index, c, strict=True))].to_numpy())
     assert liking["told"].mean() > liking["asking"].mean() + 0.01
@@ -107,15 +111,15 @@ def test_each_question_is_refused_by_more_and_the_first_carries_nearly_all(world
     quality = answer_quality(world.preferences, world.truth.answers).set_index("question")
     assert quality["refused"].is_monotonic_increasing
     assert quality["false"].between(0.1, 0.2).all()
-    ranked = lesson._asking(world).questions.set_index("question")
+    ranked = EX.known["asking"].questions.set_index("question")
     assert ranked["total"].iloc[0] > 0.85 * ranked["total"].max()
     assert quality.index[0] == ranked.index[0] == "favourite_category"
     assert (ranked.loc[list(quality.index[2:]), "low"] < 0).all()
-    assert lesson._q5_facts(world)["useful"] == {"favourite_category", "second_category"}
+    assert EX.q5.facts["useful"] == {"favourite_category", "second_category"}
 
 
 def test_data_do_not_age_here_and_deleting_costs(world):
-    kept = lesson._kept(world)
+    kept = EX.known["kept"].table.set_index("days")
     worth = kept["value_per_1000"]
     assert worth.max() < 1.4 * worth.min()  # "goes up and down a little"
     assert worth.iloc[-1] > 0.95 * worth.iloc[0]  # "and does not fall with age"
@@ -125,14 +129,14 @@ def test_data_do_not_age_here_and_deleting_costs(world):
 def test_the_columns_what_if_moves_and_says_its_figures(table):
     from ethicalai_lab.widgets.column_groups import column_groups
 
-    shown = column_groups(table, FORETELL, lesson.GROUPS)
+    shown = column_groups(table, FORETELL, EX.known["GROUPS"])
     assert "You keep 18 of 18 columns: 100%" in shown.figure.alt
     fewer = shown.set(group_4=False)
     assert "You keep 16 of 18 columns" in fewer.figure.alt
     assert fewer.figure.png() != shown.figure.png()
     nothing = shown.set(**{f"group_{i}": False for i in range(5)}).figure.alt
     assert "You keep 0 of 18 columns: 0%" in nothing
-    whole = value_of(table, FORETELL, lesson.COLUMNS).value
+    whole = value_of(table, FORETELL, EX.known["COLUMNS"]).value
     assert f"all 18 columns: {100 * whole:.1f} %" in fewer.figure.alt
 
 
@@ -143,7 +147,7 @@ def test_the_preference_centre_follows_the_customer_at_once(world):
         world.events,
         world.products,
         world.preferences,
-        at=lesson.SPLIT,
+        at="2025-11-01",
         questions=["favourite_category", "second_category", "least_category"],
     )
     who = world.customers["customer_id"].iloc[5]

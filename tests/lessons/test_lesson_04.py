@@ -5,8 +5,8 @@ import itertools
 import pandas as pd
 import pytest
 
-from ethicalai_lab.lessons.engine import course_world
-from ethicalai_lab.lessons.exercises import lesson_04 as lesson
+from ethicalai_lab.lessons import lesson
+from ethicalai_lab.lessons.lesson import course_world
 from ethicalai_lab.privacy.errors import PrivacyError
 from ethicalai_lab.privacy.pseudonymization import (
     Pseudonymizer,
@@ -15,6 +15,8 @@ from ethicalai_lab.privacy.pseudonymization import (
     hash_values,
     rotation_bill,
 )
+
+EX = lesson("04")
 
 
 @pytest.fixture(scope="module")
@@ -28,23 +30,23 @@ def purchases(world):
 
 
 def test_her_hash_is_turned_back_and_nobody_elses(world):
-    broker, _ = lesson._lists(world)
-    her = lesson._neighbour(world)
-    found = dictionary_attack(hash_values(broker["email"]), lesson._guesses(world))
+    broker = EX.known["broker"]
+    her = EX.known["neighbour"]
+    found = dictionary_attack(hash_values(broker["email"]), EX.known["guesses"])
     assert list(found.recovered.values()) == [her["email"]]
     assert broker.index[next(iter(found.recovered))] == her.name
     assert her["email"].startswith(".".join(her["full_name"].lower().split()))
 
 
 def test_all_numbers_fall_with_fewer_guesses_than_one_address(world):
-    facts = lesson._p1_facts(world)
+    facts = EX.p1.facts
     assert facts["hits"] == 1.0
-    assert facts["guesses"] < facts["email_guesses"]
-    assert lesson._p1_outcome(world) == "b"
+    assert facts["tries"] < facts["email_guesses"]
+    assert EX.p1.facts.expected == "b"
 
 
 def test_an_open_salt_a_row_costs_more_and_saves_nobody(world):
-    few = lesson._lists(world)[0]["phone"].head(20)
+    few = EX.known["broker"]["phone"].head(20)
     numbers = expand_pattern("+44 7700 900###") + expand_pattern("+1 ### 555 01##")
     each = [f"row {i}".encode() for i in range(len(few))]
     plain = dictionary_attack(hash_values(few), numbers)
@@ -54,9 +56,9 @@ def test_an_open_salt_a_row_costs_more_and_saves_nobody(world):
 
 
 def test_only_the_key_finds_her_among_the_tokens(world):
-    broker, _ = lesson._lists(world)
-    key, five_digits = lesson._teaching_key("master"), lesson._guesses(world)[-100_000:]
-    hers = [lesson._neighbour(world)["email"]]
+    broker = EX.known["broker"]
+    key, five_digits = EX.known["teaching_key"]("master"), EX.known["guesses"][-100_000:]
+    hers = [EX.known["neighbour"]["email"]]
     guesses = {*five_digits, *hers}  # a part of the dictionary: tokens take time
     sent = set(Pseudonymizer(key, "loan broker").tokens(broker["email"]))
     right = set(Pseudonymizer(key, "loan broker").tokens(guesses))
@@ -65,20 +67,19 @@ def test_only_the_key_finds_her_among_the_tokens(world):
 
 
 def test_a_shared_key_joins_everybody_and_a_key_each_nobody(world):
-    facts = lesson._p2_facts(world)
+    facts = EX.p2.facts
     assert (facts["same"], facts["each"]) == (1.0, 0.0)
     assert facts["shared"] > 100
 
 
 def test_left_over_columns_join_the_common_customers_anyway(world):
-    facts = lesson._q2_facts(world)
+    facts = EX.q2.facts
     assert facts["recall"] > 0.95
     assert 0.6 < facts["precision"] < 0.95  # neither nothing nor the whole story
 
 
 def test_an_old_copy_of_the_keys_undoes_the_erasure_until_the_master_goes(world):
-    found = lesson._thefts(world)
-    reads, people = found["reads"], found["people"]
+    reads, people = EX.known["thefts"]()
     assert reads["before_rotation"]
     assert not reads["without_copy"]
     assert people["before_rotation"] == people["without_copy"] + 1
@@ -87,8 +88,8 @@ def test_an_old_copy_of_the_keys_undoes_the_erasure_until_the_master_goes(world)
 
 
 def test_each_faster_rotation_keeps_fewer_joins_and_exposes_less(world):
-    facts = lesson._q4_facts(world)
-    joins, exposed = (list(facts[name].values()) for name in ("joins", "exposed"))
+    facts = EX.q4.facts
+    joins, exposed = (facts[name].tolist() for name in ("joins", "exposed"))
     assert joins[0] == exposed[0] == 1.0
     assert all(later < earlier - 0.03 for earlier, later in itertools.pairwise(joins))
     assert all(later < earlier - 0.03 for earlier, later in itertools.pairwise(exposed))
@@ -153,23 +154,23 @@ def test_a_rotation_bill_says_what_it_cannot_count(change, says):
     [(900_000.0, 1.0, True), (40_000_000.0, 1.02, True), (900_000.0, 1.4, False)],
 )
 def test_the_readers_own_speed_is_held_to_the_readers_own_minutes(world, speed, factor, passed):
-    minutes = lesson._q1_facts(world)["total"] / speed / 60
+    minutes = EX.q1.facts["total"] / speed / 60
     answer = {"guesses_per_second": speed, "minutes": factor * minutes}
-    assert lesson.Q1.judge(answer, world=world).passed is passed
+    assert EX.q1.check(answer).passed is passed
 
 
 def test_what_if_moves_its_figure_and_says_so(world, purchases):
     from ethicalai_lab.widgets.key_policy import key_policy
 
-    broker, insurer = lesson._lists(world)
-    shown = key_policy(broker, insurer, purchases, key=lesson._teaching_key("master"))
+    broker, insurer = EX.known["broker"], EX.known["insurer"]
+    shown = key_policy(broker, insurer, purchases, key=EX.known["teaching_key"]("master"))
     partners = "partners join their common customers"
     assert f"{partners}: 100.0 %" in shown.figure.alt
     each = shown.set(separate=True)
     assert f"{partners}: 0.0 %" in each.figure.alt
     assert each.figure.png() != shown.figure.png()
     assert f"{partners}: 100.0 %" in each.set(columns=True).figure.alt
-    joins = lesson._q4_facts(world)["joins"]
+    joins = EX.q4.facts["joins"]
     analyst = "an analyst joins a purchase to the one before"
     assert f"{analyst}: {100 * joins['quarterly']:.1f} %" in shown.figure.alt
     assert f"{analyst}: 100.0 %" in shown.set(days=0).figure.alt

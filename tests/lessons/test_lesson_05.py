@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 
 from ethicalai_lab import make_world, plotting
-from ethicalai_lab.lessons.exercises import lesson_05 as lesson
+from ethicalai_lab.lessons import lesson
 from ethicalai_lab.privacy import KAnonymizer, anonymity, attacks
 from ethicalai_lab.privacy.bill import frontier
 from ethicalai_lab.privacy.noise import floating_point_leak, membership_bound, simulate_noise
 from ethicalai_lab.widgets.release import release
+
+EX = lesson("05")
 
 
 @pytest.fixture(scope="module")
@@ -19,32 +21,35 @@ def world():
 
 @pytest.fixture(scope="module")
 def file(world):
-    return lesson._file(world)
+    return EX.known["file"]
 
 
 @pytest.fixture(scope="module")
 def widget(file):
     return release(
-        file, lesson.KNOWN4, "money", hierarchies=lesson._coarser("postcode", "age", "spent")
+        file,
+        EX.known["known4"],
+        "money",
+        hierarchies=EX.known["coarser"],
     )
 
 
 def test_somebody_under_strain_is_found_and_claims_err(world, file):
     register = world.register.set_index("register_id")
     register["age"] = attacks.age_at(register["birth_date"], world.as_of)
-    fits = register.reset_index().merge(file.reset_index(), on=lesson.KNOWN)
+    fits = register.reset_index().merge(file.reset_index(), on=EX.known["known"])
     alone = fits[~fits.duplicated("register_id", keep=False)]
     identity = world.truth.identity.set_index("register_id")["customer_id"]
     right = alone["row"].to_numpy() == identity[alone["register_id"]].to_numpy()
     assert (right & (alone["money"] == "under strain")).sum() > 100
     assert 0.5 < right.mean() < 0.8  # "a wrong claim harms too": there are many
-    assert lesson._p1_facts(world)["low"] > 0.5
+    assert EX.p1.facts["low"] > 0.5
 
 
 def test_one_column_tells_hardly_anybody_apart_and_a_region_hides_most(world, file):
-    for column in lesson.KNOWN:
+    for column in EX.known["known"]:
         assert anonymity(file, [column]).unique_share < 0.01
-    assert anonymity(file, lesson.KNOWN).unique_share > 0.5
+    assert anonymity(file, EX.known["known"]).unique_share > 0.5
     table = file.assign(region=world.customers.set_index("customer_id")["region"])
     columns = ["region", "age", "gender"]
     alone = table[table.groupby(columns, observed=True)["spent"].transform("size") == 1]
@@ -53,15 +58,15 @@ def test_one_column_tells_hardly_anybody_apart_and_a_region_hides_most(world, fi
 
 
 def test_the_forgotten_column_undoes_nearly_everything(world, file):
-    facts = lesson._p2_facts(world)
+    facts = EX.p2.facts
     assert facts["before"] == 0
     assert facts["alone"] > 0.85
-    tool = lesson._tools(world)["k = 5"]
+    tool = EX.known["tools"]["k = 5"]
     safe = tool.release_.set_axis(tool.kept_)
     risks = {
-        "singled out": attacks.singling_out(safe, lesson.KNOWN4).risk,
-        "linked": attacks.linkability(safe, file, lesson.KNOWN4, n_attacks=1000).risk,
-        "inferred": attacks.inference(safe, file, lesson.KNOWN4, "money", n_attacks=1000).risk,
+        "singled out": attacks.singling_out(safe, EX.known["known4"]).risk,
+        "linked": attacks.linkability(safe, file, EX.known["known4"], n_attacks=1000).risk,
+        "inferred": attacks.inference(safe, file, EX.known["known4"], "money", n_attacks=1000).risk,
     }
     assert all(risk.value < 0.15 and risk.high < 0.3 for risk in risks.values())
     assert risks["linked"].low > 0  # "they do not reach zero"
@@ -69,20 +74,22 @@ def test_the_forgotten_column_undoes_nearly_everything(world, file):
 
 
 def test_l_empties_and_t_nearly_empties_and_each_step_loses_detail(world):
-    tools = lesson._tools(world)
-    alike = {n: attacks.homogeneity(t.release_, lesson.KNOWN4, "money") for n, t in tools.items()}
+    tools = EX.known["tools"]
+    alike = {
+        n: attacks.homogeneity(t.release_, EX.known["known4"], "money") for n, t in tools.items()
+    }
     leaning = {
-        n: attacks.skewness(t.release_, lesson.KNOWN4, "money", "under strain")
+        n: attacks.skewness(t.release_, EX.known["known4"], "money", "under strain")
         for n, t in tools.items()
     }
     assert alike["k = 5"] > 0
     assert alike["k = 5, l = 2"] == 0
     assert leaning["k = 5, t = 0.3"] < 0.2 * leaning["k = 5, l = 2"]
-    lost = [tools[n].loss_.ncp for n in lesson.RELEASES]
+    lost = [tools[n].loss_.ncp for n in EX.known["options"]]
     assert lost == sorted(lost)
     assert lost[0] < lost[1]
     assert len(tools["same ranges for all"].suppressed_) > 0
-    assert lesson._q3_facts(world)["groups"] >= 3  # the lesson shows three of them
+    assert EX.q3.facts["groups"] >= 3  # the lesson shows three of them
 
 
 def test_noise_makes_the_attack_a_coin_toss_and_a_large_epsilon_does_not():
@@ -107,7 +114,7 @@ def test_k_costs_little_here_and_strong_noise_more(world):
 
 
 def test_the_rare_pay(world, file):
-    out = file.loc[lesson._tools(world)["same ranges for all"].suppressed_, "gender"]
+    out = file.loc[EX.known["tools"]["same ranges for all"].suppressed_, "gender"]
     rare = file["gender"].value_counts(normalize=True)
     assert rare["nonbinary"] < 0.05
     assert out.value_counts(normalize=True)["nonbinary"] > 5 * rare["nonbinary"]
@@ -158,7 +165,9 @@ def test_the_frontier_keeps_measures_apart_and_refuses_what_it_cannot_draw():
 
 def test_k_refuses_nobody_in_the_first_release(file):
     tool = KAnonymizer(
-        5, quasi_identifiers=lesson.KNOWN, hierarchies=lesson._coarser("postcode", "age")
+        5,
+        quasi_identifiers=EX.known["known"],
+        hierarchies={n: EX.known["coarser"][n] for n in ("postcode", "age")},
     )
     first = tool.fit_transform(file)
     assert len(first) == len(file)

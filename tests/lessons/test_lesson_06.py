@@ -19,11 +19,13 @@ from ethicalai_lab.fairness import (
     simulate_delivery,
     worst_group,
 )
-from ethicalai_lab.lessons.engine import course_world
-from ethicalai_lab.lessons.exercises import lesson_06 as lesson
+from ethicalai_lab.lessons import lesson
+from ethicalai_lab.lessons.lesson import course_world
 from ethicalai_lab.widgets.bias_audit import bias_audit
 
-DP, EO = lesson.GAP["demographic_parity"], lesson.GAP["equal_opportunity"]
+EX = lesson("06")
+
+DP, EO = "demographic_parity_difference", "equal_opportunity_difference"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def rule(world):
 
 @pytest.fixture(scope="module")
 def people(world):
-    return lesson._people(world)
+    return EX.known["people"]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_c_and_d_are_left_out_far_more(people, change):
 
 
 def test_the_audit_of_a_thousand_sees_who_is_selected_but_hardly_who_would_come(world):
-    found = lesson._found(world)
+    found = EX.known["found"]
     assert set(found.four_fifths.index[found.four_fifths["below"]]) == {"C", "D"}
     width = found.disparities["high"] - found.disparities["low"]
     assert found.disparities.loc[DP, "low"] > 0
@@ -78,23 +80,23 @@ def test_the_bounds_hold_more_often_than_promised(world):
 def test_the_smaller_the_group_the_larger_the_gap_that_stays_unseen(world):
     from ethicalai_lab.fairness import detectable
 
-    seen = detectable(lesson._found(world), gap=0.1).sort_values("n")
+    seen = detectable(EX.known["found"], gap=0.1).sort_values("n")
     assert seen["smallest_gap"].is_monotonic_decreasing
     assert seen.index[0] == "D"
 
 
 def test_a_search_finds_what_is_not_there_and_held_out_people_take_it_back(world):
-    worst = lesson._shuffled(world)
+    worst = EX.p2.facts["worst"]
     found = sum(one.found.value for one in worst) / len(worst)
     held_out = sum(one.confirmed.value for one in worst) / len(worst)
     assert found < -0.10
     assert abs(held_out) < 0.05
-    assert lesson._p2_outcome(world) == "c"
+    assert EX.p2.facts.expected == "c"
 
 
 def test_the_search_of_everybody_finds_older_women(people):
     hidden = worst_group(
-        None, people["selected"], sensitive_features=people[lesson.SEARCHED[1:]], depth=3
+        None, people["selected"], sensitive_features=people[EX.known["columns"][1:]], depth=3
     )
     assert hidden.group == {"gender": "female", "age_band": "from 55"}
     assert hidden.is_confirmed
@@ -103,8 +105,8 @@ def test_the_search_of_everybody_finds_older_women(people):
 
 
 def test_the_correction_for_many_tests_leaves_fewer(world):
-    asked = lesson._asked(world)
-    crossed = audit(None, asked["selected"], sensitive_features=asked[lesson.CROSSED])
+    asked = EX.known["asked"]
+    crossed = audit(None, asked["selected"], sensitive_features=asked[EX.known["columns"][:3]])
     tests = compare_groups(crossed)
     assert tests["flagged"].sum() < (tests["p_value"] < 0.05).sum()
 
@@ -139,7 +141,7 @@ def test_the_four_fifths_rule_rings_most_nights(world):
     for name in ("interval", "adjusted"):
         assert (alarms.loc[name, "false_low"] <= 0.05).all()
         assert alarms.loc[name, "found"].iloc[0] < 0.5 < 0.9 < alarms.loc[name, "found"].iloc[-1]
-    assert lesson._p3_outcome(world) == "c"
+    assert EX.p3.facts.expected == "c"
 
 
 def test_a_part_of_the_gap_is_there_without_prejudice(world):

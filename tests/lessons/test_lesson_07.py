@@ -6,23 +6,18 @@ import pytest
 
 from ethicalai_lab import plotting
 from ethicalai_lab.fairness import (
-    CorrelationRemoval,
-    ExponentiatedGradientReduction,
-    GridSearchReduction,
-    GroupThresholds,
-    ProfitThresholds,
-    Resampling,
-    Reweighing,
     Unmitigated,
     audit,
     calibration_and_balance,
     impossibility_table,
 )
-from ethicalai_lab.lessons.engine import course_world
-from ethicalai_lab.lessons.exercises import lesson_07 as lesson
+from ethicalai_lab.lessons import lesson
+from ethicalai_lab.lessons.lesson import course_world
 from ethicalai_lab.widgets.group_cuts import group_cuts
 
-FEATURES = [*lesson.HISTORY, *lesson.PERSON, "old_score"]
+EX = lesson("07")
+
+FEATURES = EX.known["features"]
 
 
 @pytest.fixture(scope="module")
@@ -33,38 +28,26 @@ def world():
 @pytest.fixture(scope="module")
 def found(world):
     """Return the notebook's comparison."""
-    at = {"threshold": lesson.COST / lesson.WORTH}
-    methods = {
-        "column deleted": Unmitigated(**at),
-        "old score left out": Unmitigated(sensitive="old_score", **at),
-        "reweighing": Reweighing(**at),
-        "resampling": Resampling(**at),
-        "correlation removal": CorrelationRemoval(**at),
-        "exponentiated gradient": ExponentiatedGradientReduction(max_iter=5, **at),
-        "grid search": GridSearchReduction(**at),
-        "group thresholds": GroupThresholds(),
-        "profit thresholds": ProfitThresholds(**at),
-    }
-    return lesson._compare(world, methods, FEATURES)
+    return EX.known["comparison"]
 
 
 @pytest.fixture(scope="module")
 def chance(world, found):
-    learned = lesson._shop(world).drop(index=found.decisions.index)
+    learned = EX.known["shop"].drop(index=found.decisions.index)
     model = Unmitigated(threshold=0.3).fit(learned[FEATURES], learned["visited"], learned["group"])
-    held = lesson._shop(world).loc[found.decisions.index, FEATURES]
+    held = EX.known["shop"].loc[found.decisions.index, FEATURES]
     return model.predict_proba(held)[:, 1]
 
 
 def test_deleting_the_column_leaves_most_of_the_gap_and_a_proxy(world):
-    assert lesson._p1_outcome(world) == "c"
-    assert 0.6 < lesson._p1_facts(world)["left"] < 0.85
-    score = lesson._shop(world).groupby("group")["old_score"].mean()
+    assert EX.p1.facts.expected == "c"
+    assert 0.6 < EX.p1.facts["left"] < 0.85
+    score = EX.known["shop"].groupby("group")["old_score"].mean()
     assert score["C and D"] < score["A and B"] - 0.3
 
 
 def test_two_repairs_leave_most_of_the_gap_and_six_a_few_points(world, found):
-    assert lesson._p2_outcome(world) == "c"
+    assert EX.p2.facts.expected == "c"
     gap = found.table["gap"]
     weak = ["reweighing", "resampling"]
     assert (gap[weak] > 0.65 * gap["column deleted"]).all()
@@ -98,12 +81,12 @@ def test_which_read_the_group_and_which_draw_lots(found):
 
 
 def test_the_books_judge_every_repair_too_harshly(world, found):
-    assert lesson._p3_outcome(world) == "c"
-    facts = lesson._p3_facts(world)
+    assert EX.p3.facts.expected == "c"
+    facts = EX.p3.facts
     assert facts["low"] > 0
     second = found.group == "C and D"
     before = found.decisions["column deleted"]
-    unseen = (lesson._came(world) - lesson._shop(world)["visited"])[found.decisions.index]
+    unseen = (EX.known["came"] - EX.known["shop"]["visited"])[found.decisions.index]
     moved = found.decisions.sub(before, axis=0).iloc[:, 1:].mul(unseen, axis=0)[second]
     assert (moved.mean() > 0).all()
 
@@ -118,12 +101,12 @@ def test_most_repairs_move_caused_visits_to_the_second_group(world, found):
 
 
 def test_somebody_who_deserves_a_voucher_is_refused_for_a_lost_visit(world, found):
-    shop, came = lesson._shop(world), lesson._came(world)
+    shop, came = EX.known["shop"], EX.known["came"]
     before = found.decisions["column deleted"]
     lost = (came > shop["visited"]).loc[before.index] & (before == 0)
     people = before.index[lost & (found.group == "C and D")]
     known = world.truth.potential_outcomes.set_index("customer_id").loc[people]
-    assert known["p_visit_fashion_mail"].max() > lesson.COST / lesson.WORTH
+    assert known["p_visit_fashion_mail"].max() > 0.3
 
 
 def test_the_promises_collide_in_the_books_and_hardly_in_truth(world, found):
@@ -134,7 +117,7 @@ def test_the_promises_collide_in_the_books_and_hardly_in_truth(world, found):
         np.testing.assert_allclose(table["implied"], table["false_positive_rate"])
         return (table.loc["A and B"] - table.loc["C and D"]).abs()
 
-    books, truth = gaps(lesson._shop(world)["visited"]), gaps(lesson._came(world))
+    books, truth = gaps(EX.known["shop"]["visited"]), gaps(EX.known["came"])
     assert books["precision_score"] > 0.05 > 0.03 > truth["precision_score"]
     for rate in ("false_negative_rate", "false_positive_rate"):
         assert books[rate] < 0.04
@@ -145,15 +128,15 @@ def test_the_promises_collide_in_the_books_and_hardly_in_truth(world, found):
 
 def test_calibration_errs_in_opposite_directions(world, found, chance):
     people = found.decisions.index
-    by_books = calibration_and_balance(lesson._shop(world)["visited"][people], chance, found.group)
-    in_truth = calibration_and_balance(lesson._came(world)[people], chance, found.group)
+    by_books = calibration_and_balance(EX.known["shop"]["visited"][people], chance, found.group)
+    in_truth = calibration_and_balance(EX.known["came"][people], chance, found.group)
     assert by_books.loc["C and D", "calibration_gap"] > 0.01
     assert in_truth.loc["C and D", "calibration_gap"] < -0.02
 
 
 def test_what_if_agrees_with_counting_and_says_so(world, found, chance):
-    written = lesson._shop(world)["visited"][found.decisions.index]
-    came = lesson._came(world)[found.decisions.index]
+    written = EX.known["shop"]["visited"][found.decisions.index]
+    came = EX.known["came"][found.decisions.index]
     shown = group_cuts(chance, found.group, {"by the books": written, "as they were": came})
     lower = shown.set(second=0.24)
     picture = shown.figure._repr_html_()

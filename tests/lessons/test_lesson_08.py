@@ -7,10 +7,12 @@ from ethicalai_lab.consent import Assumptions
 from ethicalai_lab.consent.assistant import compare_strategies
 from ethicalai_lab.consent.selection import targeting_value
 from ethicalai_lab.consent.simulation import calibrate, compare_designs, simulate
-from ethicalai_lab.lessons.engine import course_world
-from ethicalai_lab.lessons.exercises import lesson_08 as lesson
+from ethicalai_lab.lessons import lesson
+from ethicalai_lab.lessons.lesson import course_world
 from ethicalai_lab.widgets.long_run import long_run, month_lines
 from ethicalai_lab.widgets.preference_ledger import preference_ledger
+
+EX = lesson("08")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def people(world):
-    return lesson._people(world)
+    return EX.known["people"]
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +31,21 @@ def centre():
 
 
 def test_the_more_a_banner_presses_the_more_yes_and_the_less_meant(world):
-    met = lesson._meetings(world)
+    met = EX.known["met"]
     order = ["neutral", "nudging", "hidden_refusal", "pre_ticked", "pay_or_okay"]
     rates = [met[name].rate.value for name in order]
     unmeant = [met[name].unmeant.value for name in order]
     assert rates == sorted(rates)
     assert unmeant == sorted(unmeant)
     assert rates[0] < 0.5
-    assert lesson._p1_outcome(world) == "b"
+    assert EX.p1.facts.expected == "b"
 
 
 def test_somebody_in_california_left_a_tick_and_was_heard_too_late(world):
-    table = lesson._year(world)["delivered"].table
+    table = EX.known["delivered"].table
     late = table[table["late"] & (table["recipient"] == "data_partner")]
     assert (late["regime"] == "ccpa").all()
-    accepts = world.truth.purposes.set_index("customer_id")[lesson.SHARING]
+    accepts = world.truth.purposes.set_index("customer_id")[EX.known["SHARING"]]
     case = late[~late["person"].map(accepts) & (late["acted"] < world.as_of)]
     assert len(case) > 20
     assert ((case["acted"] - case["said"]).dt.days >= 19).all()
@@ -52,10 +54,9 @@ def test_somebody_in_california_left_a_tick_and_was_heard_too_late(world):
 
 
 def test_most_that_the_ledger_forbids_live_in_the_eu(world):
-    year = lesson._year(world)
-    box = year["box"]
+    box = EX.known["box"]
     ticked = box[box["action"] == "grant"]
-    allowed = year["ledger"].permitted(ticked["person"], lesson.SHARING, lesson.ASKED)
+    allowed = EX.known["ledger"].permitted(ticked["person"], *EX.q2.facts["asked"])
     assert not allowed[(ticked["regime"] == "gdpr").to_numpy()].any()
     assert (ticked.loc[~allowed, "regime"] == "gdpr").mean() > 0.9
 
@@ -70,15 +71,15 @@ def test_the_assistant_asks_less_than_half_and_more_of_its_yes_are_meant(world):
 
 
 def test_who_consents_differs_and_what_the_mail_does_is_not_told_apart(world):
-    assert lesson._p2_outcome(world) == "a"
-    seen = lesson._selection(world)
-    assert not seen.loc[lesson.WHO, "covered"].any()
-    assert seen.loc[lesson.WHAT, "covered"].all()
+    assert EX.p2.facts.expected == "a"
+    seen = EX.p2.facts["chosen"]
+    assert not seen.loc[EX.p2.facts["who"], "covered"].any()
+    assert seen.loc[EX.p2.facts["what"], "covered"].all()
     assert seen.loc["mean privacy concern", "high"] < seen.loc["mean privacy concern", "truth"]
     assert seen.loc["mean trust", "low"] > seen.loc["mean trust", "truth"]
     older = seen.loc["share aged 60 and over"]
     assert older["high"] < older["truth"]
-    learned = targeting_value(world, lesson._meetings(world)["neutral"].granted)
+    learned = targeting_value(world, EX.known["met"]["neutral"].granted)
     assert learned["low"].max() < learned["high"].min()
 
 
@@ -116,10 +117,10 @@ def test_the_order_turns_with_the_years_and_with_the_assumptions(people, world):
     assert (monthly["versus_neutral"] > 0.5 * yearly["versus_neutral"]).all()
     numb = beside(36, 12, betrayal_loss=0.0, annoyance=0.0, disclosure_gain=0.0)
     assert numb.loc["pre_ticked", "versus_low"] > 2
-    assert lesson._p3_outcome(world) == "c"
-    facts = lesson._q4_facts(world)
-    assert 12 < facts["month"] < 30
-    assert facts["monthly"] < facts["month"] - 3
+    assert EX.p3.facts.expected == "c"
+    facts = EX.q4.facts
+    assert 12 < facts["expected"] < 30
+    assert facts["monthly"] < facts["expected"] - 3
 
 
 def test_preference_centre_says_what_the_ledger_says(centre):

@@ -21,10 +21,12 @@ from ethicalai_lab.explainability import (
 )
 from ethicalai_lab.explainability.examples import customer_file, voucher_table
 from ethicalai_lab.fairness import audit
-from ethicalai_lab.lessons.engine import course_world
-from ethicalai_lab.lessons.exercises import lesson_09 as lesson
+from ethicalai_lab.lessons import lesson
+from ethicalai_lab.lessons.lesson import course_world
 from ethicalai_lab.widgets.why_this_offer import METHODS, why_this_offer
 from ethicalai_lab.world import direct_effects
+
+EX = lesson("09")
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +36,15 @@ def world():
 
 @pytest.fixture(scope="module")
 def shop(world):
-    return lesson._shop(world)
+    names = ("X", "visit", "train", "model", "rest", "chance", "cut", "told", "bare", "one")
+    return {name: EX.known[name] for name in names}
 
 
 @pytest.fixture(scope="module")
 def real(world, shop):
     same = {"channel": "buys_online", "household_income": "income"}
     found = direct_effects(world).rename(columns=same)
-    assert set(shop["X"].columns) - set(found.columns) == set(lesson.IDLE)
+    assert set(shop["X"].columns) - set(found.columns) == set(EX.known["IDLE"])
     return found.reindex(columns=shop["X"].columns, fill_value=0.0)
 
 
@@ -66,20 +69,20 @@ def other(shop):
 def test_the_line_is_false_for_most_who_read_it_and_bad_advice_for_the_others(shop):
     assert 0.8 < (shop["bare"] >= shop["cut"]).mean() < 0.95
     rest, chance, cut = shop["rest"], shop["chance"], shop["cut"]
-    below = rest[(chance < cut) & (rest["tier"] < lesson.SILVER)]
-    raised = shop["model"].predict_proba(below.assign(tier=lesson.SILVER))[:, 1] >= cut
+    below = rest[(chance < cut) & (rest["tier"] < 2)]
+    raised = shop["model"].predict_proba(below.assign(tier=2))[:, 1] >= cut
     assert raised.mean() < 0.1
     assert shop["bare"][shop["one"]] >= cut
-    assert rest.loc[shop["one"], "tier"] >= lesson.SILVER
+    assert rest.loc[shop["one"], "tier"] >= 2
 
 
 def test_two_models_give_two_reasons_for_the_same_customer(world, shop):
     one, X, train = shop["one"], shop["X"], shop["train"]
-    exact = linear_attributions(lesson._simple(world), X.loc[[one]], X.loc[train])
+    exact = linear_attributions(EX.known["simple"], X.loc[[one]], X.loc[train])
     assert exact.adds_up()
     assert exact.top(one, 1)["feature"].tolist() == ["tier"]
-    assert exact.values.loc[one, "views"] == pytest.approx(lesson._q2_facts(world)["answer"])
-    _, back = lesson._people(world)
+    assert exact.values.loc[one, "views"] == pytest.approx(EX.q2.facts["expected"])
+    back = EX.known["back"]
     mine = shapley_attributions(shop["model"], X.loc[[one]], back, unit="log_odds", method="tree")
     assert mine.adds_up()
     assert mine.values.loc[one, "tier"] < 0.6 * mine.values.loc[one].max()
@@ -92,13 +95,11 @@ def test_two_models_give_two_reasons_for_the_same_customer(world, shop):
 
 
 def test_columns_that_cause_nothing_get_a_fifth_of_the_credit(world, real):
-    assert lesson._p1_outcome(world) == "b"
-    assert 0.15 < lesson._credit(world)["credit"] < 0.25
-    values = lesson._values(world)
+    assert EX.p1.facts.expected == "b"
+    assert 0.15 < EX.known["credit"] < 0.25
+    values = EX.known["shares"].values
     found = fidelity(values, real.loc[values.index], n_boot=50)
-    assert found.loc["credit_on_non_causes", "value"] == pytest.approx(
-        lesson._credit(world)["credit"]
-    )
+    assert found.loc["credit_on_non_causes", "value"] == pytest.approx(EX.known["credit"])
     assert 0.4 < found.loc["rank_agreement", "value"] < 0.85
 
 
@@ -106,7 +107,7 @@ def test_views_follow_activity_and_the_tier_follows_spend(world, shop):
     people = world.truth.people.set_index("customer_id")
     assert shop["X"]["views"].corr(people["activity"], method="spearman") > 0.15
     assert shop["X"]["tier"].corr(shop["X"]["spend"], method="spearman") > 0.7
-    some, _ = lesson._people(world)
+    some = EX.known["some"]
     assert "'spend'" in partial_dependence(shop["model"], some, "tier", grid=4, n_boot=5).warning
 
 
@@ -120,15 +121,15 @@ def test_shuffling_the_tier_hardly_matters(world, shop):
 
 
 def test_a_training_on_another_draw_changes_reasons(world):
-    assert lesson._p2_outcome(world) == "a"
-    assert 0.35 < lesson._q4_facts(world)["answer"] < 0.65
-    found = stability(lesson._again(world), k=3, n_boot=20)
+    assert EX.p2.facts.expected == "a"
+    assert 0.35 < EX.q4.facts["expected"] < 0.65
+    found = stability(EX.known["retrained"], k=3, n_boot=20)
     assert 0.4 < found.loc["top_k_overlap", "value"] < 0.65
     assert found.loc["sign_agreement", "low"] > found.loc["rank_correlation", "high"] + 0.1
 
 
 def test_the_score_says_nearly_nothing_about_whom_the_mail_moves(world):
-    values = lesson._values(world)
+    values = EX.known["shares"].values
     uplift = world.truth.uplift.set_index("customer_id").loc[values.index, "visit_sports_mail"]
     found = attribution_beside_uplift(values, uplift, ["recency", "views"])
     assert found.loc["recency", "high"] < 0
@@ -174,14 +175,14 @@ def test_the_explainer_is_fooled_and_the_audit_is_not(world, shop):
 
 
 def test_the_scorecard_loses_next_to_nothing_and_also_blames_the_tier(world, shop):
-    assert lesson._p3_outcome(world) == "c"
-    worth = lesson._worth(world)
+    assert EX.p3.facts.expected == "c"
+    worth = EX.known["worth"]
     assert abs(worth["boosting"] - worth["scorecard"]) < 0.004
     X, visit = shop["X"].loc[shop["train"]], shop["visit"][shop["train"]]
     points = AdditiveScorecard(n_bins=5).fit(X, visit).points_.query("feature == 'tier'")["points"]
     assert points.iloc[-1] > points.iloc[0] + 10
     nodes = sum(tree.tree_.node_count for tree in shop["model"].estimators_.ravel())
-    assert nodes > 15 * worth["numbers"]
+    assert nodes > 15 * EX.p3.facts["numbers"]
 
 
 def test_a_change_asks_for_views_that_bring_nobody(shop, search, other):
@@ -194,7 +195,7 @@ def test_a_change_asks_for_views_that_bring_nobody(shop, search, other):
 
 def test_the_widget_answers_fast_and_says_what_it_shows(world, shop, search, other):
     one = shop["one"]
-    _, back = lesson._people(world)
+    back = EX.known["back"]
     people = [other, one]
     names = {other: "Erik", one: "Julia"}
     shown = why_this_offer(

@@ -10,12 +10,14 @@ from ethicalai_lab.explainability import (
     trust_after,
     vulnerability_targeting,
 )
+from ethicalai_lab.lessons import lesson
 from ethicalai_lab.lessons.bargains import bargains
-from ethicalai_lab.lessons.engine import course_world
-from ethicalai_lab.lessons.exercises import lesson_10 as lesson
+from ethicalai_lab.lessons.lesson import course_world
 from ethicalai_lab.widgets.why_am_i_seeing_this import named, why_am_i_seeing_this
 
-OWN, GUESSED = lesson.MODELS
+EX = lesson("10")
+
+OWN, GUESSED = MODELS = ("own data", "with guesses")
 TOLD = {"offer": "the bargain mail", "sender": "the shop", "stop": "press Stop in any mail"}
 
 
@@ -26,16 +28,16 @@ def world():
 
 @pytest.fixture(scope="module")
 def lists(world):
-    return lesson._lists(world)
+    return {name: EX.known[name] for name in ("models", "listed", "accounts")}
 
 
 @pytest.fixture(scope="module")
 def case(world, lists):
     """Return the customer of the story, as the notebook finds it."""
-    own, guess = (lists["listed"][name] for name in lesson.MODELS)
-    table = lesson._table(world)
-    added = guess & ~own & table.index.isin(lesson._shop(world).looked.index)
-    order = table.loc[added, lesson.MONEY].sort_values(kind="stable").index
+    own, guess = (lists["listed"][name] for name in MODELS)
+    table = EX.known["table"]
+    added = guess & ~own & table.index.isin(EX.known["shop"].looked.index)
+    order = table.loc[added, EX.known["MONEY"]].sort_values(kind="stable").index
     return order[len(order) // 2]
 
 
@@ -45,7 +47,7 @@ def card(world, lists, case):
     return why_am_i_seeing_this(
         accounts,
         {"the customer": case},
-        inferred=list(lesson.GUESSES.values()),
+        inferred=list(EX.known["GUESSES"].values()),
         places=world.customers.set_index("customer_id")["jurisdiction"].astype(str),
         **TOLD,
     )
@@ -73,7 +75,7 @@ def test_what_the_shop_knows_leaves_the_last_quarter_out(world):
 
 
 def test_the_two_claims_of_the_story_are_false_and_the_third_cannot_be_checked(world, case):
-    shop, claims = lesson._shop(world), lesson._claims(world)
+    shop, claims = EX.known["shop"], EX.known["claims"]
     product = shop.looked.loc[case, "product_id"]
     mine = claims[claims["text"] == shop.offers.index.get_loc(product)].set_index("kind")
     assert mine.loc["stock", "holds"] is False
@@ -83,7 +85,7 @@ def test_the_two_claims_of_the_story_are_false_and_the_third_cannot_be_checked(w
     assert mine.loc["vague", "holds"] is None
     seen = pd.crosstab(claims["kind"], claims["holds"].map({True: "yes", False: "no"}))
     assert (seen.loc[["stock", "end"]] > 0).all().all()  # some are true, too
-    assert lesson._q1_facts(world)["answer"] > 0.8
+    assert EX.q1.facts["expected"] > 0.8
 
 
 def test_the_person_of_the_story_is_poor_and_the_reason_is_a_guess(world, lists, case):
@@ -91,26 +93,26 @@ def test_the_person_of_the_story_is_poor_and_the_reason_is_a_guess(world, lists,
     incomes = world.customers["household_income"]
     assert person["household_income"] < incomes.quantile(0.25)
     parts = lists["accounts"][GUESSED].values.loc[case]
-    assert parts.idxmax() == lesson.MONEY
-    assert parts[lesson.MONEY] > 1.5 * parts.drop(lesson.MONEY).max()
+    assert parts.idxmax() == EX.known["MONEY"]
+    assert parts[EX.known["MONEY"]] > 1.5 * parts.drop(EX.known["MONEY"]).max()
 
 
 def test_the_guesses_hit_hardly_more_and_reach_the_worried(world):
-    assert lesson._p1_outcome(world) == "c"
-    facts = lesson._p1_facts(world)
+    assert EX.p1.facts.expected == "c"
+    facts = EX.p1.facts
     assert 0 < facts["hits_guess"] - facts["hits_own"] < 0.03
     assert facts["stress_guess"] - facts["stress_own"] > 0.1
 
 
 def test_beyond_relevance_nothing_is_left_by_own_data_and_most_by_guesses(world, lists):
-    table = lesson._table(world)
+    table = EX.known["table"]
     model = lists["models"][OWN]
     score = model.decision_function(table[model.feature_names_in_])
     found = {
         name: vulnerability_targeting(
-            lists["listed"][name], table[lesson.MONEY], relevance=score, n_boot=100
+            lists["listed"][name], table[EX.known["MONEY"]], relevance=score, n_boot=100
         )
-        for name in lesson.MODELS
+        for name in MODELS
     }
     assert found[OWN].loc["unadjusted", "low"] > 0.05
     assert abs(found[OWN].loc["beyond relevance", "value"]) < 0.001
@@ -123,15 +125,15 @@ def test_beyond_relevance_nothing_is_left_by_own_data_and_most_by_guesses(world,
 
 
 def test_personal_prices_have_two_halves(world):
-    facts = lesson._q4_facts(world)
+    facts = EX.q4.facts
     assert facts["profit"] > 0.05
     assert facts["less"] > 0.5 > facts["more"]
-    assert facts["answer"] < -0.04
+    assert facts["expected"] < -0.04
 
 
 def test_the_sentence_follows_the_model(world, lists, case):
-    table = lesson._table(world)
-    learn = lesson._shop(world).bought
+    table = EX.known["table"]
+    learn = EX.known["shop"].bought
     learn = learn[learn.index % 2 == 0]
     mixed = learn.sample(frac=1, random_state=1).set_axis(learn.index)
     model = type(lists["models"][GUESSED])(lists["models"][GUESSED].steps)
@@ -159,8 +161,8 @@ def test_the_layer_that_is_seen_first_names_no_worse_reading_than_plain_english(
 
 
 def test_visits_tell_nothing_and_stated_trust_does(world):
-    assert lesson._p2_outcome(world) == "c"
-    for name, trial in lesson._trials(world).items():
+    assert EX.p2.facts.expected == "c"
+    for name, trial in EX.known["trials"].items():
         visits = trial.table.query("outcome == 'visit' and level != 'none'")
         assert ((visits["difference_low"] < 0) & (visits["difference_high"] > 0)).all()
         trust = trial.table.query("outcome == 'stated_trust'").set_index("level")
@@ -175,15 +177,15 @@ def test_visits_tell_nothing_and_stated_trust_does(world):
 
 
 def test_those_who_care_most_lose_most_and_the_trial_alone_would_not_show_it(world):
-    bands = lesson._trials(world)[GUESSED].by_band
+    bands = EX.known["trials"][GUESSED].by_band
     rows = bands.query("outcome == 'stated_trust' and level == 'layered'").set_index("band")
     assert rows["difference_truth"].is_monotonic_decreasing
     assert rows["difference_low"].max() < rows["difference_high"].min()  # they overlap
 
 
 def test_silence_wins_until_people_find_out(world):
-    assert lesson._p3_outcome(world) == "a"
-    turns = lesson._turns(world)
+    assert EX.p3.facts.expected == "a"
+    turns = EX.known["turned"]
     assert (turns["difference"] > 0).all()  # none above layered
     assert turns.loc["discovery", "turns_at"] > 0.4
     assert (turns.loc[["noticed", "ai_told_loss"], "result"] == "vanishes").all()
@@ -207,7 +209,7 @@ def test_a_notice_does_not_repair_a_mail(world):
 def test_the_card_says_what_the_model_weighed_and_what_is_kept_quiet(card, lists, case):
     parts = lists["accounts"][GUESSED].values.loc[case]
     alt = card.figure.alt
-    assert f"guessed money worries {parts[lesson.MONEY]:+.2f}, named as a reason" in alt
+    assert f"guessed money worries {parts[EX.known['MONEY']]:+.2f}, named as a reason" in alt
     assert "bargains bought" in alt
     line = card.set(level="one_line").figure
     assert "bargains looked at +0.20, not named" in line.alt

@@ -7,7 +7,8 @@ import ipywidgets
 import pytest
 
 from ethicalai_lab import plotting
-from ethicalai_lab.lessons.engine import BoundLesson, Lesson, Option, Prediction, Quiz
+from ethicalai_lab.lessons.lesson import BoundLesson
+from ethicalai_lab.lessons.questions import Lesson, Option, Prediction, Quiz
 from ethicalai_lab.widgets import what_if
 from ethicalai_lab.widgets.base import WIDGET_VIEW, WidgetError, choice_widget
 
@@ -154,14 +155,15 @@ def test_a_control_that_cannot_work_is_refused(controls, says):
 QUIZ = Quiz(
     "quiz1",
     "Whom `really`?",
-    [Option("a", "One <b>.", "No, not one."), Option("b", "Two.", "Yes, two.", right=True)],
+    "b",
+    {"a": Option("One <b>.", "No, not one."), "b": Option("Two.", "Yes, two.")},
 )
-PREDICTION = Prediction("p1", "More?", {"a": "Yes.", "b": "No."}, lambda world: "a", "It is so.")
+PREDICTION = Prediction("p1", "More?", {"a": "Yes.", "b": "No."}, "'a'", "It is so.")
 
 
 @pytest.fixture
 def asked():
-    return BoundLesson(Lesson("42", "A test", quizzes=[QUIZ], predictions=[PREDICTION]), object())
+    return BoundLesson(Lesson("42", "A test", {"p1": PREDICTION, "quiz1": QUIZ}), object())
 
 
 def test_a_quiz_can_be_read_without_a_kernel(asked):
