@@ -133,13 +133,11 @@ class BoundExercise(_Bound):
 class _BoundChoices(_Bound):
     """A question answered by choosing, by code or (with a kernel) by a widget."""
 
-    verb = ""
+    verb = how = method = ""
 
     def _how(self) -> str:
-        raise NotImplementedError
-
-    def _react(self, key: str) -> Feedback:
-        raise NotImplementedError
+        key = next(iter(self.asked.choices))
+        return f'Without buttons, {self.how}: `ex.{self.asked.id}.{self.method}("{key}")`'
 
     def __repr__(self) -> str:
         lines = [f"  {key}: {text}" for key, text in self.asked.choices.items()]
@@ -156,18 +154,16 @@ class _BoundChoices(_Bound):
             f"<p>{inline(self.asked.ask)}</p>"
             f'<ul style="list-style:none">{items}</ul><p>{inline(self._how())}</p>'
         )
-        widget = choice_widget(self.asked.ask, self.asked.choices, self._react, self.verb)
+        widget = choice_widget(
+            self.asked.ask, self.asked.choices, getattr(self, self.method), self.verb
+        )
         return {"text/plain": repr(self), "text/html": shown, **view_of(widget)}
 
 
 class BoundQuiz(_BoundChoices):
     """A quiz: shown, it can be clicked; by code, ``.check("b")``."""
 
-    verb = "Choose"
-
-    def _how(self) -> str:
-        key = next(iter(self.asked.choices))
-        return f'Without buttons, answer in a new cell: `ex.{self.asked.id}.check("{key}")`'
+    verb, how, method = "Choose", "answer in a new cell", "check"
 
     def check(self, answer: Any = ...) -> Feedback:
         """Check the chosen option."""
@@ -176,18 +172,11 @@ class BoundQuiz(_BoundChoices):
             return self._noted(feedback, tried=True, right=feedback.passed)
         return feedback
 
-    def _react(self, key: str) -> Feedback:
-        return self.check(key)
-
 
 class BoundPrediction(_BoundChoices):
     """A prediction: ``.commit("b")`` before the result, ``.compare()`` after it."""
 
-    verb = "Predict"
-
-    def _how(self) -> str:
-        key = next(iter(self.asked.choices))
-        return f'Without buttons, predict by code: `ex.{self.asked.id}.commit("{key}")`'
+    verb, how, method = "Predict", "predict by code", "commit"
 
     def commit(self, answer: Any = ...) -> Feedback:
         """Write the prediction down; the result does not change it."""
@@ -199,9 +188,6 @@ class BoundPrediction(_BoundChoices):
         self.lesson.predicted[self.asked.id] = key
         said = Feedback("noted", f"You expect: {self.asked.choices[key]}")
         return self._noted(said, predicted=key)
-
-    def _react(self, key: str) -> Feedback:
-        return self.commit(key)
 
     def compare(self) -> Feedback:
         """Put the prediction beside the result."""

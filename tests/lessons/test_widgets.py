@@ -182,7 +182,7 @@ def _press(widget, key):
 
 
 def test_a_quiz_can_be_pressed(asked, work):
-    widget = choice_widget("Whom?", QUIZ.choices, asked.quiz1._react)
+    widget = choice_widget("Whom?", QUIZ.choices, asked.quiz1.check)
     assert "No, not one." in _press(widget, "a")
     said = _press(widget, "b")
     assert "Yes, two." in said
@@ -199,6 +199,6 @@ def test_every_button_says_what_it_chooses():
 
 
 def test_a_prediction_pressed_is_remembered(asked, work):
-    widget = choice_widget("More?", PREDICTION.choices, asked.p1._react)
+    widget = choice_widget("More?", PREDICTION.choices, asked.p1.commit)
     assert "You expect: No." in _press(widget, "b")
     assert asked.p1.compare().heading == "Another result than you predicted"
