@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import Any
 
+from ethicalai_lab.core.yaml import Node, Text, parse, to_data
 from ethicalai_lab.errors import InputError, did_you_mean
 from ethicalai_lab.lessons.answers import (
     Answer,
@@ -25,7 +26,6 @@ from ethicalai_lab.lessons.answers import (
 )
 from ethicalai_lab.lessons.feedback import Feedback
 from ethicalai_lab.lessons.known import Facts, Known
-from ethicalai_lab.world.strict_yaml import Node, Text, parse, to_data
 
 __all__ = [
     "DeclarationError",
