@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.scorecard import DIMENSIONS, FEWEST_REFITS, Measure, Scorecard
 from ethicalai_lab.policy.stages import (
-    Gauge,
     Graph,
+    MeasureStep,
     Memory,
     read_all,
     read_half,
@@ -36,7 +36,7 @@ _GRAPH: list[Graph] = []
 
 
 def evaluation_graph() -> Graph:
-    """Return the stages of an evaluation and the gauges that measure them.
+    """Return the stages of an evaluation and the measures of what they produce.
 
     Returns
     -------
@@ -54,9 +54,9 @@ def evaluation_graph() -> Graph:
     if not _GRAPH:
         modules = [importlib.import_module(f"ethicalai_lab.policy.{name}") for name in _MODULES]
         stages = [step for module in modules for step in module.STAGES]
-        gauges = [each for module in modules for each in module.GAUGES]
-        gauges.sort(key=lambda each: DIMENSIONS.index(each.dimension))
-        _GRAPH.append(Graph(stages, gauges))
+        measures = [each for module in modules for each in module.MEASURES]
+        measures.sort(key=lambda each: DIMENSIONS.index(each.dimension))
+        _GRAPH.append(Graph(stages, measures))
     return _GRAPH[0]
 
 
@@ -91,7 +91,7 @@ class PolicyLab:
     seed : int, default 0
         Of every draw. The same people meet the same chances under each policy.
     graph : Graph, optional
-        Other stages and gauges, to break one on purpose.
+        Other stages and measures, to break one on purpose.
     remember : int, default 8
         Results kept of each stage.
 
@@ -128,11 +128,11 @@ class PolicyLab:
     ) -> None:
         if isinstance(n_boot, bool) or not isinstance(n_boot, int) or not 0 <= n_boot <= 10_000:
             raise PolicyError(f"n_boot is {n_boot!r}; a whole number from 0 to 10000 is accepted.")
-        self.ground = Ground(world, seed=seed)
+        self.context = EvaluationContext(world, seed=seed)
         self.n_boot = n_boot
         self.graph = evaluation_graph() if graph is None else graph
         self._memory = Memory(remember)
-        self._weights = resampling_weights(self.ground.n, n_boot, seed)
+        self._weights = resampling_weights(self.context.n, n_boot, seed)
         self._threads = _Threads()
         self.computed: tuple[str, ...] = ()
         self.measured: tuple[str, ...] = ()
@@ -140,14 +140,14 @@ class PolicyLab:
     @property
     def world(self) -> World:
         """The world."""
-        return self.ground.world
+        return self.context.world
 
     def results(self, policy: Policy, wanted: Iterable[str] | None = None) -> dict[str, Any]:
         """Run the stages and return their results by name, for those who look inside."""
         computed: list[str] = []
         with self._threads.one():
             found = self.graph.run(
-                self.ground, values_of(policy), self._memory, wanted=wanted, computed=computed
+                self.context, values_of(policy), self._memory, wanted=wanted, computed=computed
             )
         self.computed = tuple(computed)
         return found
@@ -185,24 +185,24 @@ class PolicyLab:
         values = values_of(policy)
         results = self.results(policy)
         readings, missing, keys = {}, {}, {}
-        for name, each in self.graph.gauges.items():
+        for name, each in self.graph.measures.items():
             keys[name] = self.graph.key(each.needs, values)
-            known, reading = self._memory.get(f"gauge {name}", keys[name])
+            known, reading = self._memory.get(f"measure {name}", keys[name])
             if known:
                 readings[name] = reading
             else:
-                missing[name] = each.run(self.ground, **{n: results[n] for n in each.needs})
+                missing[name] = each.run(self.context, **{n: results[n] for n in each.needs})
         self.measured = tuple(missing)
         with self._threads.one():
-            shares = {k for k in missing if self.graph.gauges[k].unit.startswith("share")}
-            read = read_all(missing, self._weights, shares=shares, seed=self.ground.seed)
+            shares = {k for k in missing if self.graph.measures[k].unit.startswith("share")}
+            read = read_all(missing, self._weights, shares=shares, seed=self.context.seed)
         for name, reading in read.items():
-            self._memory.put(f"gauge {name}", keys[name], reading)
+            self._memory.put(f"measure {name}", keys[name], reading)
             readings[name] = reading
         refits = self.run_refits(policy, refit, step=step)
-        samples = f"{self.ground.identity}-{self.n_boot}-{self.ground.seed}"
+        samples = f"{self.context.identity}-{self.n_boot}-{self.context.seed}"
         measures = []
-        for name, each in self.graph.gauges.items():
+        for name, each in self.graph.measures.items():
             found = readings[name]
             measures.append(
                 Measure(
@@ -292,7 +292,7 @@ class PolicyLab:
         return list(found.values())
 
     def _behind_refits(self) -> tuple[str, ...]:
-        learned = (each for each in self.graph.gauges.values() if each.learned)
+        learned = (each for each in self.graph.measures.values() if each.learned)
         return self.graph.behind(*(stage for each in learned for stage in each.needs))
 
     def _refits_key(self, values: dict[str, Any], refit: int) -> Any:
@@ -302,19 +302,19 @@ class PolicyLab:
         self, values: dict[str, Any], refit: int, step: Callable[[], object] | None
     ) -> dict[str, NDArray[np.float64]]:
         """Return what the learned measures are on each of so many halves of the people."""
-        learned = {name: each for name, each in self.graph.gauges.items() if each.learned}
+        learned = {name: each for name, each in self.graph.measures.items() if each.learned}
         found = {name: np.full(refit, np.nan) for name in learned}
         needed = self._behind_refits()
         for number in range(refit):
-            ground = self.ground.half(number)
+            context = self.context.half(number)
             with self._threads.one():
-                results = self.graph.run(ground, values, Memory(1), wanted=needed)
+                results = self.graph.run(context, values, Memory(1), wanted=needed)
                 read = read_half(
                     {
-                        name: each.run(ground, **{n: results[n] for n in each.needs})
+                        name: each.run(context, **{n: results[n] for n in each.needs})
                         for name, each in learned.items()
                     },
-                    ground.n,
+                    context.n,
                 )
             for name, value in read.items():
                 found[name][number] = value
@@ -322,11 +322,11 @@ class PolicyLab:
                 step()
         return found
 
-    def _basis(self, each: Gauge, key: Any) -> str:
+    def _basis(self, each: MeasureStep, key: Any) -> str:
         """Name all that a measure depends on: the fields behind it and the code that ran."""
         steps = [self.graph.stages[name] for name in self.graph.behind(*each.needs)]
         ran = [each.run.__qualname__, *(step.run.__qualname__ for step in steps)]
-        what = (self.ground.fingerprint, key, ran)
+        what = (self.context.fingerprint, key, ran)
         return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     def _about(self, refit: int) -> dict[str, Any]:
@@ -335,8 +335,8 @@ class PolicyLab:
         world = self.world
         return {
             "world": f"synthetic world, seed {world.seed}" if world.seed is not None else "world",
-            "n": self.ground.n,
-            "seed": self.ground.seed,
+            "n": self.context.n,
+            "seed": self.context.seed,
             "n_boot": self.n_boot,
             **({"refits": refit} if refit else {}),
             "version": __version__,

@@ -22,9 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy import sections
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.evaluation import PolicyLab, evaluation_graph
-from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.presets import PRESETS
 from ethicalai_lab.policy.scorecard import DIMENSIONS, Scorecard, compare_scorecards
@@ -254,11 +254,11 @@ class Sweep:
         return self.table.to_html(float_format="{:.4g}".format)
 
 
-def _key(policy: Policy, ground: Ground, n_boot: int) -> str:
+def _key(policy: Policy, context: EvaluationContext, n_boot: int) -> str:
     values = {k: v for k, v in values_of(policy).items() if not k.endswith(".reason")}
     from ethicalai_lab import __version__
 
-    about = [values, ground.fingerprint, ground.seed, n_boot, __version__]
+    about = [values, context.fingerprint, context.seed, n_boot, __version__]
     text = json.dumps(about, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -271,7 +271,11 @@ def _recipe(world: World) -> dict[str, Any] | None:
         return None
     recipe = {"n": world.n_customers, "seed": world.seed, "config": world.config}
     again = make_world(recipe["n"], seed=recipe["seed"], config=recipe["config"])
-    return recipe if Ground(again).fingerprint == Ground(world).fingerprint else None
+    return (
+        recipe
+        if EvaluationContext(again).fingerprint == EvaluationContext(world).fingerprint
+        else None
+    )
 
 
 _LABS: dict[Any, PolicyLab] = {}
@@ -388,8 +392,8 @@ def sweep(
     for at, policy in enumerate(tried):
         if not isinstance(policy, Policy):
             raise PolicyError(f"policies, number {at}: a Policy is accepted, not {policy!r}.")
-    ground = Ground(world, seed=seed)
-    keys = [_key(policy, ground, n_boot) for policy in tried]
+    context = EvaluationContext(world, seed=seed)
+    keys = [_key(policy, context, n_boot) for policy in tried]
     path = None if store is None else Path(store)
     done = {} if path is None else _read_store(path)
     if path is not None and not path.parent.is_dir():
@@ -403,7 +407,7 @@ def sweep(
         size = max(1, min(8, len(waiting) // 4))
         batches = [waiting[i : i + size] for i in range(0, len(waiting), size)]
         runs = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_work)(batch, source, ground.fingerprint, n_boot, seed) for batch in batches
+            delayed(_work)(batch, source, context.fingerprint, n_boot, seed) for batch in batches
         )
         bar = _bar(len(waiting), progress, "Evaluating")
         try:
@@ -424,10 +428,10 @@ def sweep(
         shown = {p: tuple(own[p]) if isinstance(own[p], list) else own[p] for p in differing}
         rows.append({**shown, **done[key]})
     table = pd.DataFrame(rows)
-    gauges = evaluation_graph().gauges
-    for name in gauges:
+    measures = evaluation_graph().measures
+    for name in measures:
         table[name] = table[name].astype(float)
-    return Sweep(tuple(tried), table, {k: g.direction for k, g in gauges.items()}, known)
+    return Sweep(tuple(tried), table, {k: g.direction for k, g in measures.items()}, known)
 
 
 def _append(path: Path, key: str, values: Mapping[str, Any]) -> None:
@@ -725,7 +729,7 @@ def _sure(line: Any, sign: float) -> bool:
 
 def _sections_at(lab: PolicyLab, measure: str) -> set[str]:
     """Return the sections that the stages right behind a measure read."""
-    steps = [lab.graph.stages[name] for name in lab.graph.gauges[measure].needs]
+    steps = [lab.graph.stages[name] for name in lab.graph.measures[measure].needs]
     return {path.rpartition(".")[0] for step in steps for path in step.reads}
 
 

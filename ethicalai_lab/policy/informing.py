@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.stats import binom
 
-from ethicalai_lab.policy.ground import Ground
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.modelling import INFERRED, OFFERS, Collection, Model, points
 from ethicalai_lab.policy.permission import Permission
 from ethicalai_lab.policy.repair import Repair
-from ethicalai_lab.policy.stages import Estimate, Needs, Ratio, Settings, gauge, stage
+from ethicalai_lab.policy.stages import Estimate, Needs, Ratio, Settings, measure, stage
 from ethicalai_lab.world import CATEGORIES, PURPOSES
 from ethicalai_lab.world.shopping import APPEAL
 
-__all__ = ["GAUGES", "STAGES", "Claims", "Notices", "Recommending"]
+__all__ = ["MEASURES", "STAGES", "Claims", "Notices", "Recommending"]
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -158,10 +158,10 @@ class _Weighed:
 
 
 def _account(
-    ground: Ground, repair: Repair, model: Model, collection: Collection
+    context: EvaluationContext, repair: Repair, model: Model, collection: Collection
 ) -> _Account | None:
     if model.contributions is not None:
-        cell = (ground.chances("fold", ground.n) < 0.5) * 2 + model.offer
+        cell = (context.chances("fold", context.n) < 0.5) * 2 + model.offer
         return _Account(
             collection.columns,
             collection.source,
@@ -194,9 +194,11 @@ def _source(column: str) -> str:
     return _FROM.get(column, "your answers" if column.startswith("said_") else "your account")
 
 
-def _weigh(ground: Ground, method: str, readers: NDArray[np.int64], account: _Account) -> _Weighed:
+def _weigh(
+    context: EvaluationContext, method: str, readers: NDArray[np.int64], account: _Account
+) -> _Weighed:
     cell = account.cell
-    some = np.argsort(ground.chances("explained", ground.n), kind="stable")[:_LEARN]
+    some = np.argsort(context.chances("explained", context.n), kind="stable")[:_LEARN]
     # the score is linear within a cell, so a slope is what one unit adds
     slopes = np.zeros((4, account.features.shape[1]))
     for code in range(4):
@@ -218,7 +220,7 @@ def _weigh(ground: Ground, method: str, readers: NDArray[np.int64], account: _Ac
     if method == "shapley_values":
         found = added  # of a linear model, exactly: Shapley's shares against the average
     elif method == "permutation_importance":
-        everybody = _importance(ground, some, slopes[cell[some]], account)
+        everybody = _importance(context, some, slopes[cell[some]], account)
         found = np.tile(everybody, (readers.size, 1))
     elif method == "surrogate_model":
         found = _surrogate(some, readers, account)
@@ -228,14 +230,14 @@ def _weigh(ground: Ground, method: str, readers: NDArray[np.int64], account: _Ac
 
 
 def _importance(
-    ground: Ground, some: NDArray[np.int64], slopes: Floats, account: _Account
+    context: EvaluationContext, some: NDArray[np.int64], slopes: Floats, account: _Account
 ) -> Floats:
     """Return by how much the fit to the score falls when a column is shuffled (Breiman 2001).
 
     The fit is R squared; for a linear score its fall is the mean square of the change over the
     score's variance, so no new score need be computed.
     """
-    order = np.argsort(ground.chances("shuffled", ground.n)[some], kind="stable")
+    order = np.argsort(context.chances("shuffled", context.n)[some], kind="stable")
     now = account.features[some]
     moved = account.per_column((now[order] - now) * slopes)
     spread = float(account.score[some].var())
@@ -277,7 +279,7 @@ def _plain(value: Any, column: str) -> Any:
     "duty.human_review",
 )
 def notices(
-    ground: Ground,
+    context: EvaluationContext,
     settings: Settings,
     *,
     permission: Permission,
@@ -288,10 +290,10 @@ def notices(
     """Write to people why their offer came, and find in the text what they are told."""
     from ethicalai_lab.explainability import offer_notice, reading_ease
 
-    n = ground.n
+    n = context.n
     layer, method = settings["explanations.notice"], settings["explanations.method"]
     people = np.flatnonzero(repair.selected)
-    lot = ground.chances("readers", n)[people]
+    lot = context.chances("readers", n)[people]
     readers = np.sort(people[np.argsort(lot, kind="stable")[:_READERS]])
     personal = permission.practice[_PERSONAL]
     modelled = personal & repair.selected & (model.contributions is not None)
@@ -299,15 +301,15 @@ def notices(
     uses_data = modelled | ruled
 
     weighed = None
-    account = _account(ground, repair, model, collection)
+    account = _account(context, repair, model, collection)
     if account is not None and readers.size and account.columns:
-        weighed = _weigh(ground, method, readers, account)
+        weighed = _weigh(context, method, readers, account)
     roles = collection.roles
     delicate = tuple(
         c for c in collection.columns if roles[c] in ("sensitive", "protected") or c in INFERRED
     )
     guessed = modelled & (weighed is not None and bool(weighed.moves & set(delicate)))
-    unaccepted = guessed | (uses_data & ~ground.accepts[_PERSONAL])
+    unaccepted = guessed | (uses_data & ~context.accepts[_PERSONAL])
     unlawful = guessed | (uses_data & ~permission.lawful[_PERSONAL])
 
     said = SimpleNamespace(
@@ -363,7 +365,7 @@ def notices(
             sources=sources,
             change=_CHANGE,
             stop=_STOP,
-            jurisdiction="EU" if ground.regime[person] == 0 else None,
+            jurisdiction="EU" if context.regime[person] == 0 else None,
         )
         if person in changes and notice.sentences:
             told["other"][person] = True
@@ -377,7 +379,7 @@ def notices(
         told["data"][person] = bool(used) and all(_label(c) in listed for c in used)
         openly = listed + " ".join(_SAYS_OPENLY.findall(text))
         for name, accepted in (
-            ("unaccepted", ground.accepts[_PERSONAL, person]),
+            ("unaccepted", context.accepts[_PERSONAL, person]),
             ("unlawful", permission.lawful[_PERSONAL, person]),
         ):
             to_say = [c for c in used if not accepted or c in delicate]
@@ -560,38 +562,38 @@ class Claims:
     evidence: pd.DataFrame
 
 
-def _shelf(ground: Ground) -> tuple[NDArray[np.int64], Any, NDArray[np.int64]]:
+def _shelf(context: EvaluationContext) -> tuple[NDArray[np.int64], Any, NDArray[np.int64]]:
     """Return each product's stock and end of offer, and the product each person reads of."""
-    kept = ground.__dict__.get("_shelf")
+    kept = context.__dict__.get("_shelf")
     if kept is None:
-        products = ground.world.products
+        products = context.world.products
         m = len(products)
         # long-tailed: about a quarter of the products are down to three or fewer
-        stock = np.floor(np.exp(6 * ground.chances("stock", m))).astype(np.int64)
-        hours = np.where(ground.chances("ending", m) < 0.25, 12, 24 * 14)
-        ended = ground.as_of + pd.to_timedelta(hours, unit="h")
+        stock = np.floor(np.exp(6 * context.chances("stock", m))).astype(np.int64)
+        hours = np.where(context.chances("ending", m) < 0.25, 12, 24 * 14)
+        ended = context.as_of + pd.to_timedelta(hours, unit="h")
         lines = [
             np.flatnonzero((products["category"] == mail.removesuffix("_mail")).to_numpy())
             for mail in OFFERS
         ]
-        draw = ground.chances("product", ground.n)
+        draw = context.chances("product", context.n)
         product = np.stack([line[(draw * line.size).astype(np.int64)] for line in lines])
-        kept = ground.__dict__["_shelf"] = stock, ended, product
+        kept = context.__dict__["_shelf"] = stock, ended, product
     return kept
 
 
 @stage("transparency.urgency_claims")
-def claims(ground: Ground, settings: Settings, *, repair: Repair) -> Claims:
+def claims(context: EvaluationContext, settings: Settings, *, repair: Repair) -> Claims:
     """Write the campaign's lines, with the pressure the policy allows, and hold them to the truth."""
     from ethicalai_lab.explainability import urgency_claims
 
-    stock, ended, product = _shelf(ground)
+    stock, ended, product = _shelf(context)
     people = np.flatnonzero(repair.selected)
-    product = product[repair.offer, np.arange(ground.n)]
+    product = product[repair.offer, np.arange(context.n)]
     which, place = np.unique(product[people], return_inverse=True)
     rule = settings["transparency.urgency_claims"]
-    today = (ended - ground.as_of) <= pd.Timedelta(days=1)
-    names = ground.world.products["name"].to_numpy(object)
+    today = (ended - context.as_of) <= pd.Timedelta(days=1)
+    names = context.world.products["name"].to_numpy(object)
     texts = []
     for item in which:
         text = f"{names[item]} is waiting for you."
@@ -603,14 +605,14 @@ def claims(ground: Ground, settings: Settings, *, repair: Repair) -> Claims:
             text += " Ends today!" if today[item] else ""
         texts.append(text)
     evidence = urgency_claims(
-        texts, sent=[ground.as_of] * len(texts), stock=stock[which], ended=ended[which]
+        texts, sent=[context.as_of] * len(texts), stock=stock[which], ended=ended[which]
     )
     pressed, untrue = np.zeros(len(texts), dtype=bool), np.zeros(len(texts), dtype=bool)
     pressed[evidence["text"].to_numpy(np.int64)] = True
     untrue[evidence.loc[[h is not True for h in evidence["holds"]], "text"].to_numpy(np.int64)] = (
         True
     )
-    claim, false_claim = np.zeros(ground.n, dtype=bool), np.zeros(ground.n, dtype=bool)
+    claim, false_claim = np.zeros(context.n, dtype=bool), np.zeros(context.n, dtype=bool)
     claim[people], false_claim[people] = pressed[place.ravel()], untrue[place.ravel()]
     return Claims(claim, false_claim, product, tuple(texts), evidence)
 
@@ -655,17 +657,17 @@ class Recommending:
     style: NDArray[Any]
 
 
-def _touches(ground: Ground) -> dict[str, NDArray[Any]]:
+def _touches(context: EvaluationContext) -> dict[str, NDArray[Any]]:
     """Return views and purchases as arrays: person, product, weight and age in days."""
-    kept = ground.__dict__.get("_touches")
+    kept = context.__dict__.get("_touches")
     if kept is None:
-        events = ground.world.events
+        events = context.world.events
         kind = events["kind"].astype(str).to_numpy()
         rows = events[(kind == "view") | (kind == "purchase")]
-        age = (ground.as_of - rows["time"]).dt.total_seconds().to_numpy() / 86_400
-        place = pd.Index(ground.world.products["product_id"]).get_indexer(rows["product_id"])
-        kept = ground.__dict__["_touches"] = {
-            "person": ground.rows_of(rows["customer_id"]),
+        age = (context.as_of - rows["time"]).dt.total_seconds().to_numpy() / 86_400
+        place = pd.Index(context.world.products["product_id"]).get_indexer(rows["product_id"])
+        kept = context.__dict__["_touches"] = {
+            "person": context.rows_of(rows["customer_id"]),
             "product": place,
             "weight": np.where(kind[rows.index] == "purchase", 4.0, 1.0),
             "days": age,
@@ -673,29 +675,31 @@ def _touches(ground: Ground) -> dict[str, NDArray[Any]]:
     return kept
 
 
-def _pulls(ground: Ground) -> Floats:
+def _pulls(context: EvaluationContext) -> Floats:
     """Return the share of what each person does that falls in each category, from the truth."""
-    kept = ground.__dict__.get("_pulls")
+    kept = context.__dict__.get("_pulls")
     if kept is None:
-        likes = ground.aligned(ground.world.truth.interests)[list(CATEGORIES)].to_numpy(float)
+        likes = context.aligned(context.world.truth.interests)[list(CATEGORIES)].to_numpy(float)
         pull = np.asarray(APPEAL)[None] * likes**_PULL
-        kept = ground.__dict__["_pulls"] = pull / pull.sum(axis=1, keepdims=True)
+        kept = context.__dict__["_pulls"] = pull / pull.sum(axis=1, keepdims=True)
     return kept
 
 
-def _styles(ground: Ground) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[Any]]:
+def _styles(
+    context: EvaluationContext,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[Any]]:
     """Return each message's writer, age in days and style as a classifier reads it."""
-    kept = ground.__dict__.get("_styles")
+    kept = context.__dict__.get("_styles")
     if kept is None:
         from ethicalai_lab.personalization import MessageClassifier
 
-        messages = ground.world.messages
+        messages = context.world.messages
         texts = messages["text"].astype(str).tolist()
         labels = messages["language_style"].astype(str).to_numpy().astype(str)
         found = labels
         if np.unique(labels).size > 1:
             # each half is read by a classifier that has not seen it
-            half = ground.chances("halves", len(texts)) < 0.5
+            half = context.chances("halves", len(texts)) < 0.5
             found = labels.copy()
             for side in (half, ~half):
                 learn = np.flatnonzero(~side)
@@ -703,14 +707,14 @@ def _styles(ground: Ground) -> tuple[NDArray[np.int64], NDArray[np.float64], NDA
                     fitted = MessageClassifier().fit([texts[i] for i in learn], labels[learn])
                     judge = np.flatnonzero(side)
                     found[judge] = fitted.predict([texts[i] for i in judge])
-        age = (ground.as_of - messages["time"]).dt.total_seconds().to_numpy() / 86_400
-        kept = ground.__dict__["_styles"] = ground.rows_of(messages["customer_id"]), age, found
+        age = (context.as_of - messages["time"]).dt.total_seconds().to_numpy() / 86_400
+        kept = context.__dict__["_styles"] = context.rows_of(messages["customer_id"]), age, found
     return kept
 
 
 @stage("personalization.recommender", "personalization.wording")
 def recommending(
-    ground: Ground,
+    context: EvaluationContext,
     settings: Settings,
     *,
     permission: Permission,
@@ -718,31 +722,33 @@ def recommending(
     repair: Repair,
 ) -> Recommending:
     """Choose the product each message shows, and its tone."""
-    n = ground.n
+    n = context.n
     nothing = np.full(n, -1, dtype=np.int64)
     product, category = nothing.copy(), nothing.copy()
     later, later_in, expected_in = np.zeros(n), np.zeros(n), np.zeros(n)
     kind = settings["personalization.recommender"]
     people = np.flatnonzero(repair.selected)
-    people = np.sort(people[np.argsort(ground.chances("shown", n)[people], kind="stable")[:_SHOWN]])
+    people = np.sort(
+        people[np.argsort(context.chances("shown", n)[people], kind="stable")[:_SHOWN]]
+    )
     personal = permission.practice[_PERSONAL]
     if kind != "none" and people.size:
-        touches = _touches(ground)
+        touches = _touches(context)
         held = collection.kept[touches["person"]] & (touches["days"] <= collection.oldest_days)
-        best = _offered(ground, kind, touches, held, people, personal)
+        best = _offered(context, kind, touches, held, people, personal)
         product[people] = best
-        codes = ground.world.products["category"].astype(str).map(CATEGORIES.index)
+        codes = context.world.products["category"].astype(str).map(CATEGORIES.index)
         known = people[best >= 0]
         category[known] = codes.to_numpy(np.int64)[product[known]]
         # days that chose the people say too much of them: they are judged by days to come
         lately = held & (touches["days"] <= _LATER_DAYS)
         later[known] = np.bincount(touches["person"][lately], minlength=n)[known]
-        pull = _pulls(ground)[known, category[known]]
-        later_in[known] = binom.ppf(ground.chances("later", n)[known], later[known], pull)
+        pull = _pulls(context)[known, category[known]]
+        later_in[known] = binom.ppf(context.chances("later", n)[known], later[known], pull)
         expected_in[known] = later[known] * pull
     read, style = np.zeros(n, dtype=bool), np.full(n, "generic", dtype=object)
     if settings["personalization.wording"] == "style_matched":
-        writer, age, found = _styles(ground)
+        writer, age, found = _styles(context)
         own = personal & repair.selected & collection.kept
         rows = np.flatnonzero((writer >= 0) & own[writer] & (age <= max(collection.oldest_days, 1)))
         read[writer[rows]] = True
@@ -751,7 +757,7 @@ def recommending(
 
 
 def _offered(
-    ground: Ground,
+    context: EvaluationContext,
     kind: str,
     touches: dict[str, NDArray[Any]],
     learn: Bools,
@@ -765,7 +771,7 @@ def _offered(
         Popularity,
     )
 
-    shape = (ground.n, len(ground.world.products))
+    shape = (context.n, len(context.world.products))
     matrix = sparse.csr_matrix(
         (touches["weight"][learn], (touches["person"][learn], touches["product"][learn])), shape
     )
@@ -784,11 +790,11 @@ def _offered(
         fitted = ItemToItem().fit(matrix)
     else:
         active = np.flatnonzero(np.diff(matrix.indptr))
-        lot = ground.chances("factors", ground.n)[active]
+        lot = context.chances("factors", context.n)[active]
         some = matrix[active[np.argsort(lot, kind="stable")[:_FACTORS_FROM]]]
         if min(some.shape) < 8:
             return best
-        fitted = MatrixFactorization(n_iterations=3, seed=ground.seed).fit(some)
+        fitted = MatrixFactorization(n_iterations=3, seed=context.seed).fit(some)
     best[rows] = _first(fitted, matrix[people[rows]])
     return best
 
@@ -804,52 +810,52 @@ def _first(fitted: Any, histories: sparse.csr_matrix) -> NDArray[np.int64]:
     return np.where(np.isfinite(scores[np.arange(best.size), best]), order[best], -1)
 
 
-# ------------------------------------------------------------------------------- gauges
+# ------------------------------------------------------------------------------- measures
 
 _TEXTS = "texts written to a fixed sample of up to 60 contacted people, read again"
 
 
-@gauge("transparency", "higher", "share of contacted", _TEXTS)
-def notice_share(ground: Ground, *, notices: Notices) -> Estimate:
+@measure("transparency", "higher", "share of contacted", _TEXTS)
+def notice_share(context: EvaluationContext, *, notices: Notices) -> Estimate:
     """Share of contacted people whose message says why it came."""
     return Ratio(notices.has_notice & notices.read, notices.read)
 
 
-@gauge("transparency", "higher", "points of Flesch's reading ease", _TEXTS)
-def reading_ease(ground: Ground, *, notices: Notices) -> Estimate:
+@measure("transparency", "higher", "points of Flesch's reading ease", _TEXTS)
+def reading_ease(context: EvaluationContext, *, notices: Notices) -> Estimate:
     """How easily the notices read; 60 to 70 is plain English."""
     if not notices.has_notice.any():
         return Needs("needs a notice: nobody gets one")
     return Ratio(notices.ease, notices.ease != 0)
 
 
-@gauge("transparency", "none", "words", _TEXTS)
-def words_shown(ground: Ground, *, notices: Notices) -> Estimate:
+@measure("transparency", "none", "words", _TEXTS)
+def words_shown(context: EvaluationContext, *, notices: Notices) -> Estimate:
     """How many words a notice has; 0 where there is none."""
     return Ratio(notices.words, notices.read)
 
 
-@gauge(
+@measure(
     "transparency",
     "higher",
     "share of reasons shown",
     "each reason's column set to the average and scored again, exactly, on the linear model",
 )
-def reasons_true(ground: Ground, *, notices: Notices) -> Estimate:
+def reasons_true(context: EvaluationContext, *, notices: Notices) -> Estimate:
     """Share of the reasons shown that are among those that raised this person's score most."""
     if not notices.reasons.any():
         return Needs("needs reasons: no message shows any")
     return Ratio(notices.true_reasons, notices.reasons)
 
 
-@gauge("transparency", "higher", "share of contacted", _TEXTS)
-def ai_told(ground: Ground, *, notices: Notices) -> Estimate:
+@measure("transparency", "higher", "share of contacted", _TEXTS)
+def ai_told(context: EvaluationContext, *, notices: Notices) -> Estimate:
     """Share of contacted people who read that a machine chose the message."""
     return Ratio(notices.ai & notices.read, notices.read)
 
 
-@gauge("transparency", "higher", "share of contacted on whom data is used", _TEXTS)
-def data_source_told(ground: Ground, *, notices: Notices) -> Estimate:
+@measure("transparency", "higher", "share of contacted on whom data is used", _TEXTS)
+def data_source_told(context: EvaluationContext, *, notices: Notices) -> Estimate:
     """Share of those chosen by their data who read each column used, and where it is from."""
     used = notices.read & notices.uses_data
     if not used.any():
@@ -857,19 +863,19 @@ def data_source_told(ground: Ground, *, notices: Notices) -> Estimate:
     return Ratio(notices.data & used, used)
 
 
-@gauge("transparency", "higher", "share of contacted", _TEXTS)
-def can_stop_told(ground: Ground, *, notices: Notices) -> Estimate:
+@measure("transparency", "higher", "share of contacted", _TEXTS)
+def can_stop_told(context: EvaluationContext, *, notices: Notices) -> Estimate:
     """Share of contacted people who read how to stop it."""
     return Ratio(notices.stop & notices.read, notices.read)
 
 
-@gauge(
+@measure(
     "transparency",
     "lower",
     "share of contacted",
     "explainability.urgency_claims on the campaign's texts, beside stock and end of the offer",
 )
-def false_claims(ground: Ground, *, claims: Claims, repair: Repair) -> Estimate:
+def false_claims(context: EvaluationContext, *, claims: Claims, repair: Repair) -> Estimate:
     """Share of contacted people who read a claim of scarcity or time that does not hold."""
     if not claims.claim.any():  # no claim, no product that could belie it
         return Ratio(claims.false_claim, repair.selected)
@@ -877,24 +883,24 @@ def false_claims(ground: Ground, *, claims: Claims, repair: Repair) -> Estimate:
         claims.false_claim,
         repair.selected,
         drawn=claims.product,
-        kinds=len(ground.world.products),
+        kinds=len(context.world.products),
     )
 
 
-@gauge(
+@measure(
     "transparency",
     "lower",
     "share of contacted",
     _TEXTS + "; use by the consent ledger",
 )
-def hidden_use(ground: Ground, *, notices: Notices) -> Estimate:
+def hidden_use(context: EvaluationContext, *, notices: Notices) -> Estimate:
     """Share of contacted people on whom guessed, sensitive or refused data is used unsaid."""
     if not notices.read.any():
         return Needs("needs at least one contacted person")
     return Ratio(notices.hides_unlawful & notices.read, notices.read)
 
 
-@gauge(
+@measure(
     "value",
     "higher",
     "share of later views and purchases",
@@ -902,7 +908,7 @@ def hidden_use(ground: Ground, *, notices: Notices) -> Estimate:
     "world.truth.interests, each as active as in the four weeks before it",
     learned=True,
 )
-def recommendation_interest(ground: Ground, *, recommending: Recommending) -> Estimate:
+def recommendation_interest(context: EvaluationContext, *, recommending: Recommending) -> Estimate:
     """Share of what people look at and buy later that is in the category they were shown."""
     if not (recommending.category >= 0).any():
         return Needs("needs a recommender and contacted people: nobody is shown a product")
@@ -912,14 +918,14 @@ def recommendation_interest(ground: Ground, *, recommending: Recommending) -> Es
     return Ratio(recommending.later_in, recommending.later, float(truth))
 
 
-@gauge("privacy", "lower", "share of customers", "recommending, counted")
-def messages_read(ground: Ground, *, recommending: Recommending) -> Estimate:
+@measure("privacy", "lower", "share of customers", "recommending, counted")
+def messages_read(context: EvaluationContext, *, recommending: Recommending) -> Estimate:
     """Share of customers whose own messages were read to match their tone."""
     return Ratio(recommending.messages_read)
 
 
 STAGES = (notices, claims, recommending)
-GAUGES = (
+MEASURES = (
     notice_share,
     reading_ease,
     words_shown,

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ethicalai_lab.errors import did_you_mean
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.permission import Permission
 from ethicalai_lab.policy.stages import (
     Correlation,
@@ -20,12 +20,12 @@ from ethicalai_lab.policy.stages import (
     Exact,
     Needs,
     Settings,
-    gauge,
+    measure,
     stage,
 )
 from ethicalai_lab.world import PURPOSES, SCHEMA
 
-__all__ = ["COLUMNS", "GAUGES", "STAGES", "Collection", "Model", "Targeting"]
+__all__ = ["COLUMNS", "MEASURES", "STAGES", "Collection", "Model", "Targeting"]
 
 _ANALYTICS = PURPOSES.index("analytics")
 _MARKETING = PURPOSES.index("direct_marketing")
@@ -193,10 +193,12 @@ def _encoded(
     return _standard(numbers, among)[:, None], [name]
 
 
-def _static(ground: Ground, column: str) -> tuple[pd.Series, NDArray[np.float64], list[str]]:
-    kept = ground.__dict__.setdefault("_columns", {})
+def _static(
+    context: EvaluationContext, column: str
+) -> tuple[pd.Series, NDArray[np.float64], list[str]]:
+    kept = context.__dict__.setdefault("_columns", {})
     if column not in kept:
-        table = ground.customers if column in ground.customers.columns else ground.campaign
+        table = context.customers if column in context.customers.columns else context.campaign
         values = table[column].reset_index(drop=True)
         if values.dtype == object or str(values.dtype) in ("str", "string"):
             values = values.astype("category")
@@ -204,12 +206,12 @@ def _static(ground: Ground, column: str) -> tuple[pd.Series, NDArray[np.float64]
     return kept[column]
 
 
-def _behaviour(ground: Ground, days: int) -> pd.DataFrame:
+def _behaviour(context: EvaluationContext, days: int) -> pd.DataFrame:
     """Return what the purchases of the last days say about each person."""
-    bought = ground.purchases
+    bought = context.purchases
     fresh = bought["days"] <= days
     person, age = bought["person"][fresh], bought["days"][fresh]
-    last = np.full(ground.n, np.inf)
+    last = np.full(context.n, np.inf)
     # oldest first, so that the latest purchase is written last
     order = np.argsort(-age, kind="stable")
     last[person[order]] = age[order]
@@ -219,23 +221,23 @@ def _behaviour(ground: Ground, days: int) -> pd.DataFrame:
                 np.isfinite(last), np.clip(np.ceil(last / 30.4375), 1, 12), 13
             ).astype(np.int64),
             "history": np.round(
-                np.bincount(person, bought["amount"][fresh], minlength=ground.n), 2
+                np.bincount(person, bought["amount"][fresh], minlength=context.n), 2
             ),
         }
     )
     for code, name in enumerate(("sports", "fashion")):
         rows = person[bought["category"][fresh] == code]
-        table[name] = (np.bincount(rows, minlength=ground.n) > 0).astype(np.int8)
+        table[name] = (np.bincount(rows, minlength=context.n) > 0).astype(np.int8)
     return table
 
 
-def _said(ground: Ground, question: str) -> pd.Series:
-    kept = ground.__dict__.setdefault("_said", {})
+def _said(context: EvaluationContext, question: str) -> pd.Series:
+    kept = context.__dict__.setdefault("_said", {})
     if question not in kept:
-        answers = ground.world.preferences
+        answers = context.world.preferences
         rows = answers[answers["question"].astype(str) == question].dropna(subset=["answer"])
-        column = pd.Series(["not said"] * ground.n, dtype=object)
-        place = ground.rows_of(rows["customer_id"])
+        column = pd.Series(["not said"] * context.n, dtype=object)
+        place = context.rows_of(rows["customer_id"])
         column.iloc[place[place >= 0]] = rows["answer"].to_numpy(object)[place >= 0]
         kept[question] = column.astype("category")
     return kept[question]
@@ -254,12 +256,14 @@ def chosen_columns(features: Any, *, inferred: bool) -> tuple[str, ...]:
 
 
 @stage("data.features", "data.inferred_traits", "data.retention_days", "data.zero_party_questions")
-def collection(ground: Ground, settings: Settings, *, permission: Permission) -> Collection:
+def collection(
+    context: EvaluationContext, settings: Settings, *, permission: Permission
+) -> Collection:
     """Keep the columns and the behaviour that the policy allows, of those who permit it."""
     columns = chosen_columns(
         settings["data.features"], inferred=bool(settings["data.inferred_traits"])
     )
-    asked = ground.questions
+    asked = context.questions
     for question in settings["data.zero_party_questions"]:
         if question not in asked:
             raise PolicyError(
@@ -268,8 +272,8 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
             )
     kept = permission.practice[_ANALYTICS] | permission.practice[_PERSONAL]
     days = int(settings["data.retention_days"])
-    behaviour = _behaviour(ground, days)
-    bought = ground.purchases
+    behaviour = _behaviour(context, days)
+    bought = context.purchases
     held = bought["days"][(bought["days"] <= days) & kept[bought["person"]]]
     parts, names, source, table = [], [], [], {}
     roles = _roles()
@@ -283,13 +287,13 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
                 own = [*own, "nothing bought"]
             block = np.where(kept[:, None], block, 0.0)
         else:
-            values, block, own = _static(ground, column)
+            values, block, own = _static(context, column)
         parts.append(block)
         names += own
         source += [number] * len(own)
         table[column] = values
     for question in settings["data.zero_party_questions"]:
-        values = _said(ground, question)
+        values = _said(context, question)
         block, own = _encoded(values, f"said {question}")
         columns = (*columns, f"said_{question}")
         roles[columns[-1]] = "feature"
@@ -298,7 +302,7 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
         source += [len(columns) - 1] * len(own)
         table[columns[-1]] = values
     used = {column: roles[column] for column in columns}
-    matrix = np.empty((ground.n, len(names)))
+    matrix = np.empty((context.n, len(names)))
     first = 0
     for block in parts:
         matrix[:, first : first + block.shape[1]] = block
@@ -312,7 +316,7 @@ def collection(ground: Ground, settings: Settings, *, permission: Permission) ->
         tuple(names),
         np.asarray(source, dtype=np.int64),
         columns,
-        pd.DataFrame(table, index=pd.RangeIndex(ground.n)),
+        pd.DataFrame(table, index=pd.RangeIndex(context.n)),
         used,
         kept,
         float(held.max(initial=0.0)),
@@ -351,20 +355,24 @@ def _linear(predict: Any, p: int) -> tuple[float, NDArray[np.float64]]:
     "personalization.offer",
 )
 def model(
-    ground: Ground, settings: Settings, *, permission: Permission, collection: Collection
+    context: EvaluationContext,
+    settings: Settings,
+    *,
+    permission: Permission,
+    collection: Collection,
 ) -> Model:
     """Learn from the randomised campaign of those who permit analytics; score out of fold."""
     n, p = collection.matrix.shape
     objective = settings["personalization.objective"]
-    y = ground.campaign[objective].to_numpy(float)
-    arm = ground.arm
+    y = context.campaign[objective].to_numpy(float)
+    arm = context.arm
     learn = permission.practice[_ANALYTICS]
     targeting, offer = settings["personalization.targeting"], settings["personalization.offer"]
-    fold = ground.chances("fold", n) < 0.5
+    fold = context.chances("fold", n) < 0.5
     nothing = np.zeros((n, len(OFFERS)))
     wanted = targeting in ("uplift", "response") or offer == "best_per_customer"
     fewest = min(int((learn & (fold == side)).sum()) for side in (False, True))
-    enough = fewest >= ground.fewest(_TOO_FEW)
+    enough = fewest >= context.fewest(_TOO_FEW)
     if not wanted or not enough or not p:
         chosen = np.full(n, _fixed_offer(offer, y, arm, learn))
         score = _rfm(collection) if targeting == "rfm" else np.zeros(n)
@@ -462,7 +470,7 @@ def _rfm(collection: Collection) -> NDArray[np.float64]:
     "duty.children",
 )
 def targeting(
-    ground: Ground,
+    context: EvaluationContext,
     settings: Settings,
     *,
     permission: Permission,
@@ -470,15 +478,15 @@ def targeting(
     model: Model,
 ) -> Targeting:
     """Choose whom to contact: by rank those who permit it, by lot among the others."""
-    n = ground.n
+    n = context.n
     rule = settings["personalization.targeting"]
     contactable = permission.practice[_MARKETING]
     personal = permission.practice[_PERSONAL] & contactable
     if settings["duty.children"] != "as_adults":
         # no parent's consent is on record, so a rule that asks for it ranks no child either
-        personal &= ~(ground.customers["age"].to_numpy(float) < _ADULT)
-    y = ground.campaign["visit"].to_numpy(float)
-    arm = ground.arm
+        personal &= ~(context.customers["age"].to_numpy(float) < _ADULT)
+    y = context.campaign["visit"].to_numpy(float)
+    arm = context.arm
     common = _fixed_offer(
         settings["personalization.offer"], y, arm, permission.practice[_ANALYTICS]
     )
@@ -497,7 +505,7 @@ def targeting(
     lots = round(count * by_lot.sum() / max(int(contactable.sum()), 1))
     lots = max(min(lots, int(by_lot.sum())), count - int(ranked.sum()))
     selected = np.zeros(n, dtype=bool)
-    draw = ground.chances("lot", n)
+    draw = context.chances("lot", n)
     people = np.flatnonzero(by_lot)
     selected[people[np.argsort(draw[people], kind="stable")[:lots]]] = True
     people = np.flatnonzero(ranked)
@@ -511,17 +519,17 @@ def targeting(
     )
 
 
-# --------------------------------------------------------------------------- gauges
+# --------------------------------------------------------------------------- measures
 
 
-@gauge("privacy", "lower", "columns", "collection, the table that models read")
-def columns_in_use(ground: Ground, *, collection: Collection) -> Estimate:
+@measure("privacy", "lower", "columns", "collection, the table that models read")
+def columns_in_use(context: EvaluationContext, *, collection: Collection) -> Estimate:
     """Count the columns about a person that models and rules read."""
     return Exact(len(collection.columns))
 
 
-@gauge("privacy", "lower", "columns", "collection, roles of the world's schema")
-def sensitive_columns(ground: Ground, *, collection: Collection) -> Estimate:
+@measure("privacy", "lower", "columns", "collection, roles of the world's schema")
+def sensitive_columns(context: EvaluationContext, *, collection: Collection) -> Estimate:
     """Count the columns in use that are sensitive, protected or guessed about a person."""
     roles = collection.roles
     return Exact(
@@ -532,19 +540,19 @@ def sensitive_columns(ground: Ground, *, collection: Collection) -> Estimate:
     )
 
 
-@gauge("privacy", "lower", "days", "collection, age of the oldest purchase kept")
-def oldest_record(ground: Ground, *, collection: Collection) -> Estimate:
+@measure("privacy", "lower", "days", "collection, age of the oldest purchase kept")
+def oldest_record(context: EvaluationContext, *, collection: Collection) -> Estimate:
     """Age of the oldest purchase that is kept at the moment of the decision."""
     return Exact(collection.oldest_days)
 
 
-@gauge("privacy", "lower", "values per customer", "collection, counted")
-def values_kept(ground: Ground, *, collection: Collection) -> Estimate:
+@measure("privacy", "lower", "values per customer", "collection, counted")
+def values_kept(context: EvaluationContext, *, collection: Collection) -> Estimate:
     """How many values about a customer are kept and read, purchases counted one by one."""
-    return Exact(collection.records / ground.n)
+    return Exact(collection.records / context.n)
 
 
-@gauge(
+@measure(
     "value",
     "higher",
     "correlation",
@@ -552,27 +560,27 @@ def values_kept(ground: Ground, *, collection: Collection) -> Estimate:
     learned=True,
     only_here=True,
 )
-def ranking_quality(ground: Ground, *, model: Model, targeting: Targeting) -> Estimate:
+def ranking_quality(context: EvaluationContext, *, model: Model, targeting: Targeting) -> Estimate:
     """Spearman's correlation of the ranking with what the offered mail truly changes.
 
     The mail's true effect on visits is the world's own.
     """
     rows = targeting.ranked
-    if rows.sum() < ground.fewest(30) or np.ptp(model.score[rows]) == 0:
+    if rows.sum() < context.fewest(30) or np.ptp(model.score[rows]) == 0:
         return Needs("needs people ranked as individuals; this policy ranks nobody")
-    both = ground.uplift[[f"visit_{mail}" for mail in OFFERS]].to_numpy()
-    true = both[np.arange(ground.n), model.offer]
+    both = context.uplift[[f"visit_{mail}" for mail in OFFERS]].to_numpy()
+    true = both[np.arange(context.n), model.offer]
     return Correlation(np.round(model.score, 12), true, rows)
 
 
-@gauge("value", "none", "share of customers", "targeting, counted")
-def share_contacted(ground: Ground, *, repair: Targeting) -> Estimate:
+@measure("value", "none", "share of customers", "targeting, counted")
+def share_contacted(context: EvaluationContext, *, repair: Targeting) -> Estimate:
     """Share of customers that the campaign contacts."""
     return Exact(float(repair.selected.mean()))
 
 
 STAGES = (collection, model, targeting)
-GAUGES = (
+MEASURES = (
     share_contacted,
     ranking_quality,
     columns_in_use,

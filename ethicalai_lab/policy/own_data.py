@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy import protection, records, repair
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.evaluation import checked_refits, evaluation_graph
-from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.modelling import (
     _SMOOTHING,
     _TOO_FEW,
@@ -88,10 +88,10 @@ _UNHELD = "which a table of people does not hold"
 _NOTHING_ASKED = "needs a column with the role consent that says yes or no for each person"
 
 
-# ------------------------------------------------------------------------- the ground
+# ------------------------------------------------------------------------- the context
 
 
-class _Table(Ground):
+class _Table(EvaluationContext):
     """A table as the stages see a world: one row a person, no truth behind it."""
 
     def __init__(self, table: pd.DataFrame, roles: Roles, seed: int, part: float = 1.0) -> None:
@@ -169,13 +169,13 @@ def _age_column(table: pd.DataFrame, roles: Roles) -> str | None:
 # -------------------------------------------------------------------------- permission
 
 
-def _permitted(ground: _Table, settings: Mapping[str, Any]) -> tuple[Permission, Bools]:
+def _permitted(context: _Table, settings: Mapping[str, Any]) -> tuple[Permission, Bools]:
     """Return what may be used, and the uses that rest on silence."""
-    n = ground.n
+    n = context.n
     practice = np.ones((len(PURPOSES), n), dtype=bool)
     silent = np.zeros((len(PURPOSES), n), dtype=bool)
-    for column in ground.roles.of("consent"):
-        answers, _ = consent_answers(ground.table[column], column, ground.roles)
+    for column in context.roles.of("consent"):
+        answers, _ = consent_answers(context.table[column], column, context.roles)
         named = [i for i, name in enumerate(PURPOSES) if name in column.casefold()]
         for purpose in named or range(len(PURPOSES)):
             quiet = np.isnan(answers)
@@ -191,12 +191,12 @@ def _permitted(ground: _Table, settings: Mapping[str, Any]) -> tuple[Permission,
 
 
 def _collected(
-    ground: _Table, settings: Mapping[str, Any], permission: Permission
+    context: _Table, settings: Mapping[str, Any], permission: Permission
 ) -> tuple[Collection, float | None]:
     """Keep the columns that the policy allows, of the rows it still keeps; the oldest's age."""
     from ethicalai_lab.personalization.uplift import FeatureEncoder
 
-    known = ground.roles.of("feature")
+    known = context.roles.of("feature")
     wanted = settings["data.features"]
     for name in wanted or ():
         if name not in known:
@@ -211,8 +211,8 @@ def _collected(
     kept = permission.practice[PURPOSES.index("analytics")]
     kept = kept | permission.practice[PURPOSES.index("personalization")]
     oldest = None
-    if ground.dates is not None:
-        days = ground.dates.days
+    if context.dates is not None:
+        days = context.dates.days
         # a row without a date may be of any age
         kept = kept & ~(days > settings["data.retention_days"])
         left = days[kept & np.isfinite(days)]
@@ -220,13 +220,13 @@ def _collected(
             oldest = float(left.max(initial=0.0))
     parts, names, source = [], [], []
     for number, column in enumerate(columns):
-        values = ground.table[[column]]
+        values = context.table[[column]]
         few = values[column].nunique(dropna=False)
         text = not (
             pd.api.types.is_numeric_dtype(values[column])
             or pd.api.types.is_datetime64_any_dtype(values[column])
         )
-        if few < 2 or (text and few > max(20, ground.n // 2)):
+        if few < 2 or (text and few > max(20, context.n // 2)):
             continue  # nothing to learn from: never varies, or is a name
         encoder = FeatureEncoder()
         block = np.asarray(encoder.fit_transform(values), dtype=float)
@@ -234,17 +234,17 @@ def _collected(
         parts.append(np.where(kept[:, None], block, 0.0))
         names += list(encoder.get_feature_names_out())
         source += [number] * block.shape[1]
-    matrix = np.hstack(parts) if parts else np.zeros((ground.n, 0))
-    roles = {name: _strictest(ground.roles, name) for name in columns}
-    behaviour = pd.DataFrame(index=ground.table.index)
+    matrix = np.hstack(parts) if parts else np.zeros((context.n, 0))
+    roles = {name: _strictest(context.roles, name) for name in columns}
+    behaviour = pd.DataFrame(index=context.table.index)
     if {"recency", "history"} <= set(columns):
-        behaviour = ground.table[["recency", "history"]]
+        behaviour = context.table[["recency", "history"]]
     collection = Collection(
         matrix,
         tuple(names),
         np.asarray(source, dtype=np.int64),
         columns,
-        ground.table[list(columns)],
+        context.table[list(columns)],
         roles,
         kept,
         0.0 if oldest is None else oldest,
@@ -274,23 +274,23 @@ class _Experiment:
     y: Floats
 
 
-def _experiment(ground: _Table, settings: Mapping[str, Any]) -> _Experiment | str:
-    roles = ground.roles
+def _experiment(context: _Table, settings: Mapping[str, Any]) -> _Experiment | str:
+    roles = context.roles
     lacking = [role for role in ("treatment", "outcome") if not roles.of(role)]
     if lacking:
         return f"needs a column with the role {' and one with the role '.join(lacking)}"
-    column = ground.table[roles.treatment]
+    column = context.table[roles.treatment]
     levels = sorted(column.unique().tolist(), key=str)
     arms = (roles.control, *(level for level in levels if level != roles.control))
     arm = pd.Index(arms, dtype=object).get_indexer(column.astype(object))
     wanted = settings["personalization.objective"]
     outcome = wanted if wanted in roles.of("outcome") else roles.outcome
-    y = ground.table[outcome].to_numpy(float)
+    y = context.table[outcome].to_numpy(float)
     return _Experiment(arms, arm, outcome, y)
 
 
 def _learned(
-    ground: _Table,
+    context: _Table,
     settings: Mapping[str, Any],
     found: _Experiment | str,
     permission: Permission,
@@ -310,7 +310,7 @@ def _learned(
         model = Model(np.zeros((n, 1)), score, nothing.astype(int), None, may & False, "no model")
         return model, nothing.astype(int)
     offers = len(found.arms) - 1
-    fold = ground.chances("fold", n) < 0.5
+    fold = context.chances("fold", n) < 0.5
     names = [str(level) for level in found.arms[1:]]
     fixed = names.index(wanted) if wanted in names else None
     common = np.zeros(n, dtype=np.int64)
@@ -319,7 +319,7 @@ def _learned(
     own = fixed is None and offers > 1 and wanted == "best_per_customer" and rule != "nobody"
     if ranks and not p:
         return "needs a column with the role feature that the policy lets be used"
-    few = _too_few(found, may, fold, ground.fewest(_TOO_FEW))
+    few = _too_few(found, may, fold, context.fewest(_TOO_FEW))
     if ranks and few:
         return few
     # an offer of one's own is learned where there are people enough, as in a world
@@ -383,7 +383,7 @@ def _recent_and_valuable(collection: Collection, rule: str) -> Floats | str:
 
 
 def _targeted(
-    ground: _Table,
+    context: _Table,
     values: Mapping[str, Any],
     permission: Permission,
     collection: Collection,
@@ -391,24 +391,24 @@ def _targeted(
     common: NDArray[np.int64],
 ) -> Targeting:
     # the stage's offers are the world's two; the table's own are put in their place below
-    ground.__dict__["campaign"] = pd.DataFrame({"visit": np.zeros(ground.n), "arm": OFFERS[0]})
+    context.__dict__["campaign"] = pd.DataFrame({"visit": np.zeros(context.n), "arm": OFFERS[0]})
     settings = {path: values[path] for path in targeting.reads}
     settings["personalization.offer"] = OFFERS[0]
     chosen = targeting.run(
-        ground, Settings(settings), permission=permission, collection=collection, model=model
+        context, Settings(settings), permission=permission, collection=collection, model=model
     )
     personal = permission.practice[PURPOSES.index("personalization")] & chosen.contactable
     return replace(chosen, offer=np.where(personal, model.offer, common))
 
 
 def _repaired(
-    ground: _Table,
+    context: _Table,
     values: Mapping[str, Any],
     chosen: Targeting,
     model: Model,
     collection: Collection,
 ) -> Any:
-    columns = ground.roles.of("protected")
+    columns = context.roles.of("protected")
     names = values["fairness.audit.groups"]
     for name in names or ():
         if name not in columns:
@@ -422,20 +422,20 @@ def _repaired(
     if not columns:
         settings["fairness.mitigation.method"] = "none"
     return repair.repair.run(
-        ground, Settings(settings), targeting=chosen, model=model, collection=collection
+        context, Settings(settings), targeting=chosen, model=model, collection=collection
     )
 
 
 # ----------------------------------------------------------------------------- release
 
 
-def _released(ground: _Table, values: Mapping[str, Any], may: Bools) -> dict[str, Any]:
+def _released(context: _Table, values: Mapping[str, Any], may: Bools) -> dict[str, Any]:
     """Make the table that a partner would get, and attack it with what the table itself says."""
     from ethicalai_lab.privacy.anonymizer import KAnonymizer
     from ethicalai_lab.privacy.errors import PrivacyError
     from ethicalai_lab.privacy.measures import class_sizes
 
-    known = ground.roles.of("quasi_identifier")
+    known = context.roles.of("quasi_identifier")
     decided = values["anonymization.quasi_identifiers"]
     for name in decided or ():
         if name not in known:
@@ -448,11 +448,11 @@ def _released(ground: _Table, values: Mapping[str, Any], may: Bools) -> dict[str
         return {"why": "needs a column with the role quasi_identifier"}
     if not may.any():
         return {"why": "needs a release; none was made: nobody's data may be shared"}
-    secrets = [name for name in ground.roles.of("sensitive") if name not in known]
-    full = _plain(ground.table[known])
+    secrets = [name for name in context.roles.of("sensitive") if name not in known]
+    full = _plain(context.table[known])
     note = ""
     if secrets:
-        full[_SECRET], note = _secret(ground.table[secrets[0]])
+        full[_SECRET], note = _secret(context.table[secrets[0]])
     before = full.loc[may]
     k, l, t = (values[f"anonymization.{name}"] for name in "klt")  # noqa: E741
     if (l > 1 or t < 1) and not secrets:
@@ -480,7 +480,7 @@ def _released(ground: _Table, values: Mapping[str, Any], may: Bools) -> dict[str
         lost = [tool.loss_.by_column.get(name, missing) for name in known]
         kept = 1.0 - math.fsum(lost) / len(known)
     sizes = class_sizes(made, known).to_numpy()
-    shared, unique = np.zeros(ground.n, dtype=bool), np.zeros(ground.n, dtype=bool)
+    shared, unique = np.zeros(context.n, dtype=bool), np.zeros(context.n, dtype=bool)
     shared[made.index] = True
     unique[made.index] = sizes == 1
     found = {
@@ -491,7 +491,7 @@ def _released(ground: _Table, values: Mapping[str, Any], may: Bools) -> dict[str
         "columns": known,
     }
     if secrets:
-        found |= _attacked(ground, made, full, known) | {"secret": secrets[0] + note}
+        found |= _attacked(context, made, full, known) | {"secret": secrets[0] + note}
     return found
 
 
@@ -519,14 +519,14 @@ def _secret(column: pd.Series) -> tuple[pd.Series, str]:
 
 
 def _attacked(
-    ground: _Table, made: pd.DataFrame, full: pd.DataFrame, known: list[str]
+    context: _Table, made: pd.DataFrame, full: pd.DataFrame, known: list[str]
 ) -> dict[str, Any]:
     """Let somebody who knows people's quasi-identifiers look them up in the release."""
     from ethicalai_lab.privacy.attacks import fitting_rows
 
     levels = full[_SECRET].cat.categories
     truth = full[_SECRET].cat.codes.to_numpy(np.int64)
-    position = np.sort(ground.rng("release.attacked").permutation(ground.n)[:_ATTACKED])
+    position = np.sort(context.rng("release.attacked").permutation(context.n)[:_ATTACKED])
     targets = full.loc[position, known].reset_index(drop=True)
     told = pd.Categorical(made[_SECRET].astype(object), categories=levels)
     overall = np.bincount(told.codes, minlength=len(levels))
@@ -542,18 +542,18 @@ def _attacked(
 # ----------------------------------------------------------------- tokens, files, record
 
 
-def _tokens(ground: _Table, values: Mapping[str, Any], column: str) -> dict[str, Any]:
+def _tokens(context: _Table, values: Mapping[str, Any], column: str) -> dict[str, Any]:
     """Make tokens of the table's identifiers and join them as two parties would."""
     people = np.sort(
-        ground.rng("tokens").permutation(ground.n)[: min(protection._TOKEN_PEOPLE, ground.n)]
+        context.rng("tokens").permutation(context.n)[: min(protection._TOKEN_PEOPLE, context.n)]
     )
-    names = [str(value) for value in ground.table[column].iloc[people]]
+    names = [str(value) for value in context.table[column].iloc[people]]
     year = names[: protection._YEAR_PEOPLE]
     purposes, partners = protection._TOKEN_PURPOSES, protection._PARTNERS
 
     def made(texts: list[str], purpose: str, partner: str, day: int = 0) -> list[str]:
         use = protection._use(values, purpose, partner)
-        return protection._make_tokens(ground, values, texts, use=use, day=day)
+        return protection._make_tokens(context, values, texts, use=use, day=day)
 
     first = made(names, purposes[0], partners[0])
     months = [
@@ -571,21 +571,21 @@ def _tokens(ground: _Table, values: Mapping[str, Any], column: str) -> dict[str,
     }
 
 
-def _stored(ground: _Table, values: Mapping[str, Any], permission: Permission) -> Any:
+def _stored(context: _Table, values: Mapping[str, Any], permission: Permission) -> Any:
     """Write rows of the table to files, back up, erase, and try to read them."""
-    size = min(protection._STORE_PEOPLE, ground.n)
-    people = np.sort(ground.rng("store").permutation(ground.n)[:size])
-    rows = ground.table.iloc[people].astype(str)
+    size = min(protection._STORE_PEOPLE, context.n)
+    people = np.sort(context.rng("store").permutation(context.n)[:size])
+    rows = context.table.iloc[people].astype(str)
     written = {}
     for position, row in zip(people, rows.itertuples(index=False), strict=True):
         text = "; ".join(f"{name} {value}" for name, value in zip(rows.columns, row, strict=True))
         # one text a row that JSON writes as it is, so that a thief's search can find it
         plain = text.encode("ascii", "backslashreplace").decode("ascii")
         plain = plain.translate({ord(c): "/" for c in '\\"\n\r\t'})
-        written[int(ground.ids[position])] = {"email": f"row {position + 1}: {plain}"}
-    ground.__dict__["_store_records"] = (people, written)
+        written[int(context.ids[position])] = {"email": f"row {position + 1}: {plain}"}
+    context.__dict__["_store_records"] = (people, written)
     settings = Settings({path: values[path] for path in protection.store.reads})
-    return protection.store.run(ground, settings, permission=permission)
+    return protection.store.run(context, settings, permission=permission)
 
 
 # ---------------------------------------------------------------------------- measures
@@ -646,22 +646,22 @@ class _Found:
 class _Bill:
     """Applies a policy to a table, stage by stage, and gathers what can be measured."""
 
-    def __init__(self, ground: _Table, policy: Policy) -> None:
-        self.ground, self.policy = ground, policy
+    def __init__(self, context: _Table, policy: Policy) -> None:
+        self.context, self.policy = context, policy
         self.values = values_of(policy)
-        self.permission, self.silent = _permitted(ground, self.values)
-        self.collection, self.oldest = _collected(ground, self.values, self.permission)
-        self.experiment = _experiment(ground, self.values)
+        self.permission, self.silent = _permitted(context, self.values)
+        self.collection, self.oldest = _collected(context, self.values, self.permission)
+        self.experiment = _experiment(context, self.values)
         self.found: dict[str, _Found] = {}
         self.extra: dict[str, tuple[str, str, str]] = {}
         self._choose()
 
     def _choose(self) -> None:
         learned = _learned(
-            self.ground, self.values, self.experiment, self.permission, self.collection
+            self.context, self.values, self.experiment, self.permission, self.collection
         )
         self.why = learned if isinstance(learned, str) else ""
-        n = self.ground.n
+        n = self.context.n
         if isinstance(learned, str):
             # names that the policy gives must be right even where nobody can be chosen
             nobody = np.zeros(n, dtype=bool)
@@ -671,9 +671,9 @@ class _Bill:
         else:
             self.model, common = learned
             chosen = _targeted(
-                self.ground, self.values, self.permission, self.collection, self.model, common
+                self.context, self.values, self.permission, self.collection, self.model, common
             )
-        self.repair = _repaired(self.ground, self.values, chosen, self.model, self.collection)
+        self.repair = _repaired(self.context, self.values, chosen, self.model, self.collection)
 
     def put(self, key: str, estimate: Estimate, evidence: str) -> None:
         self.found[key] = _Found(estimate, evidence)
@@ -689,7 +689,7 @@ class _Bill:
 
     @property
     def _who(self) -> str:
-        if self.ground.roles.of("consent"):
+        if self.context.roles.of("consent"):
             return "only where the consent column permits it"
         return "everybody taken as permitting it, as no column has the role consent"
 
@@ -700,9 +700,9 @@ class _Bill:
             self.put(
                 "value.share_contacted",
                 Exact(float(self.repair.selected.mean())),
-                f"the policy's targeting on the table's {self.ground.n:,} people, {self._who}",
+                f"the policy's targeting on the table's {self.context.n:,} people, {self._who}",
             )
-        roles = self.ground.roles
+        roles = self.context.roles
         outcomes = roles.of("outcome")
         visits = next((name for name in outcomes if name.casefold() in _VISITS), None)
         spends = next((name for name in outcomes if name.casefold() in _AMOUNTS), None)
@@ -778,8 +778,8 @@ class _Bill:
     def _after(self, outcome: str) -> Estimate:
         """Weigh what follows a contact, so that it stands for all who are selected."""
         found, chosen = self._trial, self.repair.selected
-        y = self.ground.table[outcome].to_numpy(float)
-        top = np.zeros(self.ground.n)
+        y = self.context.table[outcome].to_numpy(float)
+        top = np.zeros(self.context.n)
         for arm in np.unique(self.repair.offer[chosen]) + 1:
             group = chosen & (self.repair.offer + 1 == arm)
             got = group & (found.arm == arm)
@@ -801,7 +801,7 @@ class _Bill:
         return Ratio(influence + value) if math.isfinite(value) else Needs(_UNSEEN)
 
     def _outcome(self, name: str) -> Floats:
-        return self.ground.table[name].to_numpy(float)
+        return self.context.table[name].to_numpy(float)
 
     @property
     def _trial(self) -> _Experiment:
@@ -811,14 +811,14 @@ class _Bill:
     # -- privacy
 
     def _privacy(self) -> None:
-        ground, n = self.ground, self.ground.n
+        context, n = self.context, self.context.n
         columns = self.collection.columns
         note = "columns with the role feature that the policy lets be used"
         asked = self.values["data.zero_party_questions"]
         if asked:
             note += f"; the answers to {', '.join(asked)} are not in this table"
         self.put("privacy.columns_in_use", Exact(len(columns)), note)
-        dated = self.ground.dates is not None
+        dated = self.context.dates is not None
         touchy = [name for name in columns if self.collection.roles[name] != "feature"]
         touchy += [name for name in columns if name in INFERRED and name not in touchy]
         self.put("privacy.sensitive_columns", Exact(len(touchy)), f"roles of the table: {note}")
@@ -836,10 +836,10 @@ class _Bill:
             Exact(self.collection.records / n),
             "columns in use times rows kept, counted",
         )
-        names = ground.roles.of("identifier")
+        names = context.roles.of("identifier")
         keys = ("linked_across_partners", "linked_across_purposes", "linked_over_the_year")
         if names:
-            made = _tokens(ground, self.values, names[0])
+            made = _tokens(context, self.values, names[0])
             rows = (("people", "partners"), ("people", "purposes"), ("year", "months"))
             for key, (who, flags) in zip(keys, rows, strict=True):
                 self.put(
@@ -851,7 +851,7 @@ class _Bill:
             for key in keys:
                 asked = "needs a column with the role identifier"
                 self.put(f"privacy.{key}", Needs(asked), "the table")
-        self.store = _stored(ground, self.values, self.permission)
+        self.store = _stored(context, self.values, self.permission)
         files = f"files of {len(self.store.people)} rows of the table, really written and read back"
         self.put(
             "privacy.readable_if_stolen", _spread(n, self.store.people, self.store.stolen), files
@@ -865,7 +865,7 @@ class _Bill:
 
     def _release(self) -> None:
         may = self.permission.practice[PURPOSES.index("third_party_sharing")]
-        found = _released(self.ground, self.values, may)
+        found = _released(self.context, self.values, may)
         keys = ("smallest_class", "unique_share", "people_shared", "secret_revealed")
         if "why" in found:
             for key in (*keys, "secret_guessed"):
@@ -893,7 +893,7 @@ class _Bill:
             rows = found["attacked"]
             self.put(
                 f"privacy.{key}",
-                _spread(self.ground.n, rows, found[flags]),
+                _spread(self.context.n, rows, found[flags]),
                 f"the secret {found['secret']}, in {shown}; {len(rows)} people of the table, "
                 "whose other columns the attacker knows",
             )
@@ -901,12 +901,12 @@ class _Bill:
     # -- fairness
 
     def measure_fairness(self) -> None:
-        ground = self.ground
+        context = self.context
         known = {
             f"fairness.selection_gap_{name}"
             for name in ("gender", "ethnic_group", "age_band", "disability")
         }
-        for name, (codes, words) in ground.groups.items():
+        for name, (codes, words) in context.groups.items():
             key = f"fairness.selection_gap_{_slug(name)}"
             while key in self.found:
                 key += "_again"
@@ -924,13 +924,13 @@ class _Bill:
                 Needs(self.why) if self.why else estimate,
                 f"selected people of all in the table, by {name}",
             )
-        own = ", ".join(ground.roles.of("protected"))
+        own = ", ".join(context.roles.of("protected"))
         asked = "needs a column with the role protected"
         if own:
             asked = f"needs a protected column of that kind; those here, {own}, have their own gap"
         for key in known - set(self.found):
             self.put(key, Needs(asked), "the table")
-        asked = "needs a column with the role protected" if not ground.groups else self.why
+        asked = "needs a column with the role protected" if not context.groups else self.why
         if asked:
             for key in ("audit_sees", "unseen_gap"):
                 self.put(f"fairness.{key}", Needs(asked), "the table")
@@ -938,11 +938,11 @@ class _Bill:
         self._audit()
 
     def _audit(self) -> None:
-        ground = self.ground
+        context = self.context
         metric = self.values["fairness.audit.metric"]
         binary = not isinstance(self.experiment, str) and np.isin(self.experiment.y, (0, 1)).all()
-        y = self._trial.y if binary else np.zeros(ground.n)
-        ground.__dict__["campaign"] = pd.DataFrame({"visit": y})
+        y = self._trial.y if binary else np.zeros(context.n)
+        context.__dict__["campaign"] = pd.DataFrame({"visit": y})
         columns = self.values["fairness.audit.groups"]
         watched = columns and self.values["fairness.audit.frequency"] != "never"
         if watched and not binary and not metric.startswith("demographic_parity"):
@@ -952,23 +952,23 @@ class _Bill:
             return
         settings = Settings({path: self.values[path] for path in repair.own_audit.reads})
         seen = repair.own_audit.run(
-            ground, settings, repair=self.repair, permission=self.permission
+            context, settings, repair=self.repair, permission=self.permission
         )
         self.put(
             "fairness.audit_sees",
-            repair.audit_sees.run(ground, own_audit=seen),
+            repair.audit_sees.run(context, own_audit=seen),
             "fairness.audit on the people of the table whose data may be analysed",
         )
         self.put(
             "fairness.unseen_gap",
-            repair.unseen_gap.run(ground, repair=self.repair, own_audit=seen),
-            f"{repair.unseen_gap.evidence}; here {', '.join(ground.groups)}",
+            repair.unseen_gap.run(context, repair=self.repair, own_audit=seen),
+            f"{repair.unseen_gap.evidence}; here {', '.join(context.groups)}",
         )
 
     # -- consent and duty
 
     def _consent(self) -> None:
-        columns = self.ground.roles.of("consent")
+        columns = self.context.roles.of("consent")
         if not columns:
             for key in ("reachable", "without_permission"):
                 self.put(f"consent.{key}", Needs(_NOTHING_ASKED), "the table")
@@ -992,7 +992,7 @@ class _Bill:
             self.put("consent.without_permission", Ratio(wrong, used), shown)
 
     def _duty(self) -> None:
-        ground, n = self.ground, self.ground.n
+        context, n = self.context, self.context.n
         self.put(
             "duty.erasures_late",
             _spread(n, self.store.requests, self.store.late),
@@ -1002,14 +1002,14 @@ class _Bill:
         # the record names the world's two mails; which offer it was plays no part in tampering
         recorded = replace(self.repair, offer=np.minimum(self.repair.offer, len(OFFERS) - 1))
         written = records.recording.run(
-            ground,
+            context,
             Settings({path: self.values[path] for path in records.recording.reads}),
             repair=recorded,
             model=self.model,
         )
         self.put(
             "duty.tampering_noticed",
-            records.tampering_noticed.run(ground, recording=written),
+            records.tampering_noticed.run(context, recording=written),
             records.tampering_noticed.evidence + " on people of the table",
         )
         keys = ("decisions_without_recourse", "children_profiled")
@@ -1018,7 +1018,7 @@ class _Bill:
                 self.put(f"duty.{key}", Needs(self.why), "the table")
             return
         shown = records.duties.run(
-            ground,
+            context,
             Settings({path: self.values[path] for path in records.duties.reads}),
             permission=self.permission,
             collection=self.collection,
@@ -1027,16 +1027,16 @@ class _Bill:
         )
         self.put(
             "duty.decisions_without_recourse",
-            records.decisions_without_recourse.run(ground, duties=shown),
+            records.decisions_without_recourse.run(context, duties=shown),
             "decision records of the table's people",
         )
-        age = ground.customers["age"].to_numpy(float)
+        age = context.customers["age"].to_numpy(float)
         if not np.isfinite(age).any():
             asked = Needs("needs a column age, in years, that has a role")
         elif not shown.minors.any():
             asked = Needs("needs people under 18; this table has none")
         else:
-            asked = records.children_profiled.run(ground, duties=shown)
+            asked = records.children_profiled.run(context, duties=shown)
         self.put("duty.children_profiled", asked, "decision records of people under 18")
 
 
@@ -1133,17 +1133,17 @@ def evaluate_table(
                 f'the table has no column "{name}", which its roles name; load it anew.'
             )
     _one_row_each(table, roles)
-    ground = _Table(table[list(roles.columns)], roles, seed)
-    bill = _Bill(ground, policy)
+    context = _Table(table[list(roles.columns)], roles, seed)
+    bill = _Bill(context, policy)
     bill.measure()
     estimates = {key: each.estimate for key, each in bill.found.items()}
-    gauges = evaluation_graph().gauges
-    shares = {k for k in estimates if k in gauges and gauges[k].unit.startswith("share")}
-    readings = read_all(estimates, resampling_weights(ground.n, n_boot, seed), shares=shares)
+    measures = evaluation_graph().measures
+    shares = {k for k in estimates if k in measures and measures[k].unit.startswith("share")}
+    readings = read_all(estimates, resampling_weights(context.n, n_boot, seed), shares=shares)
     refits = _refits(bill, refit, step)
-    about = _about(ground, n_boot) | ({"refits": refit} if refit else {})
+    about = _about(context, n_boot) | ({"refits": refit} if refit else {})
     about |= _by_lot(bill) | _ranked(bill)
-    read = [*how_read(table), *(ground.dates.said if ground.dates is not None else ())]
+    read = [*how_read(table), *(context.dates.said if context.dates is not None else ())]
     read += [*_too_old(bill), *_silence(bill)]
     if read:
         about["how_read"] = read
@@ -1151,7 +1151,7 @@ def evaluate_table(
 
 
 def _is_learned(key: str) -> bool:
-    each = evaluation_graph().gauges.get(key)
+    each = evaluation_graph().measures.get(key)
     # of one's own columns: gaps in who is selected, as those of the world's columns
     return key.startswith("fairness.") if each is None else each.learned
 
@@ -1163,10 +1163,10 @@ def _refits(
     learned = [key for key in bill.found if _is_learned(key)]
     found = {key: np.full(refit, np.nan) for key in learned}
     for number in range(refit):
-        half = _Bill(bill.ground.half(number), bill.policy)
+        half = _Bill(bill.context.half(number), bill.policy)
         half.measure_fairness()
         there = {key: half.found[key].estimate for key in learned if key in half.found}
-        for key, value in read_half(there, half.ground.n).items():
+        for key, value in read_half(there, half.context.n).items():
             found[key][number] = value
         if step is not None:
             step()
@@ -1190,27 +1190,27 @@ def _one_row_each(table: pd.DataFrame, roles: Roles) -> None:
 
 def _too_old(bill: _Bill) -> list[str]:
     """Say how many rows the policy no longer keeps, since they are dated too far back."""
-    dates, most = bill.ground.dates, bill.values["data.retention_days"]
+    dates, most = bill.context.dates, bill.values["data.retention_days"]
     count = 0 if dates is None else int((dates.days > most).sum())
     if dates is None or not count:
         return []
-    rows = f"{count:,} of {bill.ground.n:,} rows are" if count > 1 else "1 row is"
+    rows = f"{count:,} of {bill.context.n:,} rows are" if count > 1 else "1 row is"
     return [
-        f'column "{bill.ground.roles.of("time")[0]}": {rows} from more than {most:,} days before '
+        f'column "{bill.context.roles.of("time")[0]}": {rows} from more than {most:,} days before '
         f"{dates.now:%Y-%m-%d}; not kept, by this policy's data.retention_days."
     ]
 
 
 def _silence(bill: _Bill) -> list[str]:
     """Say whom the policy takes to have agreed, or not, since they say nothing."""
-    ground, told = bill.ground, []
+    context, told = bill.context, []
     default = bill.values["consent.default"]
-    for column in ground.roles.of("consent"):
-        answers, _ = consent_answers(ground.table[column], column, ground.roles)
+    for column in context.roles.of("consent"):
+        answers, _ = consent_answers(context.table[column], column, context.roles)
         count = int(np.isnan(answers).sum())
         if not count:
             continue
-        people = f"{count:,} of {ground.n:,} people say" if count > 1 else "1 person says"
+        people = f"{count:,} of {context.n:,} people say" if count > 1 else "1 person says"
         taken = "a yes" if default == "opt_out" else "a no"
         told.append(
             f'column "{column}" (consent): {people} nothing; under this policy\'s consent.default '
@@ -1240,19 +1240,19 @@ def _by_lot(bill: _Bill) -> dict[str, str]:
 
     from ethicalai_lab.personalization.experiment import _BALANCE_P, _balance, _features, _p_text
 
-    found, ground = bill.experiment, bill.ground
+    found, context = bill.experiment, bill.context
     if isinstance(found, str):
         return {}
-    roles = ground.roles
+    roles = context.roles
     given = {roles.treatment, *roles.of("outcome")}
     names = [name for name in roles.of("feature") if name not in given]
-    features, _ = _features(ground.table, names)
+    features, _ = _features(context.table, names)
     if not features.shape[1]:
         return {}
     arm_of = np.asarray([str(found.arms[i]) for i in found.arm], dtype=object)
     control, *arms = [str(level) for level in found.arms]
     with threadpool_limits(limits=1):
-        rows = _balance(features, arm_of, control, arms, ground.seed)
+        rows = _balance(features, arm_of, control, arms, context.seed)
     rows = rows[rows["p_value"] < _BALANCE_P]
     if rows.empty:
         return {}
@@ -1272,7 +1272,7 @@ def _measures(
     refits: Mapping[str, NDArray[np.float64]],
     n_boot: int,
 ) -> list[Measure]:
-    samples = f"{bill.ground.identity}-{n_boot}-{bill.ground.seed}"
+    samples = f"{bill.context.identity}-{n_boot}-{bill.context.seed}"
     out = []
 
     def add(key: str, meaning: str, unit: str, direction: str, evidence: str) -> None:
@@ -1307,20 +1307,20 @@ def _measures(
             )
         )
 
-    for key, each in evaluation_graph().gauges.items():
+    for key, each in evaluation_graph().measures.items():
         add(key, each.meaning, each.unit, each.direction, each.evidence)
     for key, (meaning, unit, direction) in bill.extra.items():
         add(key, meaning, unit, direction, "the table")
     return out
 
 
-def _about(ground: _Table, n_boot: int) -> dict[str, Any]:
+def _about(context: _Table, n_boot: int) -> dict[str, Any]:
     from ethicalai_lab import __version__
 
     return {
         "world": "a table of one's own, with roles",
-        "n": ground.n,
-        "seed": ground.seed,
+        "n": context.n,
+        "seed": context.seed,
         "n_boot": n_boot,
         "version": __version__,
     }

@@ -17,11 +17,11 @@ from ethicalai_lab.consent.simulation import (
     population,
 )
 from ethicalai_lab.consent.snapshot import PermissionSnapshot
-from ethicalai_lab.policy.ground import Ground
-from ethicalai_lab.policy.stages import Estimate, Ratio, Settings, gauge, stage
+from ethicalai_lab.policy.context import EvaluationContext
+from ethicalai_lab.policy.stages import Estimate, Ratio, Settings, measure, stage
 from ethicalai_lab.world import PURPOSES
 
-__all__ = ["GAUGES", "STAGES", "Asking", "Permission"]
+__all__ = ["MEASURES", "STAGES", "Asking", "Permission"]
 
 MONTHS = 12  # the year before the decision
 # of those who take a consent back or object, the share that also asks to be erased; an
@@ -83,17 +83,17 @@ class Permission:
     objected: NDArray[np.bool_]
 
 
-def _logits(ground: Ground) -> dict[str, Any]:
+def _logits(context: EvaluationContext) -> dict[str, Any]:
     """Return each banner's answer logits, fresh and fully tired, by purpose; once a world."""
-    kept = ground.__dict__.setdefault("_answer_logits", {})
+    kept = context.__dict__.setdefault("_answer_logits", {})
     if not kept:
-        frame = population(ground.world).set_index("customer_id").loc[ground.ids].reset_index()
+        frame = population(context.world).set_index("customer_id").loc[context.ids].reset_index()
         pushes = calibrate(frame)
         for banner in BANNERS:
-            both = np.empty((2, len(PURPOSES), ground.n))
+            both = np.empty((2, len(PURPOSES), context.n))
             for p in range(len(PURPOSES)):
                 # what is truly accepted differs by purpose; all else is the person's own
-                asked = frame.assign(accepts=ground.accepts[p])
+                asked = frame.assign(accepts=context.accepts[p])
                 for tired in (0, 1):
                     chance = answer_chance(asked, banner, pushes=pushes, fatigue=float(tired))
                     both[tired, p] = np.log(chance / (1 - chance))
@@ -108,24 +108,24 @@ def _logits(ground: Ground) -> dict[str, Any]:
     "consent.purposes",
     "consent.reask_months",
 )
-def asking(ground: Ground, settings: Settings) -> Asking:
+def asking(context: EvaluationContext, settings: Settings) -> Asking:
     """Put the question over a year, and let people answer, tire, find out and take back."""
-    n, purposes = ground.n, len(PURPOSES)
+    n, purposes = context.n, len(PURPOSES)
     banner = BANNERS[settings["consent.banner"]]
     chosen = Assumptions()
-    applied = _applied(ground, settings["consent.regime"])
+    applied = _applied(context, settings["consent.regime"])
     listed = np.isin(PURPOSES, settings["consent.purposes"])
     # under an opt-out rule the question is not put, unless the house asks before all use
     who = (applied == 0) | (settings["consent.default"] == "opt_in")
     asked = listed[:, None] & who
-    fresh, tired = _logits(ground)[banner.name]
+    fresh, tired = _logits(context)[banner.name]
     step = max(int(settings["consent.reask_months"]), 1)
     rounds = range(0, MONTHS, step)
-    sensitivity = ground.people["fatigue_sensitivity"].to_numpy(float)
+    sensitivity = context.people["fatigue_sensitivity"].to_numpy(float)
     fatigue, asks = np.zeros(n), np.zeros(n)
     granted = np.zeros((purposes, n), dtype=bool)
     month = np.zeros((purposes, n), dtype=np.int8)
-    chances = ground.chances("answers", MONTHS, purposes, n)
+    chances = context.chances("answers", MONTHS, purposes, n)
     for turn in rounds:
         open_ = asked & ~granted
         people = np.flatnonzero(open_.any(axis=0))
@@ -142,19 +142,19 @@ def asking(ground: Ground, settings: Settings) -> Asking:
             1.0, fatigue[people] + chosen.fatigue_per_ask * 2 * sensitivity[people]
         )
         fatigue *= (1 - chosen.fatigue_recovery) ** step
-    accepts = ground.accepts
+    accepts = context.accepts
     # who would accept and did not say so has ignored the question; the others said no
     refused = asked & ~granted & ~accepts
     left = MONTHS - month
-    finds = ground.chances("finds", purposes, n) < 1 - (1 - chosen.discovery) ** left
-    takes_back = ground.chances("takes back", purposes, n) < chosen.withdraw_on_discovery
+    finds = context.chances("finds", purposes, n) < 1 - (1 - chosen.discovery) ** left
+    takes_back = context.chances("takes back", purposes, n) < chosen.withdraw_on_discovery
     withdrew = granted & ~accepts & finds & takes_back
     # who was never asked may find the opt-out: rare, and rarer without concern
-    concern = ground.people["privacy_concern"].to_numpy(float)
+    concern = context.people["privacy_concern"].to_numpy(float)
     monthly = np.minimum(chosen.notice_opt_out * 2 * concern, 1.0)
-    opts_out = ground.chances("opts out", purposes, n) < 1 - (1 - monthly) ** MONTHS
+    opts_out = context.chances("opts out", purposes, n) < 1 - (1 - monthly) ** MONTHS
     withdrew |= ~asked & ~accepts & opts_out
-    objected = withdrew[_MARKETING] & (ground.chances("objects", n) < 0.5)
+    objected = withdrew[_MARKETING] & (context.chances("objects", n) < 0.5)
     honest = banner.honest and (step >= 12)
     return Asking(
         asked,
@@ -169,46 +169,46 @@ def asking(ground: Ground, settings: Settings) -> Asking:
     )
 
 
-def _applied(ground: Ground, regime: str) -> NDArray[np.int8]:
+def _applied(context: EvaluationContext, regime: str) -> NDArray[np.int8]:
     if regime == "per_jurisdiction":
-        return ground.regime
-    return np.full(ground.n, 0 if regime == "strictest_for_all" else 2, dtype=np.int8)
+        return context.regime
+    return np.full(context.n, 0 if regime == "strictest_for_all" else 2, dtype=np.int8)
 
 
 @stage("consent.default", "consent.honour_gpc")
-def permission(ground: Ground, settings: Settings, *, asking: Asking) -> Permission:
+def permission(context: EvaluationContext, settings: Settings, *, asking: Asking) -> Permission:
     """Decide what is used at the moment of the campaign, and what the ledger would permit."""
     yes = asking.granted & ~asking.withdrew
     no = asking.refused | asking.withdrew
     practice = np.where(yes, True, np.where(no, False, settings["consent.default"] == "opt_out"))
     if settings["consent.honour_gpc"]:
-        practice[_SHARING] &= ~ground.sends_gpc
+        practice[_SHARING] &= ~context.sends_gpc
     # an objection to direct marketing ends the profiling that serves it as well
     practice[_MARKETING] &= ~asking.objected
     practice[_PERSONAL] &= ~asking.objected
-    snapshot = PermissionSnapshot(_events(ground, asking), _register(ground), now=ground.as_of)
-    lawful = np.stack([snapshot.permitted(ground.ids, p, ground.as_of) for p in PURPOSES])
-    leaves = asking.withdrew.any(axis=0) & (ground.chances("erasure", ground.n) < ERASURE_SHARE)
+    snapshot = PermissionSnapshot(_events(context, asking), _register(context), now=context.as_of)
+    lawful = np.stack([snapshot.permitted(context.ids, p, context.as_of) for p in PURPOSES])
+    leaves = asking.withdrew.any(axis=0) & (context.chances("erasure", context.n) < ERASURE_SHARE)
     return Permission(practice, lawful, leaves, asking.objected)
 
 
-def _register(ground: Ground) -> pd.DataFrame:
-    kept = ground.__dict__.get("_register")
+def _register(context: EvaluationContext) -> pd.DataFrame:
+    kept = context.__dict__.get("_register")
     if kept is None:
         kept = pd.DataFrame(
             {
-                "person": ground.ids,
-                "regime": pd.Categorical.from_codes(ground.regime, categories=list(_REGIMES)),
-                "birth_date": ground.customers["birth_date"],
+                "person": context.ids,
+                "regime": pd.Categorical.from_codes(context.regime, categories=list(_REGIMES)),
+                "birth_date": context.customers["birth_date"],
             }
         )
-        ground.__dict__["_register"] = kept
+        context.__dict__["_register"] = kept
     return kept
 
 
-def _events(ground: Ground, asking: Asking) -> pd.DataFrame:
+def _events(context: EvaluationContext, asking: Asking) -> pd.DataFrame:
     """Return all answers as events for the ledger."""
-    start = ground.as_of - pd.DateOffset(months=MONTHS)
+    start = context.as_of - pd.DateOffset(months=MONTHS)
     months = np.array(
         [(start + pd.DateOffset(months=m)).to_datetime64() for m in range(MONTHS + 1)],
         dtype="M8[us]",
@@ -235,19 +235,19 @@ def _events(ground: Ground, asking: Asking) -> pd.DataFrame:
     add(asking.refused, 1, answered, 0)
     objects = np.zeros_like(asking.withdrew)
     objects[_MARKETING] = asking.objected
-    opt_in_law = np.broadcast_to(ground.regime == 0, objects.shape)
+    opt_in_law = np.broadcast_to(context.regime == 0, objects.shape)
     add(asking.withdrew & ~objects & opt_in_law, 2, later, 2)
     add(asking.withdrew & ~objects & ~opt_in_law, 4, later, 2)
     add(objects, 3, later, 2)
     signal = np.zeros_like(objects)
-    signal[_SHARING] = ground.sends_gpc
+    signal[_SHARING] = context.sends_gpc
     add(signal, 4, later, 3)
     person, purpose, action, time, source = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
     return pd.DataFrame(
         {
-            "person": ground.ids[person],
+            "person": context.ids[person],
             "purpose": pd.Categorical.from_codes(purpose, categories=list(PURPOSES)),
             "action": pd.Categorical.from_codes(action, categories=list(actions)),
             "time": time,
@@ -255,12 +255,12 @@ def _events(ground: Ground, asking: Asking) -> pd.DataFrame:
                 np.zeros(person.size, dtype=np.int8), categories=["2025-1"]
             ),
             "source": pd.Categorical.from_codes(source, categories=list(sources)),
-            "regime": pd.Categorical.from_codes(ground.regime[person], categories=list(_REGIMES)),
+            "regime": pd.Categorical.from_codes(context.regime[person], categories=list(_REGIMES)),
         }
     )
 
 
-# --------------------------------------------------------------------------- gauges
+# --------------------------------------------------------------------------- measures
 
 _LEDGER = "consent.PermissionSnapshot, every customer, each one's own regime"
 
@@ -269,56 +269,56 @@ def _used(permission: Permission) -> NDArray[np.float64]:
     return permission.practice.sum(axis=0, dtype=float)
 
 
-@gauge("consent", "lower", "share of uses", _LEDGER)
-def without_permission(ground: Ground, *, permission: Permission) -> Estimate:
+@measure("consent", "lower", "share of uses", _LEDGER)
+def without_permission(context: EvaluationContext, *, permission: Permission) -> Estimate:
     """Of all uses (a person and a purpose), those the ledger does not permit."""
     wrong = (permission.practice & ~permission.lawful).sum(axis=0, dtype=float)
     return Ratio(wrong, _used(permission))
 
 
-@gauge(
+@measure(
     "consent",
     "lower",
     "share of uses",
     "permission beside world.truth.purposes",
     only_here=True,
 )
-def against_their_will(ground: Ground, *, permission: Permission) -> Estimate:
+def against_their_will(context: EvaluationContext, *, permission: Permission) -> Estimate:
     """Of all uses, those the person does not truly accept.
 
     A company can only estimate it, by asking a sample in a way that costs nothing to refuse.
     """
-    wrong = (permission.practice & ~ground.accepts).sum(axis=0, dtype=float)
+    wrong = (permission.practice & ~context.accepts).sum(axis=0, dtype=float)
     return Ratio(wrong, _used(permission))
 
 
-@gauge("consent", "higher", "share of customers", "permission, every customer")
-def reachable(ground: Ground, *, permission: Permission) -> Estimate:
+@measure("consent", "higher", "share of customers", "permission, every customer")
+def reachable(context: EvaluationContext, *, permission: Permission) -> Estimate:
     """Share of customers to whom marketing may be sent, in the house's reading."""
     return Ratio(permission.practice[_MARKETING])
 
 
-@gauge(
+@measure(
     "consent",
     "lower",
     "share of grants",
     "asking beside world.truth.purposes",
     only_here=True,
 )
-def unmeant_consent(ground: Ground, *, asking: Asking) -> Estimate:
+def unmeant_consent(context: EvaluationContext, *, asking: Asking) -> Estimate:
     """Of all yeses, those of people who do not truly accept the purpose."""
-    unmeant = (asking.granted & ~ground.accepts).sum(axis=0, dtype=float)
+    unmeant = (asking.granted & ~context.accepts).sum(axis=0, dtype=float)
     return Ratio(unmeant, asking.granted.sum(axis=0, dtype=float))
 
 
-@gauge("consent", "lower", "questions per person and year", "asking, every customer")
-def questions_asked(ground: Ground, *, asking: Asking) -> Estimate:
+@measure("consent", "lower", "questions per person and year", "asking, every customer")
+def questions_asked(context: EvaluationContext, *, asking: Asking) -> Estimate:
     """How often a person met the question in a year; here at most once a month."""
     return Ratio(asking.asks)
 
 
 STAGES = (asking, permission)
-GAUGES = (
+MEASURES = (
     without_permission,
     against_their_will,
     reachable,

@@ -23,22 +23,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ethicalai_lab.errors import did_you_mean
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.policy.ground import Ground
-from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, gauge, stage
+from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, measure, stage
 from ethicalai_lab.world import PURPOSES
 
-__all__ = ["GAUGES", "STAGES", "Publication", "Release", "Store", "Tokens"]
+__all__ = ["MEASURES", "STAGES", "Publication", "Release", "Store", "Tokens"]
 
 _YEAR = 365
 _MONTHS = 12
 
 
-def _cached(ground: Ground, name: str, make: Any) -> Any:
+def _cached(context: EvaluationContext, name: str, make: Any) -> Any:
     """Return what depends on the world alone, worked out once."""
-    if name not in ground.__dict__:
-        ground.__dict__[name] = make()
-    return ground.__dict__[name]
+    if name not in context.__dict__:
+        context.__dict__[name] = make()
+    return context.__dict__[name]
 
 
 def _spread(n: int, positions: NDArray[np.int64], values: Any) -> NDArray[np.float64]:
@@ -48,12 +48,12 @@ def _spread(n: int, positions: NDArray[np.int64], values: Any) -> NDArray[np.flo
     return column
 
 
-def _sample(ground: Ground, name: str, size: int) -> NDArray[np.int64]:
+def _sample(context: EvaluationContext, name: str, size: int) -> NDArray[np.int64]:
     """Draw the same people whatever the policy: their positions, in rising order."""
     return _cached(
-        ground,
+        context,
         f"_sample_{name}",
-        lambda: np.sort(ground.rng(name).permutation(ground.n)[:size]),
+        lambda: np.sort(context.rng(name).permutation(context.n)[:size]),
     )
 
 
@@ -95,13 +95,18 @@ class Tokens:
     example: str
 
 
-def _master_key(ground: Ground) -> bytes:
+def _master_key(context: EvaluationContext) -> bytes:
     # from the seed, for a scorecard must be reproducible; a real key comes from new_key()
-    return hashlib.sha256(f"ethicalai-lab token key {ground.seed}".encode()).digest()
+    return hashlib.sha256(f"ethicalai-lab token key {context.seed}".encode()).digest()
 
 
 def _make_tokens(
-    ground: Ground, settings: Mapping[str, Any], addresses: list[str], *, use: str, day: int
+    context: EvaluationContext,
+    settings: Mapping[str, Any],
+    addresses: list[str],
+    *,
+    use: str,
+    day: int,
 ) -> list[str]:
     """Tokens of addresses as the policy has them made, for a use on a day of the year.
 
@@ -116,7 +121,7 @@ def _make_tokens(
         return hash_values(addresses)
     days = settings["pseudonymization.key_rotation_days"]
     version = 1 if days is None else 1 + day // int(days)
-    return Pseudonymizer(_master_key(ground), use, version=version).tokens(addresses)
+    return Pseudonymizer(_master_key(context), use, version=version).tokens(addresses)
 
 
 def _use(settings: Mapping[str, Any], purpose: str, partner: str) -> str:
@@ -127,17 +132,17 @@ def _use(settings: Mapping[str, Any], purpose: str, partner: str) -> str:
     return ", ".join(parts)
 
 
-def _address_book(ground: Ground) -> dict[str, Any]:
+def _address_book(context: EvaluationContext) -> dict[str, Any]:
     """Gather the people whose tokens are made, their addresses, and what attackers already know."""
     from ethicalai_lab.privacy.pseudonymization import normalize
 
-    people = _sample(ground, "tokens", min(_TOKEN_PEOPLE, ground.n))
-    addresses = normalize(ground.customers["email"].to_numpy(object)[people])
-    known = ground.world.truth.identity["customer_id"].to_numpy()
-    listed = np.isin(ground.ids[people], known)
+    people = _sample(context, "tokens", min(_TOKEN_PEOPLE, context.n))
+    addresses = normalize(context.customers["email"].to_numpy(object)[people])
+    known = context.world.truth.identity["customer_id"].to_numpy()
+    listed = np.isin(context.ids[people], known)
     likely = [address for address, inside in zip(addresses, listed, strict=True) if inside]
     # wrong guesses too: names that occur, at hosts that occur, numbers that were not given out
-    rng = ground.rng("tokens.decoys")
+    rng = context.rng("tokens.decoys")
     names = [address.split("@")[0].rstrip("0123456789") for address in addresses]
     hosts = sorted({address.rpartition("@")[2] for address in addresses})
     count = min(_DECOYS, len(addresses))
@@ -156,7 +161,7 @@ def _address_book(ground: Ground) -> dict[str, Any]:
         "addresses": addresses,
         "guesses": likely + decoys,
         "year": year,
-        "year_addresses": normalize(ground.customers["email"].to_numpy(object)[year]),
+        "year_addresses": normalize(context.customers["email"].to_numpy(object)[year]),
     }
 
 
@@ -191,9 +196,9 @@ def _joined(left: Sequence[str], right: Sequence[str]) -> NDArray[np.bool_]:
     "pseudonymization.per_partner",
     "pseudonymization.key_holder",
 )
-def tokens(ground: Ground, settings: Settings) -> Tokens:
+def tokens(context: EvaluationContext, settings: Settings) -> Tokens:
     """Make tokens of real addresses and attack them: guess, join partners, join months."""
-    book = _cached(ground, "_address_book", lambda: _address_book(ground))
+    book = _cached(context, "_address_book", lambda: _address_book(context))
     people, addresses = book["people"], book["addresses"]
 
     made: dict[tuple[str, int], list[str]] = {}
@@ -201,7 +206,7 @@ def tokens(ground: Ground, settings: Settings) -> Tokens:
     def at(purpose: str, partner: str) -> list[str]:
         key = (_use(settings, purpose, partner), 0)
         if key not in made:
-            made[key] = _make_tokens(ground, settings, addresses, use=key[0], day=0)
+            made[key] = _make_tokens(context, settings, addresses, use=key[0], day=0)
         return made[key]
 
     first = at(_TOKEN_PURPOSES[0], _PARTNERS[0])
@@ -210,7 +215,7 @@ def tokens(ground: Ground, settings: Settings) -> Tokens:
 
     def rebuild(guesses: list[str]) -> list[str]:
         use = _use(settings, _TOKEN_PURPOSES[0], _PARTNERS[0])
-        return _make_tokens(ground, settings, guesses, use=use, day=0)
+        return _make_tokens(context, settings, guesses, use=use, day=0)
 
     def right(found: Mapping[int, str]) -> NDArray[np.bool_]:
         flags = np.zeros(len(people), dtype=bool)
@@ -232,7 +237,7 @@ def tokens(ground: Ground, settings: Settings) -> Tokens:
         version = 0 if days is None or not keyed else day // int(days)
         if version not in by_version:
             by_version[version] = np.asarray(
-                _make_tokens(ground, settings, book["year_addresses"], use=use, day=day)
+                _make_tokens(context, settings, book["year_addresses"], use=use, day=day)
             )
         months.append(by_version[version])
     linked = np.zeros(len(book["year"]), dtype=np.int64)
@@ -254,52 +259,52 @@ def tokens(ground: Ground, settings: Settings) -> Tokens:
 _TOKENS = "tokens really made of customers' addresses, joined with the world's truth"
 
 
-@gauge("privacy", "lower", "share of people", f"dictionary_attack on {_TOKENS}")
-def reidentified_by_guessing(ground: Ground, *, tokens: Tokens) -> Estimate:
+@measure("privacy", "lower", "share of people", f"dictionary_attack on {_TOKENS}")
+def reidentified_by_guessing(context: EvaluationContext, *, tokens: Tokens) -> Estimate:
     """Share of people whose address an outsider recovers from their token.
 
     The outsider holds the addresses of those customers who are in a public register, and
     others that belong to nobody, and has no key.
     """
-    return _share(ground, tokens.people, tokens.guessed)
+    return _share(context, tokens.people, tokens.guessed)
 
 
-@gauge(
+@measure(
     "privacy", "lower", "share of people", f"dictionary_attack with and without key on {_TOKENS}"
 )
-def reidentified_by_insider(ground: Ground, *, tokens: Tokens) -> Estimate:
+def reidentified_by_insider(context: EvaluationContext, *, tokens: Tokens) -> Estimate:
     """Share of people whose address somebody who works with the tokens recovers.
 
     The insider has the outsider's list, and the key as well where nobody keeps it apart from
     those who use the tokens.
     """
-    return _share(ground, tokens.people, tokens.guessed_inside)
+    return _share(context, tokens.people, tokens.guessed_inside)
 
 
-@gauge("privacy", "lower", "share of people", f"joining two partners' lists of {_TOKENS}")
-def linked_across_partners(ground: Ground, *, tokens: Tokens) -> Estimate:
+@measure("privacy", "lower", "share of people", f"joining two partners' lists of {_TOKENS}")
+def linked_across_partners(context: EvaluationContext, *, tokens: Tokens) -> Estimate:
     """Share of people whose records two partners can join by their tokens."""
-    return _share(ground, tokens.people, tokens.partners_linked)
+    return _share(context, tokens.people, tokens.partners_linked)
 
 
-@gauge("privacy", "lower", "share of people", f"joining the lists of two purposes of {_TOKENS}")
-def linked_across_purposes(ground: Ground, *, tokens: Tokens) -> Estimate:
+@measure("privacy", "lower", "share of people", f"joining the lists of two purposes of {_TOKENS}")
+def linked_across_purposes(context: EvaluationContext, *, tokens: Tokens) -> Estimate:
     """Share of people whose records for analytics and for marketing are joined by their tokens."""
-    return _share(ground, tokens.people, tokens.purposes_linked)
+    return _share(context, tokens.people, tokens.purposes_linked)
 
 
-@gauge("privacy", "lower", "share of pairs of months", f"joining twelve months of {_TOKENS}")
-def linked_over_the_year(ground: Ground, *, tokens: Tokens) -> Estimate:
+@measure("privacy", "lower", "share of pairs of months", f"joining twelve months of {_TOKENS}")
+def linked_over_the_year(context: EvaluationContext, *, tokens: Tokens) -> Estimate:
     """Share of a person's pairs of months that one unchanged token, or one stolen key, joins."""
     pairs = _MONTHS * (_MONTHS - 1) // 2
     return Ratio(
-        _spread(ground.n, tokens.year_people, tokens.months_linked),
-        _spread(ground.n, tokens.year_people, pairs),
+        _spread(context.n, tokens.year_people, tokens.months_linked),
+        _spread(context.n, tokens.year_people, pairs),
     )
 
 
-def _share(ground: Ground, people: NDArray[np.int64], flags: Any) -> Ratio:
-    return Ratio(_spread(ground.n, people, flags), _spread(ground.n, people, 1.0))
+def _share(context: EvaluationContext, people: NDArray[np.int64], flags: Any) -> Ratio:
+    return Ratio(_spread(context.n, people, flags), _spread(context.n, people, 1.0))
 
 
 # -------------------------------------------------------------------------------- store
@@ -466,19 +471,19 @@ class _Files:
         return b"\n".join(taken)
 
 
-def _records(ground: Ground) -> tuple[NDArray[np.int64], dict[int, dict[str, Any]]]:
-    people = _sample(ground, "store", min(_STORE_PEOPLE, ground.n))
-    table = ground.customers.iloc[people]
+def _records(context: EvaluationContext) -> tuple[NDArray[np.int64], dict[int, dict[str, Any]]]:
+    people = _sample(context, "store", min(_STORE_PEOPLE, context.n))
+    table = context.customers.iloc[people]
     rows = {
         "name": table["full_name"].astype(str),
         "email": table["email"].astype(str),
         "born": table["birth_date"].dt.strftime("%Y-%m-%d"),
-        "spent": ground.campaign["history"].iloc[people],
+        "spent": context.campaign["history"].iloc[people],
     }
     columns = [list(column) for column in rows.values()]
     records = {
         int(who): {name: column[i] for name, column in zip(rows, columns, strict=True)}
-        for i, who in enumerate(ground.ids[people])
+        for i, who in enumerate(context.ids[people])
     }
     return people, records
 
@@ -493,31 +498,31 @@ def _erase(files: _Files, how: str, people: list[int]) -> None:
 
 
 def _delays(
-    ground: Ground, requests: NDArray[np.int64], longest: int
+    context: EvaluationContext, requests: NDArray[np.int64], longest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Days from request to erasure, and whether the month of Art 12(3) had passed.
 
     The house takes the time that it allows itself: any number of days up to it is equally
     likely. A month is a calendar month, not thirty days.
     """
-    day = np.floor(ground.chances("store.request_day", ground.n)[requests] * _YEAR).astype(int)
-    took = np.floor(ground.chances("store.delay", ground.n)[requests] * (longest + 1)).astype(int)
-    asked = pd.Timestamp(f"{ground.as_of.year - 1}-01-01") + pd.to_timedelta(day, unit="D")
+    day = np.floor(context.chances("store.request_day", context.n)[requests] * _YEAR).astype(int)
+    took = np.floor(context.chances("store.delay", context.n)[requests] * (longest + 1)).astype(int)
+    asked = pd.Timestamp(f"{context.as_of.year - 1}-01-01") + pd.to_timedelta(day, unit="D")
     due = asked + pd.DateOffset(months=1)
     done = asked + pd.to_timedelta(took, unit="D")
     return took, np.asarray(done > due)
 
 
 @stage("storage.encryption", "storage.erasure", "storage.erasure_days")
-def store(ground: Ground, settings: Settings, *, permission: Any) -> Store:
+def store(context: EvaluationContext, settings: Settings, *, permission: Any) -> Store:
     """Write records to files, keep a backup, erase who asked, then try to read them."""
-    people, records = _cached(ground, "_store_records", lambda: _records(ground))
+    people, records = _cached(context, "_store_records", lambda: _records(context))
     asked = np.asarray(permission.erasure_requested, dtype=bool)
     erased = people[asked[people]]
     test = len(erased) == 0
     if test:
         erased = people[:_TEST_REQUESTS]
-    numbers = [int(who) for who in ground.ids[erased]]
+    numbers = [int(who) for who in context.ids[erased]]
     with tempfile.TemporaryDirectory(prefix="policy-store-") as folder:
         files = _Files(Path(folder), settings["storage.encryption"])
         files.write(records)
@@ -527,7 +532,7 @@ def store(ground: Ground, settings: Settings, *, permission: Any) -> Store:
         bytes_taken = files.stolen()
     stolen = [record["email"].encode("utf-8") in bytes_taken for record in records.values()]
     requests = np.flatnonzero(asked) if asked.any() else erased
-    took, late = _delays(ground, requests, int(settings["storage.erasure_days"]))
+    took, late = _delays(context, requests, int(settings["storage.erasure_days"]))
     return Store(
         people,
         np.array(stolen, dtype=bool),
@@ -543,30 +548,32 @@ def store(ground: Ground, settings: Settings, *, permission: Any) -> Store:
 _STORE = "files of 200 customers' records, really written, backed up, erased and read back"
 
 
-@gauge("privacy", "lower", "share of people", f"vault.breach and a search of the bytes; {_STORE}")
-def readable_if_stolen(ground: Ground, *, store: Store) -> Estimate:
+@measure("privacy", "lower", "share of people", f"vault.breach and a search of the bytes; {_STORE}")
+def readable_if_stolen(context: EvaluationContext, *, store: Store) -> Estimate:
     """Share of people whose record a thief reads who took the files, and a backup, but no key."""
-    return _share(ground, store.people, store.stolen)
+    return _share(context, store.people, store.stolen)
 
 
-@gauge("privacy", "lower", "share of erased people", _STORE)
-def readable_after_erasure(ground: Ground, *, store: Store) -> Estimate:
+@measure("privacy", "lower", "share of erased people", _STORE)
+def readable_after_erasure(context: EvaluationContext, *, store: Store) -> Estimate:
     """Share of erased people whose record the house itself still reads, live or in the backup.
 
     Keys are destroyed in the backup's key file too; a copy that the house forgot is not seen.
     Where nobody asked to be erased, twenty people's requests were made for the test.
     """
-    return _share(ground, store.erased, store.still_readable)
+    return _share(context, store.erased, store.still_readable)
 
 
-@gauge("duty", "lower", "share of requests", "days drawn up to what the policy allows; a calendar")
-def erasures_late(ground: Ground, *, store: Store) -> Estimate:
+@measure(
+    "duty", "lower", "share of requests", "days drawn up to what the policy allows; a calendar"
+)
+def erasures_late(context: EvaluationContext, *, store: Store) -> Estimate:
     """Share of erasure requests carried out later than one month after they came.
 
     One month is the deadline of GDPR Art 12(3). The house is taken to use the time that it
     allows itself, every number of days up to it being equally likely.
     """
-    return _share(ground, store.requests, store.late)
+    return _share(context, store.requests, store.late)
 
 
 # ------------------------------------------------------------------------------ release
@@ -623,29 +630,29 @@ class Release:
     detail_kept: float
 
 
-def _full_table(ground: Ground) -> pd.DataFrame:
-    who = ground.customers[list(_KNOWN)]
-    did = ground.campaign[["recency", "history", "sports", "fashion", "arm", "visit"]]
-    stress = ground.customers[_SECRET].to_numpy(float)
+def _full_table(context: EvaluationContext) -> pd.DataFrame:
+    who = context.customers[list(_KNOWN)]
+    did = context.campaign[["recency", "history", "sports", "fashion", "arm", "visit"]]
+    stress = context.customers[_SECRET].to_numpy(float)
     band = np.digitize(stress, [1 / 3, 2 / 3])
     secret = pd.Categorical.from_codes(band, list(_BANDS), ordered=True)
     return pd.concat([who, did], axis=1).assign(**{_SECRET: secret})
 
 
-def _register(ground: Ground) -> dict[str, Any]:
+def _register(context: EvaluationContext) -> dict[str, Any]:
     """Draw the register people whom the attacker tries, and say who they truly are."""
     from ethicalai_lab.privacy.attacks import age_at
 
-    register = ground.world.register
-    identity = ground.world.truth.identity.set_index("register_id")["customer_id"]
+    register = context.world.register
+    identity = context.world.truth.identity.set_index("register_id")["customer_id"]
     customer = identity.reindex(register["register_id"]).fillna(-1).to_numpy(np.int64)
-    position = ground.rows_of(customer)
+    position = context.rows_of(customer)
     inside = np.flatnonzero(position >= 0)
-    chosen = np.sort(ground.rng("release.attacked").permutation(inside)[:_ATTACKED])
+    chosen = np.sort(context.rng("release.attacked").permutation(inside)[:_ATTACKED])
     rows = register.iloc[chosen]
     known = pd.DataFrame(
         {
-            "age": age_at(rows["birth_date"], ground.as_of).to_numpy(),
+            "age": age_at(rows["birth_date"], context.as_of).to_numpy(),
             "gender": rows["gender"].to_numpy(object),
             "postcode": rows["postcode"].to_numpy(object),
         }
@@ -653,23 +660,23 @@ def _register(ground: Ground) -> dict[str, Any]:
     # one register person a customer; a second entry would count the person twice
     first = ~pd.Series(position[chosen]).duplicated().to_numpy()
     known = known[first].reset_index(drop=True)
-    customers = ground.customers[list(_KNOWN)].astype({"gender": object, "postcode": object})
+    customers = context.customers[list(_KNOWN)].astype({"gender": object, "postcode": object})
     exact = pd.MultiIndex.from_frame(customers).isin(pd.MultiIndex.from_frame(known))
     return {"known": known, "position": position[chosen][first], "exact": exact}
 
 
-def _quasi_identifiers(ground: Ground, decided: Sequence[str] | None) -> list[str]:
+def _quasi_identifiers(context: EvaluationContext, decided: Sequence[str] | None) -> list[str]:
     """Columns to be generalised: those decided, or those that the world's roles name."""
     for name in decided or ():
-        if name not in ground.customers and name not in ground.campaign:
-            known = [n for n in (*ground.customers, *ground.campaign) if n != "customer_id"]
+        if name not in context.customers and name not in context.campaign:
+            known = [n for n in (*context.customers, *context.campaign) if n != "customer_id"]
             raise PolicyError(
                 f'anonymization.quasi_identifiers names the column "{name}", which this world '
                 f"does not have; accepted are those of a release: {', '.join(_DETAIL)}."
                 f"{did_you_mean(name, known)}"
             )
     if decided is None:
-        roles = [ground.world.roles.get(name, {}) for name in ("customers", "register")]
+        roles = [context.world.roles.get(name, {}) for name in ("customers", "register")]
         decided = [c for c in _KNOWN if any(r.get(c) == "quasi_identifier" for r in roles)]
     return [name for name in _DETAIL if name in decided]
 
@@ -743,16 +750,16 @@ def _link(
     "anonymization.t",
     "anonymization.suppression",
 )
-def release(ground: Ground, settings: Settings, *, permission: Any) -> Release:
+def release(context: EvaluationContext, settings: Settings, *, permission: Any) -> Release:
     """Hand a partner the table of those who may be shared, and link it with a public register."""
     from ethicalai_lab.privacy.errors import PrivacyError
     from ethicalai_lab.privacy.measures import class_sizes
 
-    full = _cached(ground, "_release_table", lambda: _full_table(ground))
-    attackers = _cached(ground, "_release_register", lambda: _register(ground))
+    full = _cached(context, "_release_table", lambda: _full_table(context))
+    attackers = _cached(context, "_release_register", lambda: _register(context))
     position = attackers["position"]
     may = np.flatnonzero(np.asarray(permission.practice)[_SHARING])
-    names = _quasi_identifiers(ground, settings["anonymization.quasi_identifiers"])
+    names = _quasi_identifiers(context, settings["anonymization.quasi_identifiers"])
     table, why, kept = None, "", 1.0
     before = full.iloc[may]
     if not len(may):
@@ -764,8 +771,8 @@ def release(ground: Ground, settings: Settings, *, permission: Any) -> Release:
             table, kept = _anonymized(before, settings, names)
         except PrivacyError as error:
             why = str(error)
-    shared = np.zeros(ground.n, dtype=bool)
-    unique = np.zeros(ground.n, dtype=bool)
+    shared = np.zeros(context.n, dtype=bool)
+    unique = np.zeros(context.n, dtype=bool)
     truth = full[_SECRET].cat.codes.to_numpy(np.int64)[position]
     if table is None or not len(table):
         none = np.zeros(len(position), dtype=bool)
@@ -798,61 +805,63 @@ def release(ground: Ground, settings: Settings, *, permission: Any) -> Release:
 _RELEASE = "the released table, a public register and truth.identity"
 
 
-@gauge("privacy", "lower", "share of attacked customers", f"attacks: linkage of {_RELEASE}")
-def reidentified_by_linkage(ground: Ground, *, release: Release) -> Estimate:
+@measure("privacy", "lower", "share of attacked customers", f"attacks: linkage of {_RELEASE}")
+def reidentified_by_linkage(context: EvaluationContext, *, release: Release) -> Estimate:
     """Share of customers known from a public register whose row an attacker names rightly.
 
     The attacker knows age, gender and postcode and names one of the rows that fit, at random;
     customers who are not in the release cannot be found in it and count as not found.
     """
-    return _share(ground, release.attacked, release.named)
+    return _share(context, release.attacked, release.named)
 
 
-@gauge("privacy", "higher", "people", "privacy.class_sizes of the released table")
-def smallest_class(ground: Ground, *, release: Release) -> Estimate:
+@measure("privacy", "higher", "people", "privacy.class_sizes of the released table")
+def smallest_class(context: EvaluationContext, *, release: Release) -> Estimate:
     """Fewest people in the release who look alike in age, gender and postcode (k)."""
     if release.table is None:
         return Needs(f"needs a release; none was made: {release.why_none}")
     return Exact(float(release.smallest_class))
 
 
-@gauge("privacy", "lower", "share of people released", "privacy.class_sizes of the released table")
-def unique_share(ground: Ground, *, release: Release) -> Estimate:
+@measure(
+    "privacy", "lower", "share of people released", "privacy.class_sizes of the released table"
+)
+def unique_share(context: EvaluationContext, *, release: Release) -> Estimate:
     """Share of the people in the release who are alone in their age, gender and postcode."""
     if release.table is None:
         return Needs(f"needs a release; none was made: {release.why_none}")
     return Ratio(release.unique, release.shared)
 
 
-@gauge("privacy", "lower", "share of attacked customers", f"attacks: homogeneity in {_RELEASE}")
-def secret_revealed(ground: Ground, *, release: Release) -> Estimate:
+@measure("privacy", "lower", "share of attacked customers", f"attacks: homogeneity in {_RELEASE}")
+def secret_revealed(context: EvaluationContext, *, release: Release) -> Estimate:
     """Share of customers known from a register whose financial stress the release gives away.
 
     All rows that fit the person's age, gender and postcode hold the same band of it, and it
     is the person's own: no row need be singled out for that.
     """
-    return _share(ground, release.attacked, release.revealed)
+    return _share(context, release.attacked, release.revealed)
 
 
-@gauge("privacy", "lower", "share of attacked customers", f"attacks: inference from {_RELEASE}")
-def secret_guessed(ground: Ground, *, release: Release) -> Estimate:
+@measure("privacy", "lower", "share of attacked customers", f"attacks: inference from {_RELEASE}")
+def secret_guessed(context: EvaluationContext, *, release: Release) -> Estimate:
     """How much oftener an attacker guesses a known customer's financial stress rightly.
 
     With the release: the commonest band among the rows that fit age, gender and postcode;
     without it: the band that is commonest of all.
     """
     gain = release.secret_right.astype(float) - release.secret_base.astype(float)
-    return _share(ground, release.attacked, gain)
+    return _share(context, release.attacked, gain)
 
 
-@gauge("privacy", "lower", "share of customers", "rows of the released table")
-def people_shared(ground: Ground, *, release: Release) -> Estimate:
+@measure("privacy", "lower", "share of customers", "rows of the released table")
+def people_shared(context: EvaluationContext, *, release: Release) -> Estimate:
     """Share of all customers who have a row in the table that a partner received."""
     return Ratio(release.shared)
 
 
-@gauge("value", "higher", "share of detail", "KAnonymizer.loss_ (NCP) of the released table")
-def release_detail_kept(ground: Ground, *, release: Release) -> Estimate:
+@measure("value", "higher", "share of detail", "KAnonymizer.loss_ (NCP) of the released table")
+def release_detail_kept(context: EvaluationContext, *, release: Release) -> Estimate:
     """How exact the released values still are: 1 minus the normalized certainty penalty.
 
     Over seven columns and the rows of those who may be shared; 0 where nothing is released.
@@ -903,17 +912,17 @@ class Publication:
     spent: float | None
 
 
-def _visits(ground: Ground) -> dict[str, Any]:
+def _visits(context: EvaluationContext) -> dict[str, Any]:
     """Who was active in which month of the year before, and each person's segment."""
-    events = ground.world.events
-    year = ground.as_of.year - 1
+    events = context.world.events
+    year = context.as_of.year - 1
     time = events["time"].dt
-    person = ground.rows_of(events["customer_id"])
+    person = context.rows_of(events["customer_id"])
     seen = (time.year.to_numpy() == year) & (person >= 0)
-    active = np.zeros((_MONTHS, ground.n), dtype=bool)
+    active = np.zeros((_MONTHS, context.n), dtype=bool)
     active[time.month.to_numpy()[seen] - 1, person[seen]] = True
-    age, ages = ground.groups["age_band"]
-    region = ground.customers["region"].astype("category").cat
+    age, ages = context.groups["age_band"]
+    region = context.customers["region"].astype("category").cat
     segment = age * len(region.categories) + region.codes.to_numpy(np.int64)
     return {
         "active": active,
@@ -966,13 +975,13 @@ def _best_guess(months: NDArray[np.int64], each: float | None) -> NDArray[np.flo
 
 
 @stage("anonymization.epsilon", "anonymization.epsilon_days")
-def publication(ground: Ground, settings: Settings, *, permission: Any) -> Publication:
+def publication(context: EvaluationContext, settings: Settings, *, permission: Any) -> Publication:
     """Publish monthly visitors by segment, with noise if asked, and guess who was counted."""
     from ethicalai_lab.privacy.noise import simulate_noise
 
-    base = _cached(ground, "_publication_visits", lambda: _visits(ground))
+    base = _cached(context, "_publication_visits", lambda: _visits(context))
     may = np.asarray(permission.practice)[_ANALYTICS]
-    watched = _sample(ground, "publication", min(_WATCHED, ground.n))
+    watched = _sample(context, "publication", min(_WATCHED, context.n))
     active = base["active"] & may
     true = np.stack(
         [
@@ -989,7 +998,7 @@ def publication(ground: Ground, settings: Settings, *, permission: Any) -> Publi
     else:
         days = int(settings["anonymization.epsilon_days"])
         each, spent = _epsilons(float(epsilon), days, base["days"])
-        seeds = ground.rng("publication.noise").integers(0, 2**31, 2).tolist()
+        seeds = context.rng("publication.noise").integers(0, 2**31, 2).tolist()
         noise = simulate_noise(1.0 / each, (_DRAWS, *true.shape), seeds[0]).astype(float)
         secrecy = simulate_noise(1.0 / each, (_DRAWS, *mine.shape), seeds[1]).astype(float)
     published = true + noise
@@ -1028,26 +1037,26 @@ def _told_apart(
     return (says_in if present else 1.0 - says_in).mean(axis=0)
 
 
-@gauge("privacy", "lower", "share of guesses", "attack on published counts, simulate_noise")
-def presence_guessed(ground: Ground, *, publication: Publication) -> Estimate:
+@measure("privacy", "lower", "share of guesses", "attack on published counts, simulate_noise")
+def presence_guessed(context: EvaluationContext, *, publication: Publication) -> Estimate:
     """Share of right guesses whether a customer's visits are in the published monthly counts.
 
     The attacker knows all others' visits and when the customer would have come; 0.5 is no
     better than a coin. The truth is what the best possible attacker would reach.
     """
-    reading = _share(ground, publication.watched, publication.right)
+    reading = _share(context, publication.watched, publication.right)
     # without noise the attacker is the best possible one: that is no test of the value
     truth = None if publication.spent is None else float(publication.best.mean())
     return Ratio(reading.top, reading.bottom, truth)
 
 
-@gauge(
+@measure(
     "value",
     "lower",
     "relative error",
     "published counts against counts without noise, twelve draws; truth: the noise's distribution",
 )
-def published_error(ground: Ground, *, publication: Publication) -> Estimate:
+def published_error(context: EvaluationContext, *, publication: Publication) -> Estimate:
     """Mean relative error that noise brings into monthly visitor counts by age and region."""
     if not publication.counted:
         return Needs("needs people whose visits may be counted")
@@ -1059,8 +1068,8 @@ def published_error(ground: Ground, *, publication: Publication) -> Estimate:
     return Exact(value, max(0.0, value - reach), value + reach, truth, over="draws of the noise")
 
 
-@gauge("privacy", "lower", "epsilon per person and year", "privacy.noise.Budget, twelve months")
-def loss_budget_spent(ground: Ground, *, publication: Publication) -> Estimate:
+@measure("privacy", "lower", "epsilon per person and year", "privacy.noise.Budget, twelve months")
+def loss_budget_spent(context: EvaluationContext, *, publication: Publication) -> Estimate:
     """Epsilon that a year of monthly counts really spends of each person's privacy.
 
     A budget that is renewed often adds up to a large one.
@@ -1071,7 +1080,7 @@ def loss_budget_spent(ground: Ground, *, publication: Publication) -> Estimate:
 
 
 STAGES = (tokens, store, release, publication)
-GAUGES = (
+MEASURES = (
     reidentified_by_guessing,
     reidentified_by_insider,
     linked_across_partners,

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ethicalai_lab.policy.ground import Ground
-from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, gauge, stage
+from ethicalai_lab.policy.context import EvaluationContext
+from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, measure, stage
 from ethicalai_lab.world import PURPOSES
 
-__all__ = ["GAUGES", "POINTS", "STAGES", "TAMPERING", "Duties", "Recording"]
+__all__ = ["MEASURES", "POINTS", "STAGES", "TAMPERING", "Duties", "Recording"]
 
 _RECORDS = 200
 _TRIALS = 8
@@ -188,16 +188,16 @@ def _tampered(
     return {**files, "log": b"\n".join(lines)}
 
 
-def _decisions(ground: Ground, repair: Any, model: Any) -> tuple[bytes, ...]:
-    people = ground.__dict__.get("_recorded_people")
+def _decisions(context: EvaluationContext, repair: Any, model: Any) -> tuple[bytes, ...]:
+    people = context.__dict__.get("_recorded_people")
     if people is None:
-        people = np.sort(ground.rng("recording").permutation(ground.n)[:_RECORDS])
-        ground.__dict__["_recorded_people"] = people
-    when = ground.as_of.isoformat()
+        people = np.sort(context.rng("recording").permutation(context.n)[:_RECORDS])
+        context.__dict__["_recorded_people"] = people
+    when = context.as_of.isoformat()
     return tuple(
         json.dumps(
             {
-                "who": int(ground.ids[i]),
+                "who": int(context.ids[i]),
                 "when": when,
                 "what": _OFFERS[int(repair.offer[i])] if repair.selected[i] else "no_mail",
                 "model": str(model.label) if repair.ranked[i] else "drawn by lot",
@@ -208,17 +208,19 @@ def _decisions(ground: Ground, repair: Any, model: Any) -> tuple[bytes, ...]:
 
 
 @stage("log.kind", "log.witness")
-def recording(ground: Ground, settings: Settings, *, repair: Any, model: Any) -> Recording:
+def recording(
+    context: EvaluationContext, settings: Settings, *, repair: Any, model: Any
+) -> Recording:
     """Record decisions, tamper with the record, and let an auditor check it.
 
     The witness is handed the head after the last entry. A second team of the same house
     gives it up where the house's management rewrites everything; an outside one does not.
     """
     kind, witness = settings["log.kind"], settings["log.witness"]
-    entries = _decisions(ground, repair, model)
+    entries = _decisions(context, repair, model)
     files = _write(kind, entries)
     kept = files.get("head") if witness != "none" else None
-    places = (ground.chances("tampering", len(TAMPERING), _TRIALS) * len(entries)).astype(int)
+    places = (context.chances("tampering", len(TAMPERING), _TRIALS) * len(entries)).astype(int)
     noticed = dict.fromkeys(TAMPERING, 0)
     for how, at in zip(TAMPERING, places, strict=True):
         for place in at:
@@ -230,10 +232,10 @@ def recording(ground: Ground, settings: Settings, *, repair: Any, model: Any) ->
     return Recording(entries, files, noticed, _TRIALS, _holds(kind, files, kept))
 
 
-@gauge(
+@measure(
     "duty", "higher", "share of trials", "records of decisions, really written and tampered with"
 )
-def tampering_noticed(ground: Ground, *, recording: Recording) -> Estimate:
+def tampering_noticed(context: EvaluationContext, *, recording: Recording) -> Estimate:
     """Share of tampering with the record of decisions that an auditor notices.
 
     Tried by somebody who controls the house's files: editing, deleting and inserting one
@@ -379,7 +381,7 @@ def _unregistered(
 
 
 def _assessment(
-    ground: Ground,
+    context: EvaluationContext,
     yearly: bool,
     uses: Sequence[tuple[str, str, tuple[str, ...]]],
     permission: Any,
@@ -390,7 +392,7 @@ def _assessment(
     """Write the summary of an impact assessment from what was measured."""
     beyond = np.asarray(permission.practice) & ~np.asarray(permission.lawful)
     special = [name for name in collection.columns if name in _SPECIAL]
-    review = ground.as_of + pd.DateOffset(years=1)
+    review = context.as_of + pd.DateOffset(years=1)
     parts = {
         "description": [f"{purpose}: {', '.join(columns)}" for purpose, _, columns in uses],
         "necessity and proportionality": [
@@ -414,7 +416,7 @@ def _assessment(
         ],
     }
     summary = {
-        "made": ground.as_of.date().isoformat(),
+        "made": context.as_of.date().isoformat(),
         "review": review.date().isoformat() if yearly else "not planned",
         **parts,
     }
@@ -430,7 +432,7 @@ def _has_all_parts(assessment: bytes) -> bool:
 
 @stage("duty.retention_register", "duty.dpia", "duty.human_review", "duty.children")
 def duties(
-    ground: Ground,
+    context: EvaluationContext,
     settings: Settings,
     *,
     permission: Any,
@@ -445,19 +447,19 @@ def duties(
     assessment = b""
     if settings["duty.dpia"] != "none":
         yearly = settings["duty.dpia"] == "before_launch_and_yearly"
-        assessment = _assessment(ground, yearly, uses, permission, collection, repair, store)
+        assessment = _assessment(context, yearly, uses, permission, collection, repair, store)
 
     selected, ranked = np.asarray(repair.selected), np.asarray(repair.ranked)
     objected = np.asarray(permission.objected)
     decided = selected | ranked
-    route = np.zeros(ground.n, dtype=np.int8)
+    route = np.zeros(context.n, dtype=np.int8)
     if settings["duty.human_review"] == "on_request":
         route[decided] = 1
     elif settings["duty.human_review"] == "before_sending":
         # what is sent is looked at; whom the ranking left out, nobody looks at
         route[selected] = 2
     decisions = np.zeros(
-        ground.n,
+        context.n,
         dtype=[
             ("customer_id", np.int64),
             ("selected", np.bool_),
@@ -466,7 +468,7 @@ def duties(
             ("age_rule", "U20"),
         ],
     )
-    decisions["customer_id"] = ground.ids
+    decisions["customer_id"] = context.ids
     decisions["selected"], decisions["ranked"] = selected, ranked
     decisions["route"] = route
     if settings["duty.children"] != "as_adults":
@@ -495,29 +497,29 @@ def duties(
         decided,
         objected & selected,
         objected,
-        ground.customers["age"].to_numpy() < 18,
+        context.customers["age"].to_numpy() < 18,
         dict(zip(POINTS, shown, strict=True)),
     )
 
 
-@gauge("duty", "lower", "share of uses", "the register as written, beside columns in use")
-def categories_unregistered(ground: Ground, *, duties: Duties) -> Estimate:
+@measure("duty", "lower", "share of uses", "the register as written, beside columns in use")
+def categories_unregistered(context: EvaluationContext, *, duties: Duties) -> Estimate:
     """Share of uses (a category of data for a purpose) that no entry of the register covers."""
     if not duties.uses:
         return Needs("needs data in use; this policy uses none")
     return Exact(len(duties.unregistered) / len(duties.uses))
 
 
-@gauge("duty", "lower", "share of objectors", "decisions beside objections, all customers")
-def objections_ignored(ground: Ground, *, duties: Duties) -> Estimate:
+@measure("duty", "lower", "share of objectors", "decisions beside objections, all customers")
+def objections_ignored(context: EvaluationContext, *, duties: Duties) -> Estimate:
     """Share of the people who objected to direct marketing who are contacted all the same."""
     if not duties.objected.any():
         return Needs("needs people who objected; under this policy nobody did")
     return Ratio(duties.ignored, duties.objected)
 
 
-@gauge("duty", "lower", "share of people decided about", "decision records, all customers")
-def decisions_without_recourse(ground: Ground, *, duties: Duties) -> Estimate:
+@measure("duty", "lower", "share of people decided about", "decision records, all customers")
+def decisions_without_recourse(context: EvaluationContext, *, duties: Duties) -> Estimate:
     """Share of decisions (contacted, or ranked and left out) that no person could change.
 
     The decision record names no route: nobody looked before sending, and none may be asked.
@@ -527,16 +529,16 @@ def decisions_without_recourse(ground: Ground, *, duties: Duties) -> Estimate:
     return Ratio(duties.decided & (duties.decisions["route"] == 0), duties.decided)
 
 
-@gauge("duty", "lower", "share of people under 18", "decision records, people under 18")
-def children_profiled(ground: Ground, *, duties: Duties) -> Estimate:
+@measure("duty", "lower", "share of people under 18", "decision records, people under 18")
+def children_profiled(context: EvaluationContext, *, duties: Duties) -> Estimate:
     """Share of people under 18 who were ranked as individuals."""
     if not duties.minors.any():
         return Needs("needs people under 18; this world has none")
     return Ratio(duties.minors & duties.decisions["ranked"], duties.minors)
 
 
-@gauge("duty", "lower", "points", "register, assessment, decisions and files, as they are")
-def open_points(ground: Ground, *, duties: Duties) -> Estimate:
+@measure("duty", "lower", "points", "register, assessment, decisions and files, as they are")
+def open_points(context: EvaluationContext, *, duties: Duties) -> Estimate:
     """Count the points, out of eleven, for which nothing can be shown.
 
     A register entry for every use; no use beyond permission; no objector contacted; none
@@ -549,7 +551,7 @@ def open_points(ground: Ground, *, duties: Duties) -> Estimate:
 
 
 STAGES = (recording, duties)
-GAUGES = (
+MEASURES = (
     tampering_noticed,
     categories_unregistered,
     objections_ignored,

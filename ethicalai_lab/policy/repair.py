@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from ethicalai_lab.errors import did_you_mean
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.modelling import Collection, Model, Targeting
 from ethicalai_lab.policy.permission import Permission
-from ethicalai_lab.policy.stages import Estimate, Exact, Gap, Needs, Settings, gauge, stage
+from ethicalai_lab.policy.stages import Estimate, Exact, Gap, Needs, Settings, measure, stage
 from ethicalai_lab.stats import largest_difference_interval
 
-__all__ = ["GAUGES", "STAGES", "OwnAudit", "Repair", "group_codes"]
+__all__ = ["MEASURES", "STAGES", "OwnAudit", "Repair", "group_codes"]
 
 _DEFAULT_GROUPS = ("gender", "ethnic_group")
 # The window of rates within which profit decides, as in fairness.ProfitThresholds.
@@ -55,12 +55,12 @@ Codes = NDArray[np.int64]
 # ------------------------------------------------------------------------------- groups
 
 
-def group_codes(ground: Ground, names: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:
+def group_codes(context: EvaluationContext, names: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:
     """Return each person's group in the crossing of columns, and the groups' names.
 
     Parameters
     ----------
-    ground : Ground
+    context : EvaluationContext
     names : sequence of str
         Columns of the customers, or ``"age_band"``. Numbers with many values are cut at
         their quartiles, age at 30, 45 and 60.
@@ -78,16 +78,16 @@ def group_codes(ground: Ground, names: Sequence[str]) -> tuple[Codes, tuple[str,
     Examples
     --------
     >>> from ethicalai_lab.world import make_world
-    >>> codes, labels = group_codes(Ground(make_world(200, seed=1)), ["gender"])
+    >>> codes, labels = group_codes(EvaluationContext(make_world(200, seed=1)), ["gender"])
     >>> len(codes), labels
     (200, ('female', 'male', 'nonbinary'))
     """
-    kept: dict[Any, Any] = ground.__dict__.setdefault("_group_codes", {})
+    kept: dict[Any, Any] = context.__dict__.setdefault("_group_codes", {})
     key = tuple(names)
     if key not in kept:
-        codes, labels = _column_codes(ground, key[0])
+        codes, labels = _column_codes(context, key[0])
         for name in key[1:]:
-            more, others = _column_codes(ground, name)
+            more, others = _column_codes(context, name)
             codes = codes * len(others) + more
             labels = tuple(f"{a}, {b}" for a in labels for b in others)
         seen = np.unique(codes)
@@ -97,17 +97,17 @@ def group_codes(ground: Ground, names: Sequence[str]) -> tuple[Codes, tuple[str,
     return kept[key]
 
 
-def _column_codes(ground: Ground, name: str) -> tuple[Codes, tuple[str, ...]]:
+def _column_codes(context: EvaluationContext, name: str) -> tuple[Codes, tuple[str, ...]]:
     name = "age_band" if name == "age" else name
-    if name in ground.groups:
-        return ground.groups[name]
-    if name not in ground.customers:
-        known = ", ".join([*ground.groups, "region", "education"])
+    if name in context.groups:
+        return context.groups[name]
+    if name not in context.customers:
+        known = ", ".join([*context.groups, "region", "education"])
         raise PolicyError(
             f'fairness.audit.groups names the column "{name}", which the customers lack; '
-            f"accepted are their columns, such as {known}.{did_you_mean(name, list(ground.customers))}"
+            f"accepted are their columns, such as {known}.{did_you_mean(name, list(context.customers))}"
         )
-    column = ground.customers[name]
+    column = context.customers[name]
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > 12:
         cuts = np.unique(np.quantile(column, [0.25, 0.5, 0.75]))
         words = [f"up to {cuts[0]:g}", *(f"above {cut:g}" for cut in cuts)]
@@ -534,7 +534,7 @@ _REFITS = (
     "fairness.audit.groups",
 )
 def repair(
-    ground: Ground,
+    context: EvaluationContext,
     settings: Settings,
     *,
     targeting: Targeting,
@@ -559,7 +559,7 @@ def repair(
     method = settings["fairness.mitigation.method"]
     decided = settings["fairness.audit.groups"]
     if decided:
-        group_codes(ground, decided)  # a name that is not there shows, used or not
+        group_codes(context, decided)  # a name that is not there shows, used or not
     rows = np.flatnonzero(targeting.ranked & targeting.contactable)
     chosen = targeting.selected[rows]
     if method == "none" or not 0 < chosen.sum() < rows.size:
@@ -568,7 +568,7 @@ def repair(
     if method in _REFITS and matrix.shape[1] == 0:
         return plain
     names = tuple(decided or _DEFAULT_GROUPS)
-    group = np.unique(group_codes(ground, names)[0][rows], return_inverse=True)[1].ravel()
+    group = np.unique(group_codes(context, names)[0][rows], return_inverse=True)[1].ravel()
     if int(group.max()) == 0:
         return plain
     score = np.asarray(targeting.score, dtype=float)[rows]
@@ -578,9 +578,9 @@ def repair(
         chosen,
         _helped(model, targeting.offer, rows, score),
         group,
-        tuple(group_codes(ground, [name])[0][rows] for name in names),
+        tuple(group_codes(context, [name])[0][rows] for name in names),
         matrix,
-        ground.chances("repair", ground.n)[rows],
+        context.chances("repair", context.n)[rows],
         settings["fairness.mitigation.constraint"],
     )
     aim = _METHODS[method](pool)
@@ -685,7 +685,7 @@ _PER_YEAR = {"never": 0.0, "yearly": 1.0, "quarterly": 4.0, "monthly": 12.0, "ev
     "fairness.audit.reviewer",
 )
 def own_audit(
-    ground: Ground, settings: Settings, *, repair: Repair, permission: Permission
+    context: EvaluationContext, settings: Settings, *, repair: Repair, permission: Permission
 ) -> OwnAudit:
     """Audit the selection as the house would, on the people whose data it may analyse.
 
@@ -700,20 +700,20 @@ def own_audit(
     nothing = OwnAudit(False, metric, columns, crossed, seen, per_year=per_year, reader=reader)
     if not per_year or not columns or not seen.any():
         return nothing
-    least = ground.fewest(settings["fairness.audit.min_group_size"])
+    least = context.fewest(settings["fairness.audit.min_group_size"])
     looks = [(name,) for name in columns]
     if crossed:
         looks += list(itertools.combinations(columns, 2))
-    response = ground.campaign["visit"].to_numpy(np.int64)
-    everybody = np.ones(ground.n, dtype=bool)
+    response = context.campaign["visit"].to_numpy(np.int64)
+    everybody = np.ones(context.n, dtype=bool)
     best: tuple[float, float, float] | None = None
     over_all, small = [], []
     for names in looks:
-        found, few = _gap(ground, names, metric, repair.selected, response, seen, least)
+        found, few = _gap(context, names, metric, repair.selected, response, seen, least)
         small += few
         if found is not None and (best is None or found[0] > best[0]):
             best = found
-        whole, _ = _gap(ground, names, metric, repair.selected, response, everybody, least)
+        whole, _ = _gap(context, names, metric, repair.selected, response, everybody, least)
         over_all += [] if whole is None else [whole[0]]
     if best is None:
         return nothing
@@ -735,7 +735,7 @@ def own_audit(
 
 
 def _gap(
-    ground: Ground,
+    context: EvaluationContext,
     names: Sequence[str],
     metric: str,
     selected: Bools,
@@ -746,7 +746,7 @@ def _gap(
     """Return the gap and its bounds, and the groups that are too small to tell."""
     from ethicalai_lab.fairness import audit
 
-    codes, labels = group_codes(ground, names)
+    codes, labels = group_codes(context, names)
     sizes = np.bincount(codes[seen], minlength=len(labels))
     small = [labels[i] for i in np.flatnonzero((sizes > 0) & (sizes < least))]
     rows = np.flatnonzero(seen & (sizes >= least)[codes])
@@ -766,88 +766,88 @@ def _gap(
     return (value, low, high), small
 
 
-# ------------------------------------------------------------------------------- gauges
+# ------------------------------------------------------------------------------- measures
 
 
-def _selection_gap(ground: Ground, selected: Bools, column: str) -> Gap:
-    codes, names = ground.groups[column]
+def _selection_gap(context: EvaluationContext, selected: Bools, column: str) -> Gap:
+    codes, names = context.groups[column]
     return Gap(codes, selected, names=names)
 
 
-@gauge(
+@measure(
     "fairness",
     "lower",
     "difference of shares",
     "selected people of all customers, by gender",
     learned=True,
 )
-def selection_gap_gender(ground: Ground, *, repair: Repair) -> Estimate:
+def selection_gap_gender(context: EvaluationContext, *, repair: Repair) -> Estimate:
     """Largest difference between genders in the share of people who get a message."""
-    return _selection_gap(ground, repair.selected, "gender")
+    return _selection_gap(context, repair.selected, "gender")
 
 
-@gauge(
+@measure(
     "fairness",
     "lower",
     "difference of shares",
     "selected people of all, by ethnic group",
     learned=True,
 )
-def selection_gap_ethnic_group(ground: Ground, *, repair: Repair) -> Estimate:
+def selection_gap_ethnic_group(context: EvaluationContext, *, repair: Repair) -> Estimate:
     """Largest difference between ethnic groups in the share of people who get a message."""
-    return _selection_gap(ground, repair.selected, "ethnic_group")
+    return _selection_gap(context, repair.selected, "ethnic_group")
 
 
-@gauge(
+@measure(
     "fairness",
     "lower",
     "difference of shares",
     "selected people of all customers, by age band",
     learned=True,
 )
-def selection_gap_age_band(ground: Ground, *, repair: Repair) -> Estimate:
+def selection_gap_age_band(context: EvaluationContext, *, repair: Repair) -> Estimate:
     """Largest difference between age bands in the share of people who get a message."""
-    return _selection_gap(ground, repair.selected, "age_band")
+    return _selection_gap(context, repair.selected, "age_band")
 
 
-@gauge(
+@measure(
     "fairness",
     "lower",
     "difference of shares",
     "selected people of all, by disability",
     learned=True,
 )
-def selection_gap_disability(ground: Ground, *, repair: Repair) -> Estimate:
+def selection_gap_disability(context: EvaluationContext, *, repair: Repair) -> Estimate:
     """Difference between people with and without a disability in the share who get a message."""
-    return _selection_gap(ground, repair.selected, "disability")
+    return _selection_gap(context, repair.selected, "disability")
 
 
-@gauge(
+@measure(
     "fairness",
     "lower",
     "difference of shares",
     "people with a predicted uplift of their best mail above 0",
     learned=True,
 )
-def left_out_gap(ground: Ground, *, repair: Repair, model: Model) -> Estimate:
+def left_out_gap(context: EvaluationContext, *, repair: Repair, model: Model) -> Estimate:
     """Compare ethnic groups in the share left out of those whom a mail would help, as predicted.
 
     Whom a mail truly helps is another question, and so no truth stands beside it.
     """
     if not model.uplift.any():
         return Needs("needs a prediction of what a message changes: no model learns it")
-    codes, names = ground.groups["ethnic_group"]
+    codes, names = context.groups["ethnic_group"]
     good = model.uplift.max(axis=1) > 0
     return Gap(codes, good & ~repair.selected, good, names=names)
 
 
-@gauge(
+@measure(
     "fairness",
     "none",
     "gap in the audit's own metric",
     "fairness.audit on the people whose data may be analysed",
 )
-def audit_sees(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
+def audit_sees(context: EvaluationContext, *, own_audit: OwnAudit) -> Estimate:
     """Largest gap that the house's own audit reports; ratios are taken from one."""
     if own_audit.run:
         notes = []
@@ -865,7 +865,7 @@ def audit_sees(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
     return Needs("needs two groups of the policy's smallest size whose data may be analysed")
 
 
-@gauge(
+@measure(
     "fairness",
     "lower",
     "difference of shares",
@@ -874,20 +874,20 @@ def audit_sees(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
     "their noise",
     learned=True,
 )
-def unseen_gap(ground: Ground, *, repair: Repair, own_audit: OwnAudit) -> Estimate:
+def unseen_gap(context: EvaluationContext, *, repair: Repair, own_audit: OwnAudit) -> Estimate:
     """How much larger the largest gap of all is than the largest that the own audit looks at.
 
     A gap that chance alone could make counts as nothing: the largest of many is never zero.
     """
-    columns = tuple(ground.groups)
+    columns = tuple(context.groups)
     looks = [(name,) for name in columns] + list(itertools.combinations(columns, 2))
     confidence = 1 - _RISK / len(looks)
     every, seen = [(0.0, 0.0, 0.0)], [(0.0, 0.0, 0.0)]
     own = {"age_band" if name == "age" else name for name in own_audit.columns}
     for names in looks:
-        codes, _ = group_codes(ground, names)
+        codes, _ = group_codes(context, names)
         people, chosen = np.bincount(codes), np.bincount(codes, repair.selected)
-        kept = people >= ground.fewest(_SMALLEST_CROSSING)
+        kept = people >= context.fewest(_SMALLEST_CROSSING)
         if kept.sum() < 2:
             continue
         bounds = largest_difference_interval(chosen[kept], people[kept], confidence)
@@ -929,15 +929,15 @@ def _beyond_chance(chosen: NDArray[Any], people: NDArray[Any], confidence: float
     return float(np.ptp(overall + (rates - overall) * between / (between + noise)))
 
 
-@gauge("duty", "higher", "audits a year", "own_audit, its calendar and its reader")
-def audits_read_by_others(ground: Ground, *, own_audit: OwnAudit) -> Estimate:
+@measure("duty", "higher", "audits a year", "own_audit, its calendar and its reader")
+def audits_read_by_others(context: EvaluationContext, *, own_audit: OwnAudit) -> Estimate:
     """How many bias audits a year really run and are read by others than marketing itself."""
     independent = own_audit.run and own_audit.reader != "marketing"
     return Exact(own_audit.per_year if independent else 0.0)
 
 
 STAGES = (repair, own_audit)
-GAUGES = (
+MEASURES = (
     selection_gap_gender,
     selection_gap_ethnic_group,
     selection_gap_age_band,

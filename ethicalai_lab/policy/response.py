@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ethicalai_lab.consent.simulation import Assumptions
 from ethicalai_lab.explainability.trust import response_factor, trust_after
-from ethicalai_lab.policy.ground import Ground
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.modelling import Targeting
 from ethicalai_lab.policy.permission import Asking
-from ethicalai_lab.policy.stages import Estimate, Ratio, Settings, gauge, stage
+from ethicalai_lab.policy.stages import Estimate, Ratio, Settings, measure, stage
 
-__all__ = ["GAUGES", "STAGES", "Response", "Trust"]
+__all__ = ["MEASURES", "STAGES", "Response", "Trust"]
 
 WEEKS = 6
 OUTCOMES = ("visit", "conversion", "spend", "unsubscribed")
@@ -72,7 +72,7 @@ class Response:
 
 @stage()
 def trust(
-    ground: Ground,
+    context: EvaluationContext,
     settings: Settings,
     *,
     asking: Asking,
@@ -81,7 +81,7 @@ def trust(
     claims: Any,
 ) -> Trust:
     """Move each person's trust by how they were asked, and by what the message told them."""
-    people = ground.people
+    people = context.people
     start = people["trust"].to_numpy(float)
     concern = people["privacy_concern"].to_numpy(float)
     asked = start.copy()
@@ -120,26 +120,26 @@ def schedule(cap: int, days: int) -> tuple[bool, ...]:
     return tuple(sent)
 
 
-def _truth(ground: Ground) -> dict[str, NDArray[np.float64]]:
+def _truth(context: EvaluationContext) -> dict[str, NDArray[np.float64]]:
     """Return the expected weekly outcomes, shape (5 actions, 3 recent contacts, n)."""
-    kept = ground.__dict__.get("_journeys")
+    kept = context.__dict__.get("_journeys")
     if kept is None:
-        order = ground.world.truth.journeys["customer_id"].to_numpy()
-        place = np.argsort(order, kind="stable")[np.searchsorted(np.sort(order), ground.ids)]
+        order = context.world.truth.journeys["customer_id"].to_numpy()
+        place = np.argsort(order, kind="stable")[np.searchsorted(np.sort(order), context.ids)]
         kept = {
-            name: np.ascontiguousarray(ground.world.truth.journey(name)[place].transpose(1, 2, 0))
+            name: np.ascontiguousarray(context.world.truth.journey(name)[place].transpose(1, 2, 0))
             for name in OUTCOMES
         }
-        ground.__dict__["_journeys"] = kept
+        context.__dict__["_journeys"] = kept
     return kept
 
 
-def _baskets(ground: Ground) -> NDArray[np.float64]:
-    kept = ground.__dict__.get("_baskets")
+def _baskets(context: EvaluationContext) -> NDArray[np.float64]:
+    kept = context.__dict__.get("_baskets")
     if kept is None:
-        normal = ground.rng("baskets").standard_normal((WEEKS, ground.n))
+        normal = context.rng("baskets").standard_normal((WEEKS, context.n))
         kept = np.exp(0.80 * normal - 0.32)  # mean 1, long-tailed, as the world draws them
-        ground.__dict__["_baskets"] = kept
+        context.__dict__["_baskets"] = kept
     return kept
 
 
@@ -151,7 +151,7 @@ def _baskets(ground: Ground) -> NDArray[np.float64]:
     "personalization.unsubscribe_cost",
 )
 def response(
-    ground: Ground, settings: Settings, *, repair: Targeting, trust: Trust, claims: Any
+    context: EvaluationContext, settings: Settings, *, repair: Targeting, trust: Trust, claims: Any
 ) -> Response:
     """Send for six weeks under the contact cap, and draw what people do, with and without."""
     weeks = schedule(
@@ -159,21 +159,21 @@ def response(
         int(settings["personalization.contact_cap_days"]),
     )
     who = np.flatnonzero(repair.selected)
-    truth = _truth(ground)
+    truth = _truth(context)
     push = np.zeros(who.size, dtype=bool)
     if settings["personalization.channel"] == "push":
         push[:] = True
     elif settings["personalization.channel"] == "best_per_customer":
         # a push reaches those who use the app, an e-mail everyone else
-        push = ground.uses_app[who]
+        push = context.uses_app[who]
     action = 1 + repair.offer[who] + 2 * push
     effect = trust.effect[who] * (1 + URGENCY_LIFT * claims.claim[who])
     leaving = trust.leaving[who]
     names = (*OUTCOMES, "contacts")
     drawn = {name: np.zeros(who.size) for name in names}
     expected = {name: np.zeros(who.size) for name in names}
-    u, v, w = (ground.chances(f"response {name}", WEEKS, ground.n)[:, who] for name in "uvw")
-    baskets = _baskets(ground)[:, who]
+    u, v, w = (context.chances(f"response {name}", WEEKS, context.n)[:, who] for name in "uvw")
+    baskets = _baskets(context)[:, who]
     gone = np.zeros(who.size, dtype=bool)  # drawn: has unsubscribed
     went = np.full(who.size, -1)  # the week it happened
     # expected: the share that left in each earlier week
@@ -225,8 +225,8 @@ def response(
             stays = stays * (1 - mailed["unsubscribed"])
         else:
             left.append(np.zeros(who.size))
-    added = {name: _spread(values, who, ground.n) for name, values in drawn.items()}
-    mean = {name: _spread(values, who, ground.n) for name, values in expected.items()}
+    added = {name: _spread(values, who, context.n) for name, values in drawn.items()}
+    mean = {name: _spread(values, who, context.n) for name, values in expected.items()}
     prices = (
         float(settings["personalization.contact_cost"]),
         float(settings["personalization.unsubscribe_cost"]),
@@ -273,13 +273,13 @@ def _profit(
     )
 
 
-# --------------------------------------------------------------------------- gauges
+# --------------------------------------------------------------------------- measures
 
 _SIX = "six simulated weeks with and without the campaign, the same chances for both"
 
 
-@gauge("value", "higher", "currency per customer in six weeks", _SIX)
-def profit_added(ground: Ground, *, response: Response) -> Estimate:
+@measure("value", "higher", "currency per customer in six weeks", _SIX)
+def profit_added(context: EvaluationContext, *, response: Response) -> Estimate:
     """Profit that the campaign adds: margin on spending, less contacts and unsubscribers.
 
     The margin is 35 % of spending, an assumption; the costs are the policy's own.
@@ -287,14 +287,14 @@ def profit_added(ground: Ground, *, response: Response) -> Estimate:
     return Ratio(response.profit, truth=float(response.expected_profit.mean()))
 
 
-@gauge("value", "higher", "visits per customer in six weeks", _SIX, learned=True)
-def visits_added(ground: Ground, *, response: Response) -> Estimate:
+@measure("value", "higher", "visits per customer in six weeks", _SIX, learned=True)
+def visits_added(context: EvaluationContext, *, response: Response) -> Estimate:
     """Visits that the campaign adds."""
     return Ratio(response.added["visit"], truth=float(response.expected["visit"].mean()))
 
 
-@gauge("value", "lower", "share of contacted", _SIX, learned=True)
-def unsubscribed(ground: Ground, *, response: Response, repair: Targeting) -> Estimate:
+@measure("value", "lower", "share of contacted", _SIX, learned=True)
+def unsubscribed(context: EvaluationContext, *, response: Response, repair: Targeting) -> Estimate:
     """Share of the contacted who unsubscribe within six weeks."""
     contacted = repair.selected.astype(float)
     total = contacted.sum()
@@ -302,13 +302,13 @@ def unsubscribed(ground: Ground, *, response: Response, repair: Targeting) -> Es
     return Ratio(response.added["unsubscribed"], contacted, truth)
 
 
-@gauge("value", "none", "messages per customer in six weeks", _SIX)
-def messages_sent(ground: Ground, *, response: Response) -> Estimate:
+@measure("value", "none", "messages per customer in six weeks", _SIX)
+def messages_sent(context: EvaluationContext, *, response: Response) -> Estimate:
     """Messages sent, over all customers; a house knows how many it sent."""
     return Ratio(response.added["contacts"])
 
 
-@gauge(
+@measure(
     "value",
     "lower",
     "share of contacted",
@@ -316,21 +316,21 @@ def messages_sent(ground: Ground, *, response: Response) -> Estimate:
     learned=True,
     only_here=True,
 )
-def contacted_in_vain(ground: Ground, *, repair: Targeting) -> Estimate:
+def contacted_in_vain(context: EvaluationContext, *, repair: Targeting) -> Estimate:
     """Share of the contacted whom their message makes less likely to visit, or no likelier."""
-    both = ground.uplift[["visit_sports_mail", "visit_fashion_mail"]].to_numpy()
-    vain = (both[np.arange(ground.n), repair.offer] <= 0) & repair.selected
+    both = context.uplift[["visit_sports_mail", "visit_fashion_mail"]].to_numpy()
+    vain = (both[np.arange(context.n), repair.offer] <= 0) & repair.selected
     return Ratio(vain, repair.selected)
 
 
-@gauge(
+@measure(
     "transparency",
     "higher",
     "points of trust from 0 to 1",
     "explainability.trust_after on world.truth.people",
     only_here=True,
 )
-def trust_change(ground: Ground, *, trust: Trust, claims: Any) -> Estimate:
+def trust_change(context: EvaluationContext, *, trust: Trust, claims: Any) -> Estimate:
     """Mean change of customers' trust by the way they were asked and written to.
 
     It rests on the assumptions of the consent simulation and of TrustAssumptions.
@@ -339,11 +339,11 @@ def trust_change(ground: Ground, *, trust: Trust, claims: Any) -> Estimate:
     if not claims.false_claim.any():
         return Ratio(change)
     # whom a false claim meets is chance of the shelf
-    return Ratio(change, drawn=claims.product, kinds=len(ground.world.products))
+    return Ratio(change, drawn=claims.product, kinds=len(context.world.products))
 
 
 STAGES = (trust, response)
-GAUGES = (
+MEASURES = (
     profit_added,
     visits_added,
     unsubscribed,

@@ -552,7 +552,7 @@ class _Watched:
         told: Callable[[int, int], None],
         stop: Callable[[], bool],
     ) -> None:
-        # the same ground and graph, so nothing is read twice; its own memory, so that the
+        # the same context and graph, so nothing is read twice; its own memory, so that the
         # page's next move still finds what it knows
         self._lab = copy.copy(lab)
         self._lab._memory = Memory(8)
@@ -783,18 +783,18 @@ def list_options(path: str, lab: PolicyLab) -> tuple[str, ...]:
     words = sections.choices(path)
     if words:
         return words
-    ground = lab.ground
+    context = lab.context
     if path == "data.features":
         from ethicalai_lab.policy.modelling import COLUMNS
 
         return tuple(COLUMNS)
     if path == "data.zero_party_questions":
-        return tuple(map(str, ground.world.preferences["question"].cat.categories))
+        return tuple(map(str, context.world.preferences["question"].cat.categories))
     if path == "anonymization.quasi_identifiers":
         from ethicalai_lab.policy.protection import _DETAIL
 
         return tuple(_DETAIL)
-    return (*ground.groups, "region", "education", "jurisdiction", "loyalty_tier")
+    return (*context.groups, "region", "education", "jurisdiction", "loyalty_tier")
 
 
 def list_assumed(path: str, lab: PolicyLab) -> tuple[str, ...]:
@@ -812,7 +812,7 @@ def list_assumed(path: str, lab: PolicyLab) -> tuple[str, ...]:
     if path == "anonymization.quasi_identifiers":
         from ethicalai_lab.policy.protection import _quasi_identifiers
 
-        return tuple(_quasi_identifiers(lab.ground, None))
+        return tuple(_quasi_identifiers(lab.context, None))
     return tuple(sections.assumed(path) or ())
 
 

@@ -1,8 +1,8 @@
-"""Stages and gauges: the evaluation as a graph of small steps, each run only when it must.
+"""Stages and measures: the evaluation as a graph of small steps, each run only when it must.
 
 A *stage* does one thing that a policy decides (asks for consent, keeps data, targets). It
 declares the policy fields that it reads and the stages whose results it needs, and it is
-handed exactly those: a field that was not declared cannot be read. A *gauge* measures
+handed exactly those: a field that was not declared cannot be read. A *measure* reads
 something on what the stages produced. Both are computed once for each combination of the
 fields and results they depend on, so a change recomputes exactly what depends on it.
 """
@@ -29,14 +29,14 @@ __all__ = [
     "Estimate",
     "Exact",
     "Gap",
-    "Gauge",
     "Graph",
+    "MeasureStep",
     "Memory",
     "Needs",
     "Ratio",
     "Settings",
     "Stage",
-    "gauge",
+    "measure",
     "stage",
 ]
 
@@ -93,7 +93,7 @@ _PEOPLE, _PRODUCTS = "people drawn again", "people and products drawn again"
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a gauge returns; one of `Ratio`, `Gap`, `Correlation`, `Exact` and `Needs`."""
+    """What a measure returns; one of `Ratio`, `Gap`, `Correlation`, `Exact` and `Needs`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +185,7 @@ class Needs(Estimate):
     what: str
 
 
-# ------------------------------------------------------------------- stages and gauges
+# ------------------------------------------------------------------- stages and measures
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class Stage:
     needs : tuple of str
         Stages whose results it is handed.
     run : callable
-        ``run(ground, settings, **results)``.
+        ``run(context, settings, **results)``.
     about : str
         What it does, in a sentence.
     """
@@ -213,7 +213,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Gauge:
+class MeasureStep:
     """A measure of what the stages produced.
 
     Attributes
@@ -229,7 +229,7 @@ class Gauge:
     needs : tuple of str
         Stages whose results it is handed; it reads no policy field.
     run : callable
-        ``run(ground, **results)`` returns an `Estimate`.
+        ``run(context, **results)`` returns an `Estimate`.
     learned : bool
         Whether chance in learning and choosing moves it, so that a verdict needs refits.
     only_here : bool
@@ -260,7 +260,7 @@ def _keyword_names(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def stage(*reads: str) -> Callable[[Callable[..., Any]], Stage]:
-    """Make a stage of a function ``name(ground, settings, *, needed, stages)``.
+    """Make a stage of a function ``name(context, settings, *, needed, stages)``.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def stage(*reads: str) -> Callable[[Callable[..., Any]], Stage]:
     Examples
     --------
     >>> @stage("consent.banner")
-    ... def asking(ground, settings):
+    ... def asking(context, settings):
     ...     "Ask."
     ...     return settings["consent.banner"]
     >>> asking.name, asking.reads, asking.needs
@@ -292,7 +292,7 @@ def stage(*reads: str) -> Callable[[Callable[..., Any]], Stage]:
     return make
 
 
-def gauge(
+def measure(
     dimension: str,
     direction: str,
     unit: str,
@@ -300,24 +300,24 @@ def gauge(
     *,
     learned: bool = False,
     only_here: bool = False,
-) -> Callable[[Callable[..., Estimate]], Gauge]:
-    """Make a gauge of a function ``name(ground, *, needed, stages)``; its docstring says what.
+) -> Callable[[Callable[..., Estimate]], MeasureStep]:
+    """Make a measure of a function ``name(context, *, needed, stages)``; its docstring says what.
 
-    `learned` and `only_here` are those of `Gauge`.
+    `learned` and `only_here` are those of `MeasureStep`.
 
     Examples
     --------
-    >>> @gauge("consent", "lower", "share of people", "permission, all customers")
-    ... def against_their_will(ground, *, permission):
+    >>> @measure("consent", "lower", "share of people", "permission, all customers")
+    ... def against_their_will(context, *, permission):
     ...     "Share of people whose data is used although they do not accept it."
     ...     return Exact(0.0)
     >>> against_their_will.key, against_their_will.needs
     ('consent.against_their_will', ('permission',))
     """
 
-    def make(function: Callable[..., Estimate]) -> Gauge:
+    def make(function: Callable[..., Estimate]) -> MeasureStep:
         meaning = " ".join((inspect.getdoc(function) or "").split())
-        return Gauge(
+        return MeasureStep(
             dimension,
             function.__name__,
             direction,
@@ -367,13 +367,13 @@ class Memory:
 
 
 class Graph:
-    """Stages in order of their needs, and the gauges that measure them.
+    """Stages in order of their needs, and the measures of what they produce.
 
     Parameters
     ----------
     stages : iterable of Stage
         In any order.
-    gauges : iterable of Gauge
+    measures : iterable of MeasureStep
 
     Raises
     ------
@@ -383,10 +383,10 @@ class Graph:
     Examples
     --------
     >>> @stage("consent.banner")
-    ... def asking(ground, settings):
+    ... def asking(context, settings):
     ...     return settings["consent.banner"]
     >>> @stage("data.retention_days")
-    ... def keeping(ground, settings, *, asking):
+    ... def keeping(context, settings, *, asking):
     ...     return settings["data.retention_days"]
     >>> graph = Graph([keeping, asking])
     >>> list(graph.stages)
@@ -397,10 +397,10 @@ class Graph:
     ('keeping',)
     """
 
-    def __init__(self, stages: Iterable[Stage], gauges: Iterable[Gauge] = ()) -> None:
+    def __init__(self, stages: Iterable[Stage], measures: Iterable[MeasureStep] = ()) -> None:
         given = {step.name: step for step in stages}
-        self.gauges: dict[str, Gauge] = {each.key: each for each in gauges}
-        for step in [*given.values(), *self.gauges.values()]:
+        self.measures: dict[str, MeasureStep] = {each.key: each for each in measures}
+        for step in [*given.values(), *self.measures.values()]:
             for need in step.needs:
                 if need not in given:
                     name = step.name if isinstance(step, Stage) else step.key
@@ -428,9 +428,9 @@ class Graph:
         """Return the stages that a change of a field can change, in order."""
         return tuple(name for name in self.stages if field in self._reads[name])
 
-    def gauges_affected(self, field: str) -> tuple[str, ...]:
+    def measures_affected(self, field: str) -> tuple[str, ...]:
         """Return the measures that a change of a field can move."""
-        return tuple(key for key, g in self.gauges.items() if field in self.reads(*g.needs))
+        return tuple(key for key, g in self.measures.items() if field in self.reads(*g.needs))
 
     def behind(self, *stages: str) -> tuple[str, ...]:
         """Return the stages and all that they need, directly or not, in order."""
@@ -457,8 +457,8 @@ class Graph:
             for section in dict.fromkeys(path.rpartition(".")[0] for path in step.reads):
                 lines.append(f"  {section.replace('.', '_')}([{section}]) --> {step.name}")
             lines += [f"  {need} --> {step.name}" for need in step.needs]
-        for dimension in dict.fromkeys(each.dimension for each in self.gauges.values()):
-            found = [n for g in self.gauges.values() if g.dimension == dimension for n in g.needs]
+        for dimension in dict.fromkeys(each.dimension for each in self.measures.values()):
+            found = [n for g in self.measures.values() if g.dimension == dimension for n in g.needs]
             lines.append(f"  {dimension}{{{{{dimension}}}}}")
             lines += [f"  {need} --> {dimension}" for need in dict.fromkeys(found)]
         return "\n".join(lines) + "\n"
@@ -469,7 +469,7 @@ class Graph:
 
     def run(
         self,
-        ground: Any,
+        context: Any,
         values: Mapping[str, Any],
         memory: Memory,
         *,
@@ -480,7 +480,7 @@ class Graph:
 
         Parameters
         ----------
-        ground : object
+        context : object
             What every step stands on; handed through.
         values : mapping of str to object
             Every policy field by path.
@@ -504,7 +504,7 @@ class Graph:
             known, result = memory.get(name, key)
             if not known:
                 settings = Settings({path: values[path] for path in step.reads})
-                result = step.run(ground, settings, **{n: results[n] for n in step.needs})
+                result = step.run(context, settings, **{n: results[n] for n in step.needs})
                 memory.put(name, key, result)
                 if computed is not None:
                     computed.append(name)

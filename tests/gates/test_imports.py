@@ -13,7 +13,7 @@ import pytest
 
 import ethicalai_lab
 
-# A part may import the floors below its own. On the ground and among the rooms nobody imports
+# A part may import the floors below its own. On the context and among the rooms nobody imports
 # a neighbour; on the top floor they may.
 FLOORS = [
     {"errors"},

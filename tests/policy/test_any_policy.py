@@ -120,7 +120,7 @@ def test_any_policy_is_measured_and_kept_to(lab, scratch, policy):
         policy["personalization.targeting"] or sections.assumed("personalization.targeting"),
         1.0 if policy["personalization.share"] is None else policy["personalization.share"],
     )
-    assert repair.selected.sum() <= round(share * lab.ground.n)
+    assert repair.selected.sum() <= round(share * lab.context.n)
     sent = found["response"].added["contacts"]
     assert not sent[~repair.selected].any()
     assert sent.max(initial=0) <= sum(found["response"].schedule)
@@ -274,7 +274,7 @@ def test_what_people_did_who_permit_nothing_reaches_no_decision(rule):
     )
     lab = PolicyLab(world, n_boot=0)
     first = lab.results(policy, ["targeting", "collection"])
-    unkept = lab.ground.ids[~first["collection"].kept]
+    unkept = lab.context.ids[~first["collection"].kept]
     assert len(unkept) > 100
     events = world.events.copy()
     theirs = events["customer_id"].isin(unkept).to_numpy()

@@ -10,8 +10,8 @@ from scipy.stats import spearmanr
 
 from ethicalai_lab import make_world
 from ethicalai_lab.policy import Policy, PolicyError, PolicyLab, preset, sweep
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.frontier import changed
-from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.stages import Correlation, Ratio, read_all, resampling_weights
 
 
@@ -76,7 +76,7 @@ def test_what_is_kept_is_of_those_who_permit_it(lab):
         policy = changed(preset("consent_first"), {"consent.banner": banner})
         found = lab.results(policy)
         kept, columns = found["collection"].kept, found["collection"].columns
-        bought = lab.ground.purchases
+        bought = lab.context.purchases
         mine = (bought["days"] <= 365) & kept[bought["person"]]
         static = len(columns) - len({"recency", "history", "sports", "fashion"} & set(columns))
         assert found["collection"].records == mine.sum() + static * kept.sum()
@@ -105,7 +105,7 @@ def test_children_are_not_ranked_where_the_policy_says_so(world, rule):
     spared = lab.evaluate(changed(base, {"duty.children": rule}))
     assert spared["duty.children_profiled"].value == 0
     ranked = lab.results(changed(base, {"duty.children": rule}))["repair"].ranked
-    adults = lab.ground.customers["age"].to_numpy() >= 18
+    adults = lab.context.customers["age"].to_numpy() >= 18
     assert ranked[adults].any()
 
 
@@ -220,8 +220,8 @@ def test_a_world_changed_in_one_table_is_another_world(world, lab):
     aged = world.customers.copy()
     aged["disability"] = ~aged["disability"].astype(bool)
     other = replace_tables(world, customers=aged)
-    assert Ground(other).identity == Ground(world).identity
-    assert Ground(other).fingerprint != Ground(world).fingerprint
+    assert EvaluationContext(other).identity == EvaluationContext(world).identity
+    assert EvaluationContext(other).fingerprint != EvaluationContext(world).fingerprint
     policy = [preset("fairness_first")]
     one = sweep(policy, world, progress=False).table
     two = sweep(policy, other, progress=False).table

@@ -64,7 +64,7 @@ def test_policies_that_do_not_differ_are_called_neither_better_nor_worse(table):
 def test_refits_call_no_chance_of_learning_better_or_worse():
     seen = [bench.observe(seed, N, [], ["placebo uplift"], 60, REFITS) for seed in REFITTED]
     every = pd.DataFrame([record for world in seen for record in world], columns=bench._RECORD)
-    learned = {key for key, each in evaluation_graph().gauges.items() if each.learned}
+    learned = {key for key, each in evaluation_graph().measures.items() if each.learned}
     found = every[every["measure"].isin(learned)]
     assert found.groupby("measure")["reading"].size().ge(10).sum() >= 7
     wrong = found["reading"].isin(["better", "worse"])

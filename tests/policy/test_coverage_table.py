@@ -30,7 +30,7 @@ def test_coverage_is_the_presets_and_verdicts_are_of_the_worse_kind(tmp_path, mo
 def test_the_table_is_of_the_measures_that_a_card_has():
     table = coverage_table()
     assert table.index.is_unique
-    assert set(table.index) <= set(evaluation_graph().gauges)
+    assert set(table.index) <= set(evaluation_graph().measures)
     assert (table["worlds"] >= 60).all()
     shares = table.drop(columns="worlds")
     assert shares.isna().to_numpy().any()

@@ -181,7 +181,7 @@ def test_a_change_recomputes_exactly_what_depends_on_it():
         seen.add(path)
         lab.evaluate(candidate)
         assert lab.computed == lab.graph.affected(path), path
-        assert set(lab.measured) == set(lab.graph.gauges_affected(path)), path
+        assert set(lab.measured) == set(lab.graph.measures_affected(path)), path
         lab.evaluate(base)
         assert lab.computed == lab.measured == (), path
     assert len(seen) > 40
@@ -199,7 +199,7 @@ def test_a_remembered_card_equals_a_fresh_one(world):
 def test_a_stage_cannot_read_what_it_does_not_declare(world):
     stages = dict(evaluation_graph().stages)
 
-    def peeks(ground, settings, **needed):
+    def peeks(context, settings, **needed):
         return settings["log.kind"]
 
     stages["targeting"] = replace(stages["targeting"], run=peeks)
@@ -209,10 +209,10 @@ def test_a_stage_cannot_read_what_it_does_not_declare(world):
 
 
 def test_no_measure_is_computed_from_policy_fields():
-    """A gauge is handed results of stages only; the settings never reach it."""
-    for key, gauge in evaluation_graph().gauges.items():
-        assert gauge.needs, key
-        assert set(gauge.needs) <= set(evaluation_graph().stages), key
+    """A measure is handed results of stages only; the settings never reach it."""
+    for key, measure in evaluation_graph().measures.items():
+        assert measure.needs, key
+        assert set(measure.needs) <= set(evaluation_graph().stages), key
 
 
 def test_the_graph_can_be_drawn():
@@ -231,63 +231,63 @@ def _breaking(name, spoil):
     stages = dict(graph.stages)
     sound: Stage = stages[name]
 
-    def run(ground, settings, **needed):
-        return spoil(ground, sound.run(ground, settings, **needed))
+    def run(context, settings, **needed):
+        return spoil(context, sound.run(context, settings, **needed))
 
     stages[name] = replace(sound, run=run)
-    return Graph(stages.values(), graph.gauges.values())
+    return Graph(stages.values(), graph.measures.values())
 
 
-def _everyone(ground, permission):
+def _everyone(context, permission):
     everyone = np.ones_like(permission.practice)
     return replace(permission, practice=everyone)
 
 
-def _worst_first(ground, model):
-    both = ground.uplift[["visit_sports_mail", "visit_fashion_mail"]].to_numpy()
-    return replace(model, score=-both[np.arange(ground.n), model.offer])
+def _worst_first(context, model):
+    both = context.uplift[["visit_sports_mail", "visit_fashion_mail"]].to_numpy()
+    return replace(model, score=-both[np.arange(context.n), model.offer])
 
 
-def _one_group_only(ground, repair):
-    codes, _ = ground.groups["gender"]
+def _one_group_only(context, repair):
+    codes, _ = context.groups["gender"]
     count = int(repair.selected.sum())
     wanted = np.flatnonzero(repair.contactable & (codes == 0))[:count]
-    chosen = np.zeros(ground.n, dtype=bool)
+    chosen = np.zeros(context.n, dtype=bool)
     chosen[wanted] = True
     return repair.with_selected(chosen)
 
 
-def _lies(ground, claims):
+def _lies(context, claims):
     return replace(claims, claim=claims.claim | True, false_claim=claims.false_claim | True)
 
 
-def _asks_forever(ground, asking):
+def _asks_forever(context, asking):
     everyone = np.ones_like(asking.granted)
     return replace(asking, granted=everyone, asks=asking.asks + 12)
 
 
-def _keeps_all(ground, collection):
+def _keeps_all(context, collection):
     """Keep the behaviour of everybody, far too long."""
     return replace(
         collection, oldest_days=collection.oldest_days + 400, records=collection.records * 2
     )
 
 
-def _everyone_twice(ground, targeting):
+def _everyone_twice(context, targeting):
     """Contact everybody, permitted or not, objectors included."""
-    return targeting.with_selected(np.ones(ground.n, dtype=bool))
+    return targeting.with_selected(np.ones(context.n, dtype=bool))
 
 
-def _no_trust(ground, trust):
+def _no_trust(context, trust):
     return replace(trust, after=trust.after * 0.2, effect=trust.effect * 0.3)
 
 
-def _silent_response(ground, response):
+def _silent_response(context, response):
     nothing = {name: values * 0 for name, values in response.added.items()}
     return replace(response, added=nothing, profit=response.profit * 0 - 1)
 
 
-def _plain_tokens(ground, tokens):
+def _plain_tokens(context, tokens):
     known = np.ones_like(tokens.guessed)
     months = np.full_like(tokens.months_linked, 66)
     return replace(
@@ -300,7 +300,7 @@ def _plain_tokens(ground, tokens):
     )
 
 
-def _unlocked(ground, store):
+def _unlocked(context, store):
     return replace(
         store,
         stolen=np.ones_like(store.stolen),
@@ -309,7 +309,7 @@ def _unlocked(ground, store):
     )
 
 
-def _raw(ground, release):
+def _raw(context, release):
     return replace(
         release,
         named=np.ones_like(release.named),
@@ -320,15 +320,15 @@ def _raw(ground, release):
     )
 
 
-def _told_apart(ground, publication):
+def _told_apart(context, publication):
     return replace(publication, right=np.ones_like(publication.right), spent=1e3)
 
 
-def _blind(ground, recording):
+def _blind(context, recording):
     return replace(recording, noticed=dict.fromkeys(recording.noticed, 0))
 
 
-def _nothing_shown(ground, duties):
+def _nothing_shown(context, duties):
     return replace(
         duties,
         unregistered=tuple((purpose, category) for purpose, category, _ in duties.uses),
@@ -337,22 +337,22 @@ def _nothing_shown(ground, duties):
     )
 
 
-def _sees_nothing(ground, own_audit):
+def _sees_nothing(context, own_audit):
     return replace(own_audit, run=False)
 
 
-def _says_nothing(ground, notices):
-    none = np.zeros(ground.n, dtype=bool)
+def _says_nothing(context, notices):
+    none = np.zeros(context.n, dtype=bool)
     return replace(
         notices, has_notice=none, ai=none, data=none, stop=none, hides_unlawful=notices.read
     )
 
 
-def _wrong_shelf(ground, recommending):
+def _wrong_shelf(context, recommending):
     return replace(
         recommending,
         later_in=recommending.later_in * 0,
-        messages_read=np.ones(ground.n, dtype=bool),
+        messages_read=np.ones(context.n, dtype=bool),
     )
 
 
@@ -465,7 +465,7 @@ def test_a_broken_stage_moves_the_right_measures_and_only_those(
         assert sign * (after[key].value - before[key].value) > 0, key
     # nothing that does not depend on the stage may move
     downstream = {s for s in graph.stages if s == name or _needs(graph, s, name)}
-    allowed = {k for k, g in graph.gauges.items() if set(g.needs) & downstream}
+    allowed = {k for k, g in graph.measures.items() if set(g.needs) & downstream}
     assert found <= allowed
     if may_move is not None:
         assert {key.partition(".")[0] for key in found} <= may_move
@@ -516,13 +516,13 @@ def test_taking_a_safeguard_away_shows_where_it_should_and_nowhere_else(lab, ste
     for key in worse:
         sign = {"higher": -1, "lower": 1}[before[key].direction]
         assert sign * (after[key].value - before[key].value) > 0, key
-    allowed = {key for path in step for key in lab.graph.gauges_affected(path)}
+    allowed = {key for path in step for key in lab.graph.measures_affected(path)}
     if "pseudonymization.method" in step:
         allowed |= {
             key
             for path in sections.FIELDS
             if path.startswith("pseudonymization.")
-            for key in lab.graph.gauges_affected(path)
+            for key in lab.graph.measures_affected(path)
         }
     assert found <= allowed
 
@@ -558,7 +558,7 @@ def test_what_a_change_cannot_touch_is_the_same_in_both(lab):
     found = compare_scorecards(
         lab.evaluate(base), lab.evaluate(changed(base, {"log.kind": "hash_chain"}))
     ).table
-    touched = lab.graph.gauges_affected("log.kind")
+    touched = lab.graph.measures_affected("log.kind")
     for _, row in found.iterrows():
         key = f"{row['dimension']}.{row['measure']}"
         if key not in touched and not np.isnan(row["difference"]):

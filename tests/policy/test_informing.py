@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from ethicalai_lab.policy import informing, modelling, permission, repair, sections
-from ethicalai_lab.policy.ground import Ground
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.stages import Graph, Memory, Needs, Settings, read, resampling_weights
 from ethicalai_lab.world import CATEGORIES, make_world
 
 MODULES = (permission, modelling, repair, informing)
-GRAPH = Graph([s for m in MODULES for s in m.STAGES], informing.GAUGES)
+GRAPH = Graph([s for m in MODULES for s in m.STAGES], informing.MEASURES)
 METHOD, LAYER = "explanations.method", "explanations.notice"
 SHOWN, CHANGES = "explanations.reasons_shown", "explanations.counterfactuals"
 AI, SOURCE = "transparency.ai_disclosure", "transparency.data_source_shown"
@@ -31,8 +31,8 @@ BASE = {path: sections.assumed(path) for path in sections.FIELDS} | {
 
 
 @pytest.fixture(scope="module")
-def ground():
-    return Ground(make_world(4_000, seed=7))
+def context():
+    return EvaluationContext(make_world(4_000, seed=7))
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +41,18 @@ def memory():
 
 
 @pytest.fixture(scope="module")
-def run(ground, memory):
-    return lambda fields=None: GRAPH.run(ground, BASE | (fields or {}), memory)
+def run(context, memory):
+    return lambda fields=None: GRAPH.run(context, BASE | (fields or {}), memory)
 
 
 @pytest.fixture(scope="module")
-def scores(ground):
-    weights = resampling_weights(ground.n, 100, 0)
+def scores(context):
+    weights = resampling_weights(context.n, 100, 0)
 
     def measure(results):
         found = {}
-        for key, step in GRAPH.gauges.items():
-            estimate = step.run(ground, **{need: results[need] for need in step.needs})
+        for key, step in GRAPH.measures.items():
+            estimate = step.run(context, **{need: results[need] for need in step.needs})
             found[key.partition(".")[2]] = (
                 None if isinstance(estimate, Needs) else read(estimate, weights)
             )
@@ -61,11 +61,11 @@ def scores(ground):
     return measure
 
 
-def _again(ground, results, name, values=None):
+def _again(context, results, name, values=None):
     step = GRAPH.stages[name]
     values = BASE | (values or {})
     return step.run(
-        ground,
+        context,
         Settings({path: values[path] for path in step.reads}),
         **{need: results[need] for need in step.needs},
     )
@@ -84,13 +84,13 @@ def test_exact_shares_give_true_reasons_and_one_list_for_all_gives_fewer(run):
     assert 0 < true["surrogate_model"] < 1.0
 
 
-def test_reasons_hold_when_scored_again_from_scratch(ground, run):
+def test_reasons_hold_when_scored_again_from_scratch(context, run):
     """The score's own slopes, found from the scores alone, bear the reasons out."""
     columns = ["recency", "history", "sports", "fashion", "age", "tenure_days"]
     results = run({"data.features": columns, SHOWN: 2})
     model, collection = results["model"], results["collection"]
     notices = results["notices"]
-    fold = (ground.chances("fold", ground.n) < 0.5).astype(int)
+    fold = (context.chances("fold", context.n) < 0.5).astype(int)
     readers = np.flatnonzero(notices.read)
     checked = 0
     for person, text in zip(readers, notices.texts, strict=True):
@@ -106,12 +106,12 @@ def test_reasons_hold_when_scored_again_from_scratch(ground, run):
     assert checked == notices.reasons.sum() > 60
 
 
-def test_a_broken_account_of_the_model_is_noticed_by_reasons_alone(ground, run, scores):
+def test_a_broken_account_of_the_model_is_noticed_by_reasons_alone(context, run, scores):
     results = run()
     model = results["model"]
-    order = np.random.default_rng(0).permutation(ground.n)
+    order = np.random.default_rng(0).permutation(context.n)
     broken = results | {"model": replace(model, contributions=model.contributions[order])}
-    broken["notices"] = _again(ground, broken, "notices")
+    broken["notices"] = _again(context, broken, "notices")
     before, after = scores(results), scores(broken)
     assert before["reasons_true"].value == 1
     assert after["reasons_true"].value < 0.2
@@ -175,7 +175,7 @@ def test_words_and_reading_ease_are_those_of_the_notice(run, scores):
     assert notices.words[person] == len(body.split())
 
 
-def test_use_that_is_not_accepted_is_hidden_unless_it_is_said(ground, run, scores):
+def test_use_that_is_not_accepted_is_hidden_unless_it_is_said(context, run, scores):
     said, unsaid = run(), run({LAYER: "none", SOURCE: False})
     notices = unsaid["notices"]
     assert scores(said)["hidden_use"].value == 0
@@ -187,18 +187,18 @@ def test_use_that_is_not_accepted_is_hidden_unless_it_is_said(ground, run, score
     plain = {"data.features": ["recency", "history", "sports", "fashion"]}
     mild = run({LAYER: "none", SOURCE: False} | plain)
     found = mild["notices"]
-    refused = found.read & found.uses_data & ~ground.accepts[2]
+    refused = found.read & found.uses_data & ~context.accepts[2]
     assert refused.any()
-    assert (found.acceptable == ~(found.uses_data & ~ground.accepts[2])).all()
+    assert (found.acceptable == ~(found.uses_data & ~context.accepts[2])).all()
 
 
-def test_a_told_change_really_takes_the_mail_away(ground, run):
+def test_a_told_change_really_takes_the_mail_away(context, run):
     columns = ["recency", "history", "sports", "fashion", "age"]
     results = run({"data.features": columns, CHANGES: True})
     model, collection, chosen = results["model"], results["collection"], results["repair"]
     notices = results["notices"]
     cut = model.score[chosen.selected & chosen.ranked].min()
-    fold = (ground.chances("fold", ground.n) < 0.5).astype(int)
+    fold = (context.chances("fold", context.n) < 0.5).astype(int)
     told = 0
     label = {informing._label(c): c for c in columns}
     for person, text in zip(np.flatnonzero(notices.read), notices.texts, strict=True):
@@ -238,10 +238,11 @@ def test_nobody_contacted_gives_no_numbers(run, scores):
     assert all(found[name] is None or found[name].value is None for name in silent)
 
 
-def test_the_same_seed_gives_the_same_texts(ground):
+def test_the_same_seed_gives_the_same_texts(context):
     fields = {RECOMMENDER: "matrix_factorization", WORDING: "style_matched", CHANGES: True}
     first, second = (
-        GRAPH.run(Ground(ground.world, seed=3), BASE | fields, Memory()) for _ in range(2)
+        GRAPH.run(EvaluationContext(context.world, seed=3), BASE | fields, Memory())
+        for _ in range(2)
     )
     assert first["notices"].texts == second["notices"].texts
     assert (first["recommending"].product == second["recommending"].product).all()
@@ -251,7 +252,7 @@ def test_the_same_seed_gives_the_same_texts(ground):
 # ------------------------------------------------------------------------------- claims
 
 
-def test_claims_are_held_to_the_shelf(ground, run, scores):
+def test_claims_are_held_to_the_shelf(context, run, scores):
     loose, true, none = (
         run({URGENCY: rule})["claims"] for rule in ("any", "only_if_true", "never")
     )
@@ -262,16 +263,16 @@ def test_claims_are_held_to_the_shelf(ground, run, scores):
     assert not true.false_claim.any()
     assert not none.claim.any()
     # by hand: whoever reads of "3 left" with more on the shelf, or of an end that is not today
-    stock, ended, product = informing._shelf(ground)
-    item = product[run()["repair"].offer, np.arange(ground.n)]
-    hours = np.asarray((ended - ground.as_of) / pd.Timedelta(hours=1))[item]
+    stock, ended, product = informing._shelf(context)
+    item = product[run()["repair"].offer, np.arange(context.n)]
+    hours = np.asarray((ended - context.as_of) / pd.Timedelta(hours=1))[item]
     by_hand = np.where(item % 2 == 1, stock[item] > 3, hours > 24) & chosen
     assert (loose.false_claim == by_hand).all()
 
 
-def test_a_full_shelf_makes_claims_false_and_an_empty_one_makes_them_true(ground, run):
+def test_a_full_shelf_makes_claims_false_and_an_empty_one_makes_them_true(context, run):
     results = run({URGENCY: "any"})
-    fresh = Ground(ground.world)
+    fresh = EvaluationContext(context.world)
     stock, _, product = informing._shelf(fresh)
     for units, hours, false in ((1, 6, 0.0), (500, 24 * 30, 1.0)):
         then = fresh.as_of + pd.to_timedelta(np.full(stock.size, hours), unit="h")
@@ -319,20 +320,20 @@ def test_the_first_choice_is_the_recommenders_own(seed):
         assert found[1] == -1
 
 
-def test_nothing_is_learned_from_what_is_not_kept(ground, run):
+def test_nothing_is_learned_from_what_is_not_kept(context, run):
     results = run({RECOMMENDER: "item_to_item"})
-    nobody = replace(results["collection"], kept=np.zeros(ground.n, dtype=bool))
+    nobody = replace(results["collection"], kept=np.zeros(context.n, dtype=bool))
     found = _again(
-        ground, results | {"collection": nobody}, "recommending", {RECOMMENDER: "item_to_item"}
+        context, results | {"collection": nobody}, "recommending", {RECOMMENDER: "item_to_item"}
     )
     assert (found.product == -1).all()
     assert not found.later.any()
 
 
-def test_messages_read_are_counted(ground, run, scores):
+def test_messages_read_are_counted(context, run, scores):
     results = run({WORDING: "style_matched"})
     found, kept = results["recommending"], results["collection"].kept
-    writers = np.isin(ground.ids, ground.world.messages["customer_id"].to_numpy())
+    writers = np.isin(context.ids, context.world.messages["customer_id"].to_numpy())
     by_hand = writers & results["repair"].selected & results["permission"].practice[2] & kept
     assert by_hand.any()
     assert (found.messages_read == by_hand).all()
@@ -340,7 +341,7 @@ def test_messages_read_are_counted(ground, run, scores):
     assert (found.style[by_hand] != "generic").all()
     assert (found.style[~by_hand] == "generic").all()
     # the style is read from the words, and mostly rightly
-    truth = ground.world.messages.groupby("customer_id")["language_style"].last()
-    right = truth.reindex(ground.ids[by_hand]).astype(str).to_numpy() == found.style[by_hand]
+    truth = context.world.messages.groupby("customer_id")["language_style"].last()
+    right = truth.reindex(context.ids[by_hand]).astype(str).to_numpy() == found.style[by_hand]
     assert right.mean() > 0.7
     assert not run()["recommending"].messages_read.any()

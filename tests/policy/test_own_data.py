@@ -91,16 +91,16 @@ def table():
 
 def test_the_card_holds_the_measures_of_a_world_in_their_order(table):
     card = evaluate_table(uplift(), table, n_boot=20)
-    gauges = evaluation_graph().gauges
-    assert [m.key for m in card.measures if m.key in gauges] == list(gauges)
-    extra = {m.key for m in card.measures} - set(gauges)
+    measures = evaluation_graph().measures
+    assert [m.key for m in card.measures if m.key in measures] == list(measures)
+    extra = {m.key for m in card.measures} - set(measures)
     assert extra == {
         "value.added_visit",
         "value.added_spend",
         "value.added_unsubscribed",
         "fairness.selection_gap_group",
     }
-    for key, each in gauges.items():
+    for key, each in measures.items():
         found = card[key]
         assert found.direction == each.direction
         own = each.meaning.replace("within six weeks", "within the table's own period")

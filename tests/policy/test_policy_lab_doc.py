@@ -44,21 +44,21 @@ def test_the_rules_can_be_read_and_name_real_measures(page, tmp_path):
     read = Rules.load(tmp_path / "rules.yaml")
     named = set(re.findall(r"^  (\w+\.\w+):", rules, re.MULTILINE))
     assert len(named) == 3
-    assert named <= set(evaluation_graph().gauges)
+    assert named <= set(evaluation_graph().measures)
     assert all(name in read.to_yaml() for name in named)
 
 
 def test_the_measures_for_refits_and_those_known_only_here_are_all_named(page):
     section = page.split("## What an interval is for\n")[1].split("\n## ")[0]
-    gauges = evaluation_graph().gauges
+    measures = evaluation_graph().measures
 
     def named(text):
-        return {name for name in re.findall(r"`(\w+\.\w+)`", text) if name in gauges}
+        return {name for name in re.findall(r"`(\w+\.\w+)`", text) if name in measures}
 
     (listed,) = re.findall(r"picked:\n\n(.*?)\n\n", section, re.DOTALL)
-    assert named(listed) == {key for key, each in gauges.items() if each.learned}
+    assert named(listed) == {key for key, each in measures.items() if each.learned}
     (told,) = re.findall(r"\*\*Known only here\.\*\*(.*?)\n\n", section, re.DOTALL)
-    assert named(told) == {key for key, each in gauges.items() if each.only_here}
+    assert named(told) == {key for key, each in measures.items() if each.only_here}
 
 
 def test_the_readings_of_a_comparison_are_all_told(page):
@@ -77,9 +77,9 @@ def test_the_example_runs(page, tmp_path, monkeypatch):
 
 
 def test_numbers_that_a_meaning_or_an_evidence_says_are_those_of_the_code():
-    gauges = evaluation_graph().gauges
+    measures = evaluation_graph().measures
     words = {11: "eleven", 12: "twelve", 13: "thirteen"}
-    assert f"out of {words[len(records.POINTS)]}," in gauges["duty.open_points"].meaning
-    assert f"margin is {100 * response.MARGIN:g} %" in gauges["value.profit_added"].meaning
+    assert f"out of {words[len(records.POINTS)]}," in measures["duty.open_points"].meaning
+    assert f"margin is {100 * response.MARGIN:g} %" in measures["value.profit_added"].meaning
     stored = f"{protection._STORE_PEOPLE} customers' records"
-    assert stored in gauges["privacy.readable_if_stolen"].evidence
+    assert stored in measures["privacy.readable_if_stolen"].evidence

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ethicalai_lab.policy import Policy
 from ethicalai_lab.policy import records as R
-from ethicalai_lab.policy.ground import Ground
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.stages import Graph, Memory, read, resampling_weights, stage, values_of
 from ethicalai_lab.world import make_world
 
@@ -21,8 +21,8 @@ N = 1_000
 
 
 @pytest.fixture(scope="module")
-def ground():
-    return Ground(make_world(N, seed=4))
+def context():
+    return EvaluationContext(make_world(N, seed=4))
 
 
 def parts(n):
@@ -60,31 +60,31 @@ def parts(n):
     }
 
 
-def run(ground, given_parts=None, **changes):
-    found = parts(ground.n) if given_parts is None else given_parts
+def run(context, given_parts=None, **changes):
+    found = parts(context.n) if given_parts is None else given_parts
 
     def stand_in(name):
-        def result(ground, settings):
+        def result(context, settings):
             return found[name]
 
         result.__name__ = name
         return stage()(result)
 
-    graph = Graph([*map(stand_in, found), *R.STAGES], R.GAUGES)
+    graph = Graph([*map(stand_in, found), *R.STAGES], R.MEASURES)
     values = values_of(Policy())
     for path, value in changes.items():
         key = path.replace("__", ".")
         assert key in values
         values[key] = value
-    return graph, graph.run(ground, values, Memory())
+    return graph, graph.run(context, values, Memory())
 
 
-def measure(ground, given_parts=None, **changes):
-    graph, results = run(ground, given_parts, **changes)
-    weights = resampling_weights(ground.n, 20, 0)
+def measure(context, given_parts=None, **changes):
+    graph, results = run(context, given_parts, **changes)
+    weights = resampling_weights(context.n, 20, 0)
     out = {}
-    for key, gauge in graph.gauges.items():
-        reading = read(gauge.run(ground, **{n: results[n] for n in gauge.needs}), weights)
+    for key, measure in graph.measures.items():
+        reading = read(measure.run(context, **{n: results[n] for n in measure.needs}), weights)
         assert reading.value is not None or reading.needs.startswith("needs ")
         out[key.partition(".")[2]] = reading.value
     return out
@@ -135,25 +135,25 @@ SEEN = [
 
 
 @pytest.mark.parametrize(("kind", "witness", "seen"), SEEN)
-def test_what_each_record_shows_an_auditor(ground, kind, witness, seen):
-    _, results = run(ground, log__kind=kind, log__witness=witness)
+def test_what_each_record_shows_an_auditor(context, kind, witness, seen):
+    _, results = run(context, log__kind=kind, log__witness=witness)
     got = results["recording"]
     assert got.intact_accepted
     assert {how for how, count in got.noticed.items() if count} == seen
     assert all(count in (0, got.tried) for count in got.noticed.values())
-    value = measure(ground, log__kind=kind, log__witness=witness)["tampering_noticed"]
+    value = measure(context, log__kind=kind, log__witness=witness)["tampering_noticed"]
     assert value == pytest.approx(len(seen) / 5)
 
 
-def test_records_are_the_real_decisions(ground):
-    given_parts = parts(ground.n)
-    _, results = run(ground, given_parts, log__kind="plain_file")
+def test_records_are_the_real_decisions(context):
+    given_parts = parts(context.n)
+    _, results = run(context, given_parts, log__kind="plain_file")
     lines = results["recording"].files["log"].split(b"\n")
     assert len(lines) == 200
     repair = given_parts["repair"]
     for line in lines:
         entry = json.loads(line)
-        place = int(ground.rows_of([entry["who"]])[0])
+        place = int(context.rows_of([entry["who"]])[0])
         mail = ("sports_mail", "fashion_mail")[repair.offer[place]]
         assert entry["what"] == (mail if repair.selected[place] else "no_mail")
         assert (entry["model"] == "uplift by two models") == repair.ranked[place]
@@ -161,8 +161,8 @@ def test_records_are_the_real_decisions(ground):
 
 @pytest.mark.parametrize("kind", ["plain_file", "hash_chain", "merkle_tree"])
 @pytest.mark.parametrize("how", R.TAMPERING)
-def test_tampering_really_changes_the_record(ground, kind, how):
-    _, results = run(ground, log__kind=kind)
+def test_tampering_really_changes_the_record(context, kind, how):
+    _, results = run(context, log__kind=kind)
     got = results["recording"]
     for at in (0, 100, 199):
         changed = R._tampered(kind, how, got.files, got.entries, at)
@@ -174,38 +174,38 @@ def test_tampering_really_changes_the_record(ground, kind, how):
         }.get(how, 0)
 
 
-def test_an_auditor_who_skips_the_chain_is_seen(ground, monkeypatch):
+def test_an_auditor_who_skips_the_chain_is_seen(context, monkeypatch):
     asked = {"log__kind": "hash_chain", "log__witness": "external"}
-    assert measure(ground, **asked)["tampering_noticed"] == 1
+    assert measure(context, **asked)["tampering_noticed"] == 1
     monkeypatch.setattr(R, "_holds", lambda kind, files, witnessed: True)
-    assert measure(ground, **asked)["tampering_noticed"] == 0
+    assert measure(context, **asked)["tampering_noticed"] == 0
 
 
-def test_an_auditor_who_refuses_everything_proves_nothing(ground, monkeypatch):
+def test_an_auditor_who_refuses_everything_proves_nothing(context, monkeypatch):
     monkeypatch.setattr(R, "_holds", lambda kind, files, witnessed: False)
-    assert measure(ground, log__kind="hash_chain")["tampering_noticed"] is None
+    assert measure(context, log__kind="hash_chain")["tampering_noticed"] is None
 
 
-def test_a_chain_without_links_is_seen(ground, monkeypatch):
+def test_a_chain_without_links_is_seen(context, monkeypatch):
     def unlinked(kind, entries):
         lines = [hashlib.sha256(e).hexdigest().encode() + b" " + e for e in entries]
         return {"log": b"\n".join(lines), "head": hashlib.sha256(entries[-1]).digest()}
 
     monkeypatch.setattr(R, "_write", unlinked)
     # the auditor follows links, and there are none
-    assert measure(ground, log__kind="hash_chain")["tampering_noticed"] is None
+    assert measure(context, log__kind="hash_chain")["tampering_noticed"] is None
 
 
 # ------------------------------------------------------------------------------- duties
 
 
-def test_a_register_covers_every_use(ground):
-    without = measure(ground)
-    kept = measure(ground, duty__retention_register=True)
+def test_a_register_covers_every_use(context):
+    without = measure(context)
+    kept = measure(context, duty__retention_register=True)
     assert without["categories_unregistered"] == 1
     assert kept["categories_unregistered"] == 0
     assert kept["open_points"] == without["open_points"] - 1
-    _, results = run(ground, duty__retention_register=True)
+    _, results = run(context, duty__retention_register=True)
     entries = [json.loads(line) for line in results["duties"].register.splitlines()]
     personal = {e["category"]: e for e in entries if e["purpose"] == "personalization"}
     assert set(personal) == {
@@ -217,30 +217,30 @@ def test_a_register_covers_every_use(ground):
     assert personal["purchases"]["oldest_days"] == 200
 
 
-def test_a_register_that_forgets_a_category_or_ages_is_seen(ground, monkeypatch):
+def test_a_register_that_forgets_a_category_or_ages_is_seen(context, monkeypatch):
     write = R._register
 
     def forgetful(uses, collection):
         return write([use for use in uses if use[1] != "inferred traits"], collection)
 
     monkeypatch.setattr(R, "_register", forgetful)
-    got = measure(ground, duty__retention_register=True)
+    got = measure(context, duty__retention_register=True)
     assert 0 < got["categories_unregistered"] < 0.3
 
     def stale(uses, collection):
         return write(uses, SimpleNamespace(oldest_days=collection.oldest_days - 50))
 
     monkeypatch.setattr(R, "_register", stale)
-    _, results = run(ground, duty__retention_register=True)
+    _, results = run(context, duty__retention_register=True)
     assert {category for _, category in results["duties"].unregistered} == {"purchases"}
 
 
-def test_recourse_is_read_off_the_decision_records(ground):
+def test_recourse_is_read_off_the_decision_records(context):
     share = {
-        review: measure(ground, duty__human_review=review)["decisions_without_recourse"]
+        review: measure(context, duty__human_review=review)["decisions_without_recourse"]
         for review in ("none", "on_request", "before_sending")
     }
-    repair = parts(ground.n)["repair"]
+    repair = parts(context.n)["repair"]
     assert share["none"] == 1
     assert share["on_request"] == 0
     # a look before sending is no recourse for those who were left out
@@ -248,21 +248,21 @@ def test_recourse_is_read_off_the_decision_records(ground):
     assert share["before_sending"] == pytest.approx(left_out)
 
 
-def test_contact_after_an_objection_is_seen(ground):
-    assert measure(ground)["objections_ignored"] == 0
-    wrong = parts(ground.n)
+def test_contact_after_an_objection_is_seen(context):
+    assert measure(context)["objections_ignored"] == 0
+    wrong = parts(context.n)
     wrong["repair"].selected = wrong["repair"].selected | wrong["permission"].objected
-    got = measure(ground, wrong)
+    got = measure(context, wrong)
     assert got["objections_ignored"] == 1
-    assert got["open_points"] == measure(ground)["open_points"] + 1
-    nobody = parts(ground.n)
-    nobody["permission"].objected = np.zeros(ground.n, bool)
-    assert measure(ground, nobody)["objections_ignored"] is None
+    assert got["open_points"] == measure(context)["open_points"] + 1
+    nobody = parts(context.n)
+    nobody["permission"].objected = np.zeros(context.n, bool)
+    assert measure(context, nobody)["objections_ignored"] is None
 
 
-def test_children_need_children(ground):
-    assert measure(ground)["children_profiled"] is None
-    young = Ground(ground.world)
+def test_children_need_children(context):
+    assert measure(context)["children_profiled"] is None
+    young = EvaluationContext(context.world)
     young.customers = young.customers.copy()
     young.customers.loc[:99, "age"] = 16
     assert measure(young)["children_profiled"] == pytest.approx(
@@ -314,55 +314,55 @@ def open_points(results):
     return [point for point, shown in results["duties"].points.items() if not shown]
 
 
-def test_nothing_is_open_where_everything_can_be_shown(ground):
-    _, results = run(ground, **ALL)
+def test_nothing_is_open_where_everything_can_be_shown(context):
+    _, results = run(context, **ALL)
     assert open_points(results) == []
     assert len(results["duties"].points) == 11
-    assert measure(ground, **ALL)["open_points"] == 0
+    assert measure(context, **ALL)["open_points"] == 0
 
 
 @pytest.mark.parametrize(("fault", "point"), breaks())
-def test_each_fault_opens_its_own_point(ground, fault, point):
-    wrong = parts(ground.n)
+def test_each_fault_opens_its_own_point(context, fault, point):
+    wrong = parts(context.n)
     fault(wrong)
-    _, results = run(ground, wrong, **ALL)
+    _, results = run(context, wrong, **ALL)
     (found,) = open_points(results)
     assert found.startswith(point)
 
 
 @pytest.mark.parametrize("field", list(ALL))
-def test_each_artefact_that_is_missing_opens_its_own_point(ground, field):
-    _, results = run(ground, **{key: value for key, value in ALL.items() if key != field})
+def test_each_artefact_that_is_missing_opens_its_own_point(context, field):
+    _, results = run(context, **{key: value for key, value in ALL.items() if key != field})
     assert len(open_points(results)) == 1
 
 
-def test_an_assessment_says_what_was_measured(ground, monkeypatch):
-    wrong = parts(ground.n)
+def test_an_assessment_says_what_was_measured(context, monkeypatch):
+    wrong = parts(context.n)
     wrong["store"].stolen[:50] = True
-    _, results = run(ground, wrong, **ALL)
+    _, results = run(context, wrong, **ALL)
     summary = json.loads(results["duties"].assessment)
     assert "25.0% of records readable in a stolen copy" in summary["risks"]
     assert any("personalization: age" in line for line in summary["description"])
     assert summary["review"] == "not planned"
-    _, yearly = run(ground, **{**ALL, "duty__dpia": "before_launch_and_yearly"})
+    _, yearly = run(context, **{**ALL, "duty__dpia": "before_launch_and_yearly"})
     assert json.loads(yearly["duties"].assessment)["review"] == "2027-01-12"
     # an assessment without its risks is none
     monkeypatch.setattr(R, "_assessment", lambda *a: json.dumps({**summary, "risks": []}).encode())
-    _, results = run(ground, **ALL)
+    _, results = run(context, **ALL)
     assert [p[:20] for p in open_points(results)] == ["a data protection im"]
 
 
-def test_no_data_and_no_decisions_give_no_number(ground):
-    empty = parts(ground.n)
-    empty["permission"].practice = np.zeros((4, ground.n), bool)
-    empty["repair"].selected = empty["repair"].ranked = np.zeros(ground.n, bool)
-    got = measure(ground, empty, **ALL)
+def test_no_data_and_no_decisions_give_no_number(context):
+    empty = parts(context.n)
+    empty["permission"].practice = np.zeros((4, context.n), bool)
+    empty["repair"].selected = empty["repair"].ranked = np.zeros(context.n, bool)
+    got = measure(context, empty, **ALL)
     assert got["categories_unregistered"] is None
     assert got["decisions_without_recourse"] is None
 
 
-def test_same_seed_same_figures(ground):
+def test_same_seed_same_figures(context):
     asked = {**ALL, "log__kind": "merkle_tree", "log__witness": "second_team"}
-    assert measure(ground, **asked) == measure(Ground(make_world(N, seed=4)), **asked)
-    first, second = (run(ground, **asked)[1]["recording"] for _ in range(2))
+    assert measure(context, **asked) == measure(EvaluationContext(make_world(N, seed=4)), **asked)
+    first, second = (run(context, **asked)[1]["recording"] for _ in range(2))
     assert first.files == second.files

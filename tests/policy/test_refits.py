@@ -19,8 +19,8 @@ from ethicalai_lab.policy import (
     evaluation_graph,
     preset,
 )
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.frontier import changed
-from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.stages import (
     Exact,
     Gap,
@@ -165,26 +165,26 @@ def test_the_share_contacted_is_counted(lab):
 
 
 def test_an_unseen_gap_of_a_lottery_is_none():
-    run = evaluation_graph().gauges["fairness.unseen_gap"].run
+    run = evaluation_graph().measures["fairness.unseen_gap"].run
     found = []
     for seed in range(20):
-        ground = Ground(make_world(3_000, seed=seed))
+        context = EvaluationContext(make_world(3_000, seed=seed))
         rng = np.random.default_rng([seed, 1])
-        repair = replace_selected(ground, rng.random(ground.n) < 0.3)
+        repair = replace_selected(context, rng.random(context.n) < 0.3)
         nothing = type("Audit", (), {"run": False, "columns": (), "crossed": False})()
-        found.append(run(ground, repair=repair, own_audit=nothing))
+        found.append(run(context, repair=repair, own_audit=nothing))
     assert all(isinstance(each, Exact) for each in found)
     assert sum(each.low == each.value == 0 for each in found) >= 18
     assert all(each.high > 0.05 for each in found)
     # and one that is there is found
-    old = ground.customers["age"].to_numpy() >= 60
-    repair = replace_selected(ground, rng.random(ground.n) < np.where(old, 0.1, 0.4))
-    there = run(ground, repair=repair, own_audit=nothing)
+    old = context.customers["age"].to_numpy() >= 60
+    repair = replace_selected(context, rng.random(context.n) < np.where(old, 0.1, 0.4))
+    there = run(context, repair=repair, own_audit=nothing)
     assert there.low > 0
     assert there.value == pytest.approx(0.3, abs=0.08)
 
 
-def replace_selected(ground, selected):
+def replace_selected(context, selected):
     return type("Chosen", (), {"selected": selected})()
 
 
@@ -192,12 +192,14 @@ def replace_selected(ground, selected):
 
 
 def test_each_world_is_dealt_its_own_chances(world):
-    one, two = Ground(world), Ground(make_world(N, seed=6))
+    one, two = EvaluationContext(world), EvaluationContext(make_world(N, seed=6))
     assert not np.array_equal(one.chances("lot", 50), two.chances("lot", 50))
-    assert np.array_equal(one.chances("lot", 50), Ground(make_world(N, seed=5)).chances("lot", 50))
+    assert np.array_equal(
+        one.chances("lot", 50), EvaluationContext(make_world(N, seed=5)).chances("lot", 50)
+    )
     # a world without a seed of its own is told apart by its people
     bare = [World(w.tables, w.truth) for w in (world, make_world(N, seed=6))]
-    dealt = [Ground(w).chances("lot", 50) for w in (*bare, bare[0])]
+    dealt = [EvaluationContext(w).chances("lot", 50) for w in (*bare, bare[0])]
     assert not np.array_equal(dealt[0], dealt[1])
     assert np.array_equal(dealt[0], dealt[2])
 
@@ -226,7 +228,7 @@ def test_refits_are_run_once_a_policy_and_widen_what_is_learned(lab):
     assert len(steps) == 12
     assert card.about["refits"] == 12
     for measure in card.measures:
-        learned = measure.key in GAPS or evaluation_graph().gauges[measure.key].learned
+        learned = measure.key in GAPS or evaluation_graph().measures[measure.key].learned
         assert measure.learned == learned
         if not learned or measure.value is None:
             assert measure.refits is None
@@ -245,12 +247,12 @@ def test_refits_are_run_once_a_policy_and_widen_what_is_learned(lab):
 
 
 def test_refits_are_halves_of_the_people_with_chances_of_their_own(world):
-    ground = Ground(world)
-    halves = [ground.half(i) for i in range(3)]
+    context = EvaluationContext(world)
+    halves = [context.half(i) for i in range(3)]
     assert all(half.n == N // 2 and half.part == 0.5 for half in halves)
     assert not np.array_equal(halves[0].ids, halves[1].ids)
-    assert np.array_equal(halves[0].ids, ground.half(0).ids)
-    assert len({half.chances("lot", 3)[0] for half in [ground, *halves]}) == 4
+    assert np.array_equal(halves[0].ids, context.half(0).ids)
+    assert len({half.chances("lot", 3)[0] for half in [context, *halves]}) == 4
     # each keeps what the world holds of its people, and nothing of the others
     events = halves[0].world.events
     mine = world.events[world.events["customer_id"].isin(halves[0].ids)]
@@ -267,7 +269,7 @@ def test_a_verdict_on_what_is_learned_waits_for_refits(lab):
     other = ranked(**{"data.features": ["age", "household_income"]})
     fast = compare_scorecards(lab.evaluate(ranked()), lab.evaluate(other)).table
     fast = fast.set_index("measure")
-    learned = [each.measure for each in evaluation_graph().gauges.values() if each.learned]
+    learned = [each.measure for each in evaluation_graph().measures.values() if each.learned]
     readings = set(fast.loc[learned, "reading"])
     assert readings <= {"cannot tell", "needs refits", "same", ""}
     assert "needs refits" in readings
@@ -356,12 +358,12 @@ def test_a_refit_learns_wherever_the_run_did():
     """Half of the people is no reason to fall back to a lottery: that is another policy."""
     lab = PolicyLab(make_world(800, seed=2), n_boot=0)
     values, stages = values_of(ranked()), lab.graph
-    for ground in (lab.ground, *(lab.ground.half(i) for i in range(4))):
-        found = stages.run(ground, values, Memory(1), wanted=["targeting"])
+    for context in (lab.context, *(lab.context.half(i) for i in range(4))):
+        found = stages.run(context, values, Memory(1), wanted=["targeting"])
         assert found["model"].label.startswith("uplift, t_learner")
         assert found["targeting"].ranked.any()
-    assert [lab.ground.fewest(people) for people in (200, 30)] == [200, 30]
-    assert [lab.ground.half(0).fewest(people) for people in (200, 31)] == [100, 16]
+    assert [lab.context.fewest(people) for people in (200, 30)] == [200, 30]
+    assert [lab.context.half(0).fewest(people) for people in (200, 31)] == [100, 16]
 
 
 def test_what_noise_drew_on_other_chances_is_no_verdict():

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ethicalai_lab.policy import modelling, permission, repair, sections
+from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.policy.ground import Ground
 from ethicalai_lab.policy.stages import (
     Graph,
     Memory,
@@ -22,7 +22,7 @@ from ethicalai_lab.policy.stages import (
 from ethicalai_lab.world import make_world
 
 MODULES = (permission, modelling, repair)
-GRAPH = Graph([s for m in MODULES for s in m.STAGES], repair.GAUGES)
+GRAPH = Graph([s for m in MODULES for s in m.STAGES], repair.MEASURES)
 METHOD, LIMIT = "fairness.mitigation.method", "fairness.mitigation.max_value_loss"
 CONSTRAINT, GROUPS = "fairness.mitigation.constraint", "fairness.audit.groups"
 AUDITED = {"fairness.audit.frequency": "monthly", GROUPS: ["gender", "ethnic_group"]}
@@ -37,8 +37,8 @@ CONSTRAINTS = sections.choices(CONSTRAINT)
 
 
 @pytest.fixture(scope="module")
-def ground():
-    return Ground(make_world(6_000, seed=7))
+def context():
+    return EvaluationContext(make_world(6_000, seed=7))
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def memory():
 
 
 @pytest.fixture(scope="module")
-def run(ground, memory):
-    return lambda **fields: GRAPH.run(ground, BASE | _paths(fields), memory)
+def run(context, memory):
+    return lambda **fields: GRAPH.run(context, BASE | _paths(fields), memory)
 
 
 def _paths(fields):
@@ -58,7 +58,7 @@ def _paths(fields):
 def gap(found, results, constraint):
     """Return the gap between ethnic groups that a constraint speaks of, among the ranked."""
     rows = np.flatnonzero(found.ranked)
-    codes = repair.group_codes(results["ground"], ["ethnic_group"])[0][rows]
+    codes = repair.group_codes(results["context"], ["ethnic_group"])[0][rows]
     chosen = found.selected[rows]
     good = repair._helped(results["model"], found.offer, rows, found.score[rows])
     everybody = np.ones(rows.size, dtype=bool)
@@ -79,7 +79,7 @@ def gap(found, results, constraint):
 
 
 @pytest.mark.parametrize("method", sections.choices(METHOD))
-def test_the_number_of_messages_stays_and_the_lot_is_not_drawn_again(ground, run, method):
+def test_the_number_of_messages_stays_and_the_lot_is_not_drawn_again(context, run, method):
     results = run(**{METHOD: method})
     before, after = results["targeting"], results["repair"]
     assert after.selected.sum() == before.selected.sum() > 0
@@ -93,8 +93,8 @@ def test_the_number_of_messages_stays_and_the_lot_is_not_drawn_again(ground, run
 
 
 @pytest.mark.parametrize("method", [m for m in sections.choices(METHOD) if m != "none"])
-def test_each_method_narrows_the_gap_between_selection_rates(ground, run, method):
-    results = run(**{METHOD: method}) | {"ground": ground}
+def test_each_method_narrows_the_gap_between_selection_rates(context, run, method):
+    results = run(**{METHOD: method}) | {"context": context}
     before = gap(results["targeting"], results, "demographic_parity")
     after = gap(results["repair"], results, "demographic_parity")
     assert before > 0.05
@@ -103,8 +103,8 @@ def test_each_method_narrows_the_gap_between_selection_rates(ground, run, method
 
 
 @pytest.mark.parametrize(("method", "constraint"), list(product(THRESHOLDS, CONSTRAINTS)))
-def test_thresholds_meet_the_parity_they_are_given(ground, run, method, constraint):
-    results = run(**{METHOD: method, CONSTRAINT: constraint}) | {"ground": ground}
+def test_thresholds_meet_the_parity_they_are_given(context, run, method, constraint):
+    results = run(**{METHOD: method, CONSTRAINT: constraint}) | {"context": context}
     before = gap(results["targeting"], results, constraint)
     after = gap(results["repair"], results, constraint)
     assert after <= max(0.03, 0.1 * before)
@@ -185,7 +185,7 @@ def test_no_more_value_is_given_up_than_allowed(scores, limit, seed):
     assert not (found & ~pool.chosen & ~aim).any()
 
 
-def test_the_value_that_may_be_given_up_binds(ground, run):
+def test_the_value_that_may_be_given_up_binds(context, run):
     whole = run(**{METHOD: "threshold_optimizer"})["repair"]
     assert whole.given_up == pytest.approx(whole.wanted)
     assert whole.given_up > 0
@@ -197,10 +197,15 @@ def test_the_value_that_may_be_given_up_binds(ground, run):
     assert nothing.swapped == 0
 
 
-def test_the_same_seed_gives_the_same_people(ground):
+def test_the_same_seed_gives_the_same_people(context):
     for method in ("resampling", "exponentiated_gradient", "grid_search"):
         first, second = (
-            GRAPH.run(Ground(ground.world), BASE | {METHOD: method}, Memory(), wanted=["repair"])
+            GRAPH.run(
+                EvaluationContext(context.world),
+                BASE | {METHOD: method},
+                Memory(),
+                wanted=["repair"],
+            )
             for _ in range(2)
         )
         assert (first["repair"].selected == second["repair"].selected).all()
@@ -237,7 +242,7 @@ def test_the_margin_line_separates_label_and_parity_exactly():
     assert line.predict(X).mean() == pytest.approx(0.3, abs=0.01)
 
 
-def test_weights_are_those_of_kamiran_and_calders_in_resampling(ground):
+def test_weights_are_those_of_kamiran_and_calders_in_resampling(context):
     # the expected number of copies of a person is their weight
     from ethicalai_lab.fairness import reweighing_weights
 
@@ -272,21 +277,21 @@ def test_removing_correlation_leaves_none_with_any_group(monkeypatch):
 # ---------------------------------------------------------------------------- own audit
 
 
-def _gauge(name, ground, results):
-    measure = GRAPH.gauges[f"fairness.{name}"]
-    return measure.run(ground, **{need: results[need] for need in measure.needs})
+def _measure(name, context, results):
+    measure = GRAPH.measures[f"fairness.{name}"]
+    return measure.run(context, **{need: results[need] for need in measure.needs})
 
 
-def test_the_audit_agrees_with_fairlearn_on_those_it_may_see(ground, run):
+def test_the_audit_agrees_with_fairlearn_on_those_it_may_see(context, run):
     from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 
     results = run(**AUDITED | {GROUPS: ["ethnic_group"]})
     found = results["own_audit"]
     rows = results["permission"].practice[0] & ~results["permission"].erasure_requested
     assert (found.seen == rows).all()
-    assert 0 < rows.sum() < ground.n
-    chosen, group = results["repair"].selected, ground.customers["ethnic_group"].astype(str)
-    visit = ground.campaign["visit"].to_numpy()
+    assert 0 < rows.sum() < context.n
+    chosen, group = results["repair"].selected, context.customers["ethnic_group"].astype(str)
+    visit = context.campaign["visit"].to_numpy()
     peer = demographic_parity_difference(visit[rows], chosen[rows], sensitive_features=group[rows])
     assert found.value == pytest.approx(peer)
     assert found.low <= found.value <= found.high
@@ -313,13 +318,13 @@ def test_a_ratio_is_taken_from_one_and_held_to_its_limit(run):
     assert run(**fields)["own_audit"].exceeds is None
 
 
-def test_a_gap_between_one_person_and_one_other_may_be_anything(ground):
-    fresh = Ground(ground.world)
-    codes = np.zeros(ground.n, dtype=np.int64)
+def test_a_gap_between_one_person_and_one_other_may_be_anything(context):
+    fresh = EvaluationContext(context.world)
+    codes = np.zeros(context.n, dtype=np.int64)
     codes[4:8] = 1
     fresh.__dict__["_group_codes"] = {("gender",): (codes, ("a", "b"))}
-    seen = np.arange(ground.n) < 8
-    response, selected = np.zeros(ground.n, dtype=np.int64), np.zeros(ground.n, dtype=bool)
+    seen = np.arange(context.n) < 8
+    response, selected = np.zeros(context.n, dtype=np.int64), np.zeros(context.n, dtype=bool)
 
     def gap(kind, visits, chosen):
         response[:8] = visits
@@ -338,19 +343,21 @@ def test_a_gap_between_one_person_and_one_other_may_be_anything(ground):
     assert gap("difference", [0] * 8, [0] * 8) is None
 
 
-def test_without_an_audit_there_is_no_number_but_a_gap_unseen(ground, run):
+def test_without_an_audit_there_is_no_number_but_a_gap_unseen(context, run):
     results = run(**AUDITED | {"fairness.audit.frequency": "never"})
-    assert _gauge("audit_sees", ground, results) == Needs(
+    assert _measure("audit_sees", context, results) == Needs(
         "needs an audit: the policy's frequency is never"
     )
-    assert isinstance(_gauge("audit_sees", ground, run(**AUDITED | {GROUPS: None})), Needs)
-    nothing_seen = _gauge("unseen_gap", ground, results).value
-    some = _gauge("unseen_gap", ground, run(**AUDITED)).value
+    assert isinstance(_measure("audit_sees", context, run(**AUDITED | {GROUPS: None})), Needs)
+    nothing_seen = _measure("unseen_gap", context, results).value
+    some = _measure("unseen_gap", context, run(**AUDITED)).value
     every = {
         GROUPS: ["gender", "ethnic_group", "age", "disability"],
         "fairness.audit.intersections": True,
     }
-    assert nothing_seen > some > _gauge("unseen_gap", ground, run(**AUDITED | every)).value == 0.0
+    assert (
+        nothing_seen > some > _measure("unseen_gap", context, run(**AUDITED | every)).value == 0.0
+    )
 
 
 def test_small_groups_are_named_and_not_compared(run):
@@ -360,50 +367,50 @@ def test_small_groups_are_named_and_not_compared(run):
     assert run(**AUDITED | {GROUPS: ["gender"]})["own_audit"].small == ()
 
 
-def test_gaps_are_those_of_the_people_selected(ground, run):
+def test_gaps_are_those_of_the_people_selected(context, run):
     results = run()
-    weights = resampling_weights(ground.n, 100, 0)
+    weights = resampling_weights(context.n, 100, 0)
     chosen = results["repair"].selected
     for column in ("gender", "ethnic_group", "age_band", "disability"):
-        found = read(_gauge(f"selection_gap_{column}", ground, results), weights)
-        codes, names = ground.groups[column]
+        found = read(_measure(f"selection_gap_{column}", context, results), weights)
+        codes, names = context.groups[column]
         rates = [chosen[codes == i].mean() for i in range(len(names)) if (codes == i).sum() >= 30]
         assert found.value == pytest.approx(max(rates) - min(rates), abs=1e-6)
         assert found.low <= found.value <= found.high
     # who is selected is all that it rests on
-    everyone = results | {"repair": replace(results["repair"], selected=np.ones(ground.n, bool))}
-    assert read(_gauge("selection_gap_gender", ground, everyone), weights).value == 0
+    everyone = results | {"repair": replace(results["repair"], selected=np.ones(context.n, bool))}
+    assert read(_measure("selection_gap_gender", context, everyone), weights).value == 0
 
 
-def test_those_left_out_are_counted_as_the_fairness_room_counts_them(ground, run):
+def test_those_left_out_are_counted_as_the_fairness_room_counts_them(context, run):
     from ethicalai_lab.fairness import left_out
 
     results = run()
-    found = read(_gauge("left_out_gap", ground, results), np.ones((2, ground.n), np.float32))
+    found = read(_measure("left_out_gap", context, results), np.ones((2, context.n), np.float32))
     table = left_out(
         results["repair"].selected.astype(int),
         (results["model"].uplift.max(axis=1) > 0).astype(int),
-        ground.customers["ethnic_group"].astype(str),
+        context.customers["ethnic_group"].astype(str),
     )
     assert found.value == pytest.approx(float(np.ptp(table["left_out"])))
     assert found.truth is None
-    blind = results | {"model": replace(results["model"], uplift=np.zeros((ground.n, 2)))}
-    assert isinstance(_gauge("left_out_gap", ground, blind), Needs)
+    blind = results | {"model": replace(results["model"], uplift=np.zeros((context.n, 2)))}
+    assert isinstance(_measure("left_out_gap", context, blind), Needs)
 
 
-def test_an_unknown_column_is_named(ground, run):
+def test_an_unknown_column_is_named(context, run):
     with pytest.raises(PolicyError, match=r'fairness\.audit\.groups names the column "shoe_size"'):
         run(**AUDITED | {GROUPS: ["shoe_size"]})
-    codes, names = repair.group_codes(ground, ["household_income", "region"])
+    codes, names = repair.group_codes(context, ["household_income", "region"])
     assert codes.max() + 1 == len(names)
     assert codes.min() == 0
 
 
-def test_only_what_is_declared_is_read(ground, run):
+def test_only_what_is_declared_is_read(context, run):
     results = run()
     step = GRAPH.stages["repair"]
     with pytest.raises(LookupError, match="not declared"):
-        step.run(ground, Settings({}), **{need: results[need] for need in step.needs})
+        step.run(context, Settings({}), **{need: results[need] for need in step.needs})
 
 
 def test_an_audit_counts_where_others_read_it(run):

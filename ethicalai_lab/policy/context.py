@@ -1,4 +1,4 @@
-"""The ground every stage stands on: a world as plain arrays, read once."""
+"""What an evaluation runs on: people in one order, values as plain arrays, read once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.world import PURPOSES, World
 
-__all__ = ["Ground"]
+__all__ = ["EvaluationContext"]
 
 _NEEDED = (
     "customers",
@@ -27,7 +27,7 @@ _NEEDED = (
 )
 
 
-class Ground:
+class EvaluationContext:
     """A world as the stages see it: people in one order, values as arrays.
 
     Parameters
@@ -47,7 +47,7 @@ class Ground:
     Examples
     --------
     >>> from ethicalai_lab.world import make_world
-    >>> Ground(make_world(200, seed=1)).n
+    >>> EvaluationContext(make_world(200, seed=1)).n
     200
     """
 
@@ -83,7 +83,7 @@ class Ground:
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
         return np.random.default_rng(np.random.SeedSequence(self.entropy, spawn_key=(key,)))
 
-    def half(self, number: int) -> Ground:
+    def half(self, number: int) -> EvaluationContext:
         """Return a random half of the people as a world of its own, with chances of its own.
 
         Parameters
@@ -92,7 +92,7 @@ class Ground:
             Which of the halves; the same people at every call.
         """
         rows, seed = self.half_rows(number)
-        return Ground(self.world.part(self.ids[rows]), seed=seed, part=self.part / 2)
+        return EvaluationContext(self.world.part(self.ids[rows]), seed=seed, part=self.part / 2)
 
     def fewest(self, people: int) -> int:
         """Return how many people are too few here, where so many are on all the people.
