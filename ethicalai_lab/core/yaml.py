@@ -2,9 +2,9 @@
 
 A policy or a roles file comes from anyone, so the reader takes only what such a
 file needs: mappings, lists and scalars. Tags, anchors, aliases, duplicate keys,
-several documents, deep nesting and large files are refused. It works on the
-parser's events and builds plain Python values itself, so nothing in a file can
-run code or make more memory than the file is long.
+several documents, deep nesting and large files are refused. ruamel composes the
+nodes, plain Python values are made of them here: nothing in a file can run code or
+take more memory than the file is long.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from __future__ import annotations
 import errno
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ethicalai_lab.errors import InputError
 
@@ -24,12 +24,14 @@ __all__ = ["Node", "Text", "line_of", "parse", "read_text", "scalar", "to_data"]
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
 
-_NULL = re.compile(r"(?:|~|null|Null|NULL)\Z")
-_TRUE = re.compile(r"(?:true|True|TRUE)\Z")
-_FALSE = re.compile(r"(?:false|False|FALSE)\Z")
-_INT = re.compile(r"[-+]?[0-9]+\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_NOT_FINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
+_WORDS = (
+    (re.compile(r"|~|null|Null|NULL"), None),
+    (re.compile(r"true|True|TRUE"), True),
+    (re.compile(r"false|False|FALSE"), False),
+)
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))")
 
 _PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.,()/'%+-]|[ ](?=[A-Za-z0-9_(]))*\Z")
 # words that some YAML reader takes for something other than a text
@@ -129,27 +131,103 @@ def read_text(path: str | Path, *, what: str, error: type[InputError] = InputErr
     return Text(name, text, bom)
 
 
-def _scalar(value: str, plain: bool, where: str, error: type[InputError]) -> Any:
-    if not plain:
-        return value
-    if _NULL.match(value):
-        return None
-    if _TRUE.match(value):
-        return True
-    if _FALSE.match(value):
-        return False
-    if _INT.match(value):
-        if len(value) > 18:
-            raise error(f"{where}: a number of {len(value)} digits; at most 18 are accepted.")
-        return int(value)
-    if _NOT_FINITE.match(value):
-        raise error(f"{where}: {value} is not a finite number.")
-    if _FLOAT.match(value):
-        number = float(value)
-        if not math.isfinite(number):
-            raise error(f"{where}: {value[:30]} is too large a number.")
-        return number
-    return value
+def _composer(refuse: Callable[[Any, str], NoReturn]) -> type:
+    """Return ruamel's composer, which refuses what could run code or grow beyond its file."""
+    from ruamel.yaml.composer import Composer
+    from ruamel.yaml.events import CollectionStartEvent
+
+    class Strict(Composer):
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event = self.parser.peek_event()
+            if event.anchor:
+                refuse(
+                    event.start_mark,
+                    "anchors and aliases (& and *) are not accepted; write the value out, in "
+                    "quotes if it starts with such a sign.",
+                )
+            if getattr(event, "ctag", None) is not None:
+                refuse(
+                    event.start_mark,
+                    f"the tag {str(event.tag)[:80]} is not accepted; write a plain value, in "
+                    "quotes if it starts with an exclamation mark.",
+                )
+            if self.depth >= MAX_DEPTH and isinstance(event, CollectionStartEvent):
+                refuse(event.start_mark, f"nested deeper than {MAX_DEPTH} levels.")
+            self.depth += 1
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return Strict
+
+
+class _Places:
+    """Makes nodes with their places of what ruamel composed."""
+
+    def __init__(self, text: str, refuse: Callable[[Any, str], NoReturn]) -> None:
+        self.text, self.refuse = text, refuse
+
+    def node(self, found: Any) -> Node:
+        start, end = found.start_mark, found.end_mark.index
+        node = Node(found.id, None, start.line + 1, start.index, end, column=start.column)
+        if found.id == "scalar":
+            node.value = self._scalar(found)
+            if found.style in ("|", ">"):  # ends before the blank lines that follow
+                node.end = node.start + len(self.text[node.start : end].rstrip())
+            return node
+        node.flow = bool(found.flow_style)
+        if found.id == "mapping":
+            self._entries(node, found)
+            inside = [*node.keys.values(), *node.value.values()]
+        else:
+            node.kind = "list"
+            node.value = inside = [self.node(child) for child in found.value]
+        if not node.flow:
+            node.end = max((child.end for child in inside), default=node.start)
+        return node
+
+    def _entries(self, node: Node, found: Any) -> None:
+        node.value = {}
+        for written, child in found.value:
+            if written.id != "scalar":
+                self.refuse(written.start_mark, "a key must be a single word or text.")
+            at, key = self.node(written), written.value
+            if key in node.keys:
+                first = node.keys[key].line
+                self.refuse(
+                    written.start_mark,
+                    f'the key "{key}" is there twice (first on line {first}); keep one.',
+                )
+            value = self.node(child)
+            colon = self.text.find(":", at.end) + 1
+            if value.start == value.end and colon <= value.start:
+                # ruamel places an empty value at what comes next, lines further on
+                value.line, value.start, value.end = (
+                    at.line,
+                    colon or value.start,
+                    colon or value.end,
+                )
+            node.keys[key], node.value[key] = at, value
+
+    def _scalar(self, found: Any) -> Any:
+        value = found.value
+        if found.style:
+            return value
+        for pattern, known in _WORDS:
+            if pattern.fullmatch(value):
+                return known
+        if _INT.fullmatch(value):
+            if len(value) > 18:
+                self.refuse(
+                    found.start_mark,
+                    f"a number of {len(value)} digits; at most 18 are accepted.",
+                )
+            return int(value)
+        if _NOT_FINITE.fullmatch(value) or (_FLOAT.fullmatch(value) and math.isinf(float(value))):
+            self.refuse(found.start_mark, f"{value[:30]} is not a finite number.")
+        return float(value) if _FLOAT.fullmatch(value) else value
 
 
 def parse(
@@ -184,144 +262,38 @@ def parse(
     ({'a': 1, 'b': ['x', 'y']}, 2)
     """
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-    from ruamel.yaml.events import (
-        AliasEvent,
-        DocumentStartEvent,
-        MappingEndEvent,
-        MappingStartEvent,
-        ScalarEvent,
-        SequenceEndEvent,
-        SequenceStartEvent,
-    )
+    from ruamel.yaml.error import YAMLError
 
     if isinstance(source, str):
         source = Text(what, source)
-    name = source.name
-    root: Node | None = None
-    documents = 0
-    stack: list[Node] = []
-    pending: list[tuple[str, Node] | None] = []  # the key that waits for its value
+    name, text = source.name, source.text
 
-    def at(mark: Any) -> str:
-        return f"{name}, line {mark.line + 1}"
+    def refuse(mark: Any, said: str) -> NoReturn:
+        raise error(f"{name}, line {mark.line + 1}: {said}")
 
-    def place(node: Node, where: str) -> None:
-        nonlocal root
-        if not stack:
-            root = node
-            return
-        parent = stack[-1]
-        if parent.kind == "list":
-            parent.value.append(node)
-            return
-        if pending[-1] is None:
-            if node.kind != "scalar":
-                raise error(f"{where}: a key must be a single word or text.")
-            key = source.text[node.start : node.end] if not isinstance(node.value, str) else None
-            key = node.value if key is None else key
-            if key in parent.value:
-                first = parent.keys[key].line
-                raise error(
-                    f'{where}: the key "{key}" is there twice (first on line {first}); keep one.'
-                )
-            pending[-1] = (key, node)
-            return
-        key, key_node = pending[-1]
-        if node.kind == "scalar" and node.start == node.end:
-            # the parser places an empty value at the next token, lines further on
-            node.line = key_node.line
-            colon = source.text.find(":", key_node.end)
-            if 0 <= colon < node.start:
-                node.start = node.end = colon + 1
-        parent.value[key] = node
-        parent.keys[key] = key_node
-        pending[-1] = None
-
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _composer(refuse)
     try:
-        for event in YAML(typ="safe", pure=True).parse(source.text):
-            if isinstance(event, DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise error(
-                        f"{at(event.start_mark)}: a second document starts (---); "
-                        f"a {what} holds one."
-                    )
-                continue
-            if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
-                raise error(
-                    f"{at(event.start_mark)}: anchors and aliases (& and *) are not accepted; "
-                    "write the value out, in quotes if it starts with such a sign."
-                )
-            if getattr(event, "ctag", None) is not None:
-                tag = str(event.tag)[:80]
-                raise error(
-                    f"{at(event.start_mark)}: the tag {tag} is not accepted; "
-                    "write a plain value, in quotes if it starts with an exclamation mark."
-                )
-            mark = event.start_mark
-            if isinstance(event, ScalarEvent):
-                node = Node(
-                    "scalar",
-                    _scalar(event.value, event.implicit[0], at(mark), error),
-                    mark.line + 1,
-                    mark.index,
-                    event.end_mark.index,
-                    column=mark.column,
-                )
-                if event.style in ("|", ">"):  # ends before the blank lines that follow
-                    written = source.text[node.start : node.end].rstrip()
-                    node.end = node.start + len(written)
-                place(node, at(mark))
-            elif isinstance(event, MappingStartEvent | SequenceStartEvent):
-                mapping = isinstance(event, MappingStartEvent)
-                node = Node(
-                    "mapping" if mapping else "list",
-                    {} if mapping else [],
-                    mark.line + 1,
-                    mark.index,
-                    mark.index,
-                    flow=bool(event.flow_style),
-                    column=mark.column,
-                )
-                place(node, at(mark))
-                stack.append(node)
-                pending.append(None)
-                if len(stack) > MAX_DEPTH:
-                    raise error(
-                        f"{at(mark)}: nested deeper than {MAX_DEPTH} levels, which a {what} "
-                        "never is."
-                    )
-            elif isinstance(event, MappingEndEvent | SequenceEndEvent):
-                pending.pop()
-                node = stack.pop()
-                if node.flow:
-                    node.end = event.end_mark.index
-                else:
-                    children = list(node.value.values()) if node.kind == "mapping" else node.value
-                    ends = [child.end for child in children]
-                    ends += [key.end for key in node.keys.values()]
-                    node.end = max(ends, default=node.start)
-    except MarkedYAMLError as problem:
-        mark = problem.problem_mark or problem.context_mark
-        where = at(mark) if mark is not None else name
-        text = (problem.problem or problem.context or "malformed").strip()
-        raise error(f"{where}: not readable as YAML ({text}).") from None
+        root = yaml.compose(text)
+        found = None if root is None else _Places(text, refuse).node(root)
     except YAMLError as problem:
-        position = getattr(problem, "position", None)
-        where = name
-        if isinstance(position, int):
-            where = f"{name}, line {source.text.count(chr(10), 0, position) + 1}"
-        text = str(getattr(problem, "reason", "") or "malformed").strip()
-        raise error(f"{where}: not readable as YAML ({text}).") from None
+        mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
+        if getattr(problem, "problem", None) == "but found another document":
+            refuse(mark, f"a second document starts (---); a {what} holds one.")
+        said = [getattr(problem, key, None) for key in ("problem", "context", "reason")]
+        position = getattr(problem, "position", None)  # of a sign that no YAML may hold
+        line = (
+            mark.line if mark else text.count("\n", 0, position) if position is not None else None
+        )
+        where = name if line is None else f"{name}, line {line + 1}"
+        reason = str(next(filter(None, said), "malformed")).strip()
+        raise error(f"{where}: not readable as YAML ({reason}).") from None
     except InputError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as problem:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as problem:
         # a parser's own slip on malformed input is still only bad input
         raise error(f"{name}: not readable as YAML ({type(problem).__name__}).") from None
-    if root is not None and root.kind == "scalar" and root.value is None:
-        return None
-    return root
+    return None if found is None or found.value is None else found
 
 
 def to_data(node: Node | None) -> Any:
