@@ -9,18 +9,12 @@ import numpy as np
 from ethicalai_lab.world.arrays import logistic
 from ethicalai_lab.world.causal import mechanism
 from ethicalai_lab.world.config import CATEGORIES
+from ethicalai_lab.world.schema import levels
 
 __all__: list[str] = []
 
 ASKED_SHARE = 0.30
-QUESTIONS = (
-    "favourite_category",
-    "second_category",
-    "least_category",
-    "contact_frequency",
-    "price_range",
-    "shops_for",
-)
+QUESTIONS = levels("preferences", "question")
 OPTIONS = (
     CATEGORIES,
     CATEGORIES,

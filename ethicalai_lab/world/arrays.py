@@ -17,7 +17,6 @@ __all__ = [
     "frame",
     "join",
     "logistic",
-    "standardize",
     "take",
 ]
 
@@ -38,11 +37,6 @@ def blocks(n: int) -> Iterator[slice]:
 def logistic(x: np.ndarray) -> np.ndarray:
     """Return 1 / (1 + exp(-x))."""
     return 1.0 / (1.0 + np.exp(-x))
-
-
-def standardize(x: np.ndarray, mean: float, sd: float) -> np.ndarray:
-    """Return x on a scale with fixed centre and spread: no row depends on another."""
-    return (x - mean) / sd
 
 
 def choose(u: np.ndarray, shares: Sequence[float]) -> np.ndarray:

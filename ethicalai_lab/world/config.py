@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
+from ethicalai_lab.core.checks import Share, check_fields, number
 from ethicalai_lab.world.errors import WorldError
 
 __all__ = ["ARMS", "CATEGORIES", "CONSENT_DEFAULTS", "JURISDICTIONS", "PURPOSES", "WorldConfig"]
@@ -17,15 +17,7 @@ PURPOSES = ("analytics", "direct_marketing", "personalization", "third_party_sha
 JURISDICTIONS = ("EU", "California", "other")
 CONSENT_DEFAULTS = ("unticked", "nudged", "pre_ticked")
 
-# knob -> its lowest and highest value; representation has no 0: a group of nobody is no group
-_RANGES = {
-    "label_bias": (0.0, 1.0),
-    "proxy_strength": (0.0, 1.0),
-    "representation": (0.05, 1.0),
-    "effect_heterogeneity": (0.0, 1.0),
-    "privacy_concern": (0.0, 1.0),
-    "register_coverage": (0.0, 1.0),
-}
+_Ratio = number(0.05, 1)  # a group of nobody is no group
 
 
 @dataclass(frozen=True)
@@ -71,35 +63,23 @@ class WorldConfig:
     0.0
     """
 
-    label_bias: float = 0.5
-    proxy_strength: float = 0.6
-    representation: float = 0.7
-    effect_heterogeneity: float = 1.0
-    privacy_concern: float = 0.5
-    register_coverage: float = 0.6
-    consent_default: str = "unticked"
+    label_bias: Share = 0.5
+    proxy_strength: Share = 0.6
+    representation: _Ratio = 0.7
+    effect_heterogeneity: Share = 1.0
+    privacy_concern: Share = 0.5
+    register_coverage: Share = 0.6
+    consent_default: Literal["unticked", "nudged", "pre_ticked"] = "unticked"
     regime_mix: tuple[float, float, float] = (0.6, 0.15, 0.25)
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, Real)
-                or not low <= float(value) <= high
-            ):
-                raise WorldError(
-                    f"{name} must be a number from {low:g} to {high:g}, not {value!r}."
-                )
-            object.__setattr__(self, name, float(value))
-        if self.consent_default not in CONSENT_DEFAULTS:
-            raise WorldError(
-                f"consent_default must be one of {', '.join(CONSENT_DEFAULTS)}, "
-                f"not {self.consent_default!r}."
-            )
+        check_fields(self, WorldError)
+        for name, value in asdict(self).items():
+            if name not in ("consent_default", "regime_mix"):
+                object.__setattr__(self, name, float(value))
         wanted = (
-            "regime_mix must be three shares from 0 to 1 that sum to 1 "
-            f"(for {', '.join(JURISDICTIONS)}), not {self.regime_mix!r}."
+            f"regime_mix is {self.regime_mix!r}; three shares from 0 to 1 that sum to 1 are accepted "
+            f"(for {', '.join(JURISDICTIONS)})."
         )
         try:
             mix = tuple(float(share) for share in self.regime_mix)

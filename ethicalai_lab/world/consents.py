@@ -11,9 +11,6 @@ from ethicalai_lab.world.causal import mechanism
 
 __all__: list[str] = []
 
-ACTIONS = ("grant", "refuse", "withdraw", "object")
-SOURCES = ("banner", "preference_centre", "email_link", "gpc_signal", "terms")
-REGIMES = ("gdpr", "ccpa", "other")
 NOTICES = ("2023-1", "2024-1", "2025-1")
 NOTICE_DAYS = np.array([730, 365])  # age in days at which an older notice applied
 # how far each default moves an answer towards yes (logit); refusing takes effort or notice

@@ -17,5 +17,5 @@ class WorldError(InputError):
     ...     WorldConfig(label_bias=2)
     ... except WorldError as error:
     ...     print(error)
-    label_bias must be a number from 0 to 1, not 2.
+    label_bias is 2; a number from 0 to 1 is accepted.
     """

@@ -16,7 +16,6 @@ from ethicalai_lab.world.causal import mechanism
 
 __all__: list[str] = []
 
-ACTIONS = ("rest", "sports_email", "fashion_email", "sports_push", "fashion_push")
 WEEKS = 6
 MAX_CONTACTS = 2  # contacts of the two preceding weeks count
 FLOOR = 0.05  # share of the decisions that the rule left to chance

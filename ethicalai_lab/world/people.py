@@ -8,31 +8,13 @@ import numpy as np
 
 from ethicalai_lab.world import pools
 from ethicalai_lab.world.arrays import blocks, choose, logistic
+from ethicalai_lab.world.causal import mechanism
+from ethicalai_lab.world.texts import words
 
 __all__: list[str] = []
 
-from ethicalai_lab.world.causal import mechanism
-
 AS_OF = np.datetime64("2026-01-12")
-GENDERS = ("female", "male", "nonbinary")
-GROUPS = ("A", "B", "C", "D")
 GROUP_SHARES = (0.60, 0.19, 0.13, 0.08)
-REGIONS = ("north", "south", "east", "west", "california", "overseas")
-EDUCATIONS = ("primary", "secondary", "vocational", "bachelor", "postgraduate")
-OCCUPATIONS = (
-    "student",
-    "manual",
-    "service",
-    "clerical",
-    "professional",
-    "manager",
-    "self_employed",
-    "unemployed",
-    "retired",
-)
-MARITAL = ("single", "partnered", "married", "divorced", "widowed")
-DEVICES = ("mobile", "app", "desktop", "tablet")
-STRESS_SCALE = 1.0
 DEMOGRAPHICS = (
     "jurisdiction",
     "ethnic_group",
@@ -116,8 +98,7 @@ def postcode(rng, n, *, region, ethnic_group, proxy_strength):
 @mechanism("observed")
 def name(rng, n, *, gender, ethnic_group, proxy_strength):
     """First name and surname, as positions in their pools; surnames lean to a group."""
-    lists = (pools.FEMALE_NAMES, pools.MALE_NAMES, pools.NEUTRAL_NAMES)
-    lengths = np.array([len(names) for names in lists])
+    lengths = np.array([len(names) for names in pools.first_names()])
     starts = np.array([0, lengths[0], lengths[0] + lengths[1]])
     # squaring makes some first names commoner than others
     first = starts[gender] + (rng.random(n) ** 1.4 * lengths[gender]).astype(np.int64)
@@ -132,7 +113,7 @@ def name(rng, n, *, gender, ethnic_group, proxy_strength):
 @mechanism("observed")
 def street(rng, n, *, postcode):
     """Street, kind of street and house number; each postcode has streets of its own."""
-    names, kinds = len(pools.STREETS), len(pools.STREET_KINDS)
+    names, kinds = len(words("streets")), len(words("street_kinds"))
     local = (rng.random(n) * 9).astype(np.int64)
     place = (postcode.astype(np.int64) * 7 + local * 11) % names
     house = 1 + (rng.random(n) ** 1.7 * 139).astype(np.int64)

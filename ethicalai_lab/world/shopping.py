@@ -11,17 +11,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ethicalai_lab.world import pools
 from ethicalai_lab.world.arrays import blocks, frame, logistic
 from ethicalai_lab.world.causal import mechanism, stream
 from ethicalai_lab.world.config import CATEGORIES
+from ethicalai_lab.world.texts import words
 
 __all__: list[str] = []
 
-KINDS = ("view", "purchase", "email_open")
-TIERS = ("none", "bronze", "silver", "gold")
-CHANNELS = ("web", "store", "both")
-LINES = ("basic", "classic", "premium")
 START = np.datetime64("2025-01-01T00:00:00", "us")
 AS_OF_SECOND = np.int64(
     (np.datetime64("2026-01-12", "s") - np.datetime64("2025-01-01", "s")).astype(int)
@@ -44,15 +40,15 @@ def _catalogue() -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
     prices, margins, lines, names = [], [], [], []
     typical = (52.0, 48.0, 58.0, 40.0, 24.0, 27.0)
     for number, category in enumerate(CATEGORIES):
-        words, things = pools.PRODUCT_WORDS[category]
+        makes, things = words(f"{category}_makes"), words(f"{category}_things")
         for item in range(PER_CATEGORY):
             line = item % 3
-            thing, word = things[item % len(things)], words[(item * 3 + item // 10) % len(words)]
+            thing, make = things[item % len(things)], makes[(item * 3 + item // 10) % len(makes)]
             price = typical[number] * (0.55, 1.0, 2.1)[line] * np.exp(0.32 * rng.standard_normal())
             prices.append(np.floor(price) + 0.99 if price < 80 else np.round(price / 5.0) * 5.0)
             margins.append(np.round(0.30 + 0.07 * line + 0.08 * rng.random(), 3))
             lines.append(line)
-            names.append(f"{word} {thing}")
+            names.append(f"{make} {thing}")
     return np.array(prices), np.array(margins), np.array(lines), names
 
 

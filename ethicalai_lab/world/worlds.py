@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from ethicalai_lab.core.checks import check_value
+from ethicalai_lab.core.report import render
 from ethicalai_lab.world import store
 from ethicalai_lab.world.config import WorldConfig
 from ethicalai_lab.world.errors import WorldError
@@ -37,6 +38,8 @@ class Truth:
     >>> truth.uplift["visit_sports_mail"].mean().round(4).item()
     0.0766
     """
+
+    __slots__ = ("__weakref__", "_tables")
 
     def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
         self._tables = dict(tables)
@@ -80,15 +83,15 @@ class Truth:
         >>> make_world(50).truth.journey("visit").shape
         (50, 5, 3)
         """
-        if outcome not in OUTCOMES:
-            raise WorldError(f"outcome must be one of {', '.join(OUTCOMES)}, not {outcome!r}.")
+        check_value(outcome, Literal[OUTCOMES], "outcome", WorldError)
         columns = [f"{outcome}_{action}_{k}" for action in ACTIONS for k in range(3)]
         values = self.journeys[columns].to_numpy(dtype=float)
         return values.reshape(len(values), len(ACTIONS), 3)
 
 
 def _get(holder: Any, name: str, schema: Mapping[str, Any], what: str) -> pd.DataFrame:
-    tables = holder.__dict__.get("_tables", {})
+    # a copy in the making has no tables yet
+    tables = {} if name.startswith("_") else holder._tables
     if name in tables:
         return tables[name]
     if name in schema:
@@ -121,6 +124,8 @@ class World:
     >>> make_world(100).as_of
     Timestamp('2026-01-12 00:00:00')
     """
+
+    __slots__ = ("__weakref__", "_tables", "as_of", "config", "seed", "truth")
 
     def __init__(
         self,
@@ -359,23 +364,4 @@ class World:
         return f"World({count}tables {', '.join(self._tables)}; {truth}{drawn})"
 
     def _repr_html_(self) -> str:
-        rows = []
-        for name, table in self._tables.items():
-            columns = ", ".join(html.escape(str(column)) for column in table.columns)
-            rows.append(
-                f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th>'
-                f'<td style="text-align:right">{len(table):,}</td>'
-                f'<td style="text-align:left">{columns}</td></tr>'
-            )
-        knobs = ""
-        if self.config is not None:
-            pairs = (f"{name} {value}" for name, value in self.config.to_dict().items())
-            knobs = f" Knobs: {html.escape('; '.join(pairs))}."
-        seed = "" if self.seed is None else f" Seed {self.seed}."
-        truth = "kept in <code>.truth</code>" if self.truth.tables else "not known"
-        return (
-            f'<table><caption style="text-align:left">A world as of {self.as_of:%d %B %Y}.{seed}'
-            f'{knobs} Truth: {truth}.</caption><thead><tr><th scope="col">table</th>'
-            f'<th scope="col">rows</th><th scope="col">columns</th></tr></thead>'
-            f"<tbody>{''.join(rows)}</tbody></table>"
-        )
+        return render("world/templates/world.html", world=self)
