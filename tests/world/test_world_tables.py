@@ -406,7 +406,7 @@ def test_world_copies_and_shows(small_world):
 
 
 def test_unknown_journey_outcome(small_world):
-    with pytest.raises(WorldError, match="outcome is .joy.; .visit. or"):
+    with pytest.raises(WorldError, match=r"outcome is .joy.; .visit. or"):
         small_world.truth.journey("joy")
 
 
