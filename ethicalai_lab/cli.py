@@ -504,7 +504,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     made = card.to_json() if options.json else ""
     page = ""
     if options.html:
-        from ethicalai_lab.policy.session import one_page
+        from ethicalai_lab.policy.scorecard import one_page
 
         page = one_page(card, title=f"Scorecard: {Path(options.policy).name}")
     from ethicalai_lab.core.files import write_atomic

@@ -7,6 +7,7 @@ put into one is escaped, and what cannot be seen is written out (:func:`printabl
 from __future__ import annotations
 
 import functools
+import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("ethicalai_lab", ""),
         autoescape=jinja2.select_autoescape(("html", "html.jinja"), default=False),
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: printable(value) if type(value) is str else value,
+        finalize=jinja2.pass_eval_context(_written),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -58,6 +59,16 @@ def render(template: str, /, **values: Any) -> str:
     '<table><caption>a &lt; b</capt'
     """
     return _environment().get_template(template).render(**values)
+
+
+def _written(context: Any, value: Any) -> Any:
+    """Return what is put into a template: texts printable and, in HTML, escaped as html does."""
+    import markupsafe
+
+    if type(value) is not str:
+        return value
+    text = printable(value)
+    return markupsafe.Markup(html.escape(text)) if context.autoescape else text
 
 
 def _cell(value: Any, form: Callable[[float], str]) -> str:

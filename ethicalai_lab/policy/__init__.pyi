@@ -1,3 +1,5 @@
+from .comparison import Comparison as Comparison
+from .comparison import compare_scorecards as compare_scorecards
 from .coverage import coverage_table as coverage_table
 from .errors import PolicyError as PolicyError
 from .evaluation import PolicyLab as PolicyLab
@@ -9,6 +11,9 @@ from .frontier import nearest_better as nearest_better
 from .frontier import pareto as pareto
 from .frontier import sweep as sweep
 from .frontier import variants as variants
+from .measure import DIMENSIONS as DIMENSIONS
+from .measure import Measure as Measure
+from .measure import RuleViolation as RuleViolation
 from .policy import Policy as Policy
 from .policy import my_policy_path as my_policy_path
 from .presets import PRESETS as PRESETS
@@ -16,11 +21,6 @@ from .presets import Preset as Preset
 from .presets import preset as preset
 from .presets import preset_table as preset_table
 from .rules import Rules as Rules
-from .rules import RuleViolation as RuleViolation
-from .scorecard import DIMENSIONS as DIMENSIONS
-from .scorecard import Comparison as Comparison
-from .scorecard import Measure as Measure
 from .scorecard import Scorecard as Scorecard
-from .scorecard import compare_scorecards as compare_scorecards
 from .sections import SECTIONS as SECTIONS
 from .stakeholders import never_together as never_together

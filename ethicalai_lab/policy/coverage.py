@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ethicalai_lab.policy.rules import DIMENSIONS
+from ethicalai_lab.policy.measure import DIMENSIONS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.policy.measure import DIMENSIONS, FEWEST_REFITS, Measure
 from ethicalai_lab.policy.policy import Policy
-from ethicalai_lab.policy.scorecard import DIMENSIONS, FEWEST_REFITS, Measure, Scorecard
+from ethicalai_lab.policy.scorecard import Scorecard
 from ethicalai_lab.policy.stages import (
     Graph,
     MeasureStep,

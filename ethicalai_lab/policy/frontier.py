@@ -7,27 +7,32 @@ cluster. With a file it can be stopped and goes on where it was.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.core.checks import check_value
+from ethicalai_lab.core.report import html_table
 from ethicalai_lab.errors import did_you_mean
-from ethicalai_lab.policy import sections
+from ethicalai_lab.policy import sections, wording
+from ethicalai_lab.policy.comparison import compare_scorecards
 from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.evaluation import PolicyLab, evaluation_graph
+from ethicalai_lab.policy.measure import DIMENSIONS
 from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.presets import PRESETS
-from ethicalai_lab.policy.scorecard import DIMENSIONS, Scorecard, compare_scorecards
+from ethicalai_lab.policy.scorecard import Scorecard
 from ethicalai_lab.policy.stages import values_of
 
 if TYPE_CHECKING:
@@ -35,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Better", "Sweep", "changed", "nearest_better", "pareto", "sweep", "variants"]
 
+#: How many better policies are proposed.
+BEST = 5
 _REFITS = 20  # behind a proposal, where its measure is learned
 
 _FORMAT = 1
@@ -66,10 +73,7 @@ def changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
     """
     parts: dict[str, dict[str, Any]] = {}
     for path, value in changes.items():
-        if path not in sections.FIELDS:
-            raise PolicyError(
-                f'There is no policy field "{path}".{did_you_mean(path, sections.FIELDS)}'
-            )
+        policy[path]  # raises where there is no such field
         section, _, name = path.rpartition(".")
         parts.setdefault(section, {})[name] = value
     for section, values in parts.items():
@@ -251,7 +255,7 @@ class Sweep:
         return found
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(float_format="{:.4g}".format)
+        return html_table(self.table, "Policies evaluated", index=True)
 
 
 def _key(policy: Policy, context: EvaluationContext, n_boot: int) -> str:
@@ -263,16 +267,16 @@ def _key(policy: Policy, context: EvaluationContext, n_boot: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _recipe(world: World) -> dict[str, Any] | None:
+def recipe(world: World) -> dict[str, Any] | None:
     """Return how to make the world again, where that gives the same world."""
     from ethicalai_lab.world import make_world
 
     if world.seed is None or world.config is None:
         return None
-    recipe = {"n": world.n_customers, "seed": world.seed, "config": world.config}
-    again = make_world(recipe["n"], seed=recipe["seed"], config=recipe["config"])
+    found = {"n": world.n_customers, "seed": world.seed, "config": world.config}
+    again = make_world(found["n"], seed=found["seed"], config=found["config"])
     return (
-        recipe
+        found
         if EvaluationContext(again).fingerprint == EvaluationContext(world).fingerprint
         else None
     )
@@ -282,8 +286,8 @@ _LABS: dict[Any, PolicyLab] = {}
 
 
 def _work(
-    tasks: Sequence[tuple[int, Policy]], source: Any, fingerprint: str, n_boot: int, seed: int
-) -> list[tuple[int, dict[str, float | None]]]:
+    tasks: Sequence[tuple[str, Policy]], source: Any, fingerprint: str, n_boot: int, seed: int
+) -> list[tuple[str, dict[str, float | None]]]:
     """Evaluate some policies in a worker, which keeps its world from task to task."""
     key = (fingerprint, n_boot, seed)
     if key not in _LABS:
@@ -294,49 +298,70 @@ def _work(
             world = make_world(source["n"], seed=source["seed"], config=source["config"])
         _LABS.clear()
         _LABS[key] = PolicyLab(world, n_boot=n_boot, seed=seed)
-    return [(at, _values(_LABS[key].evaluate(policy))) for at, policy in tasks]
+    return [(name, _values(_LABS[key].evaluate(policy))) for name, policy in tasks]
 
 
 def _values(card: Scorecard) -> dict[str, float | None]:
     return {measure.key: measure.value for measure in card.measures}
 
 
-def _read_store(path: Path) -> dict[str, dict[str, float | None]]:
-    found: dict[str, dict[str, float | None]] = {}
-    if not path.exists():
-        return found
-    if path.is_dir():
-        raise PolicyError(f"store: {path} is a folder; the name of a file is accepted.")
-    lines = path.read_text(encoding="utf-8").split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line:
-            continue
+class _Store:
+    """A file to which each policy that was evaluated is added, a line each."""
+
+    def __init__(self, path: str | Path | None) -> None:
+        self.path = None if path is None else Path(path)
+        self.known: dict[str, dict[str, float | None]] = {}
+        if self.path is None:
+            return
+        if self.path.is_dir():
+            raise PolicyError(f"store: {path} is a folder; the name of a file is accepted.")
+        if not self.path.parent.is_dir():
+            raise PolicyError(f"store: the folder {self.path.parent} does not exist.")
+        if self.path.exists():
+            for number, line in enumerate(self.path.read_text("utf-8").split("\n"), start=1):
+                self._read(line, number)
+
+    def _read(self, line: str, number: int) -> None:
         try:
             item = json.loads(line)
             if item["format"] != _FORMAT:
                 raise KeyError
-            found[item["key"]] = dict(item["values"])
+            self.known[item["key"]] = dict(item["values"])
         except (ValueError, KeyError, TypeError):
-            # a write of ours that was cut off: that policy is done again
-            if line[: len(_START)] == _START[: len(line)]:
-                continue
-            raise PolicyError(
-                f"store: {path}, line {number} was not written by a sweep; give another file."
-            ) from None
-    return found
+            # an empty line, or a write of ours that was cut off: that policy is done again
+            if line[: len(_START)] != _START[: len(line)]:
+                raise PolicyError(
+                    f"store: {self.path}, line {number} was not written by a sweep; give another "
+                    "file."
+                ) from None
+
+    def add(self, key: str, values: Mapping[str, float | None]) -> None:
+        self.known[key] = dict(values)
+        if self.path is None:
+            return
+        line = json.dumps({"format": _FORMAT, "key": key, "values": values})
+        cut = self.path.exists() and self.path.read_bytes()[-1:] not in (b"", b"\n")
+        with self.path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(("\n" if cut else "") + line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def _bar(total: int, show: bool, what: str) -> Any:
-    if not show:
-        return None
+@contextlib.contextmanager
+def _counting(total: int, progress: bool) -> Iterator[Callable[[int], Any]]:
+    """Yield what is told how many more policies are done."""
+    if not progress:
+        yield lambda n: None
+        return
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, desc=what, unit="policy", leave=False)
+    with tqdm(total=total, desc="Evaluating", unit="policy", leave=False) as bar:
+        yield bar.update
 
 
 def sweep(
     policies: Iterable[Policy],
-    world: World,
+    world: World | PolicyLab,
     *,
     n_boot: int = 0,
     seed: int = 0,
@@ -350,7 +375,8 @@ def sweep(
     ----------
     policies : iterable of Policy
         From `variants`, or any others.
-    world : World
+    world : World or PolicyLab
+        A lab evaluates them itself, here, and keeps what it learns of each stage.
     n_boot : int, default 0
         As in `evaluate`; without resamples there are values and no intervals.
     seed : int, default 0
@@ -384,72 +410,70 @@ def sweep(
     >>> found.table["consent.banner"].tolist()
     ['neutral', 'nudging']
     """
-    from joblib import Parallel, delayed
-
     tried = list(policies)
     if not tried:
         raise PolicyError("policies is empty; give at least one Policy.")
     for at, policy in enumerate(tried):
         if not isinstance(policy, Policy):
             raise PolicyError(f"policies, number {at}: a Policy is accepted, not {policy!r}.")
-    context = EvaluationContext(world, seed=seed)
+    if hasattr(world, "evaluate"):
+        found = []
+        with _counting(len(tried), progress) as count:
+            for policy in tried:
+                found.append(_values(world.evaluate(policy)))
+                count(1)
+        return _gathered(tried, found, 0)
+    held, context = _Store(store), EvaluationContext(world, seed=seed)
     keys = [_key(policy, context, n_boot) for policy in tried]
-    path = None if store is None else Path(store)
-    done = {} if path is None else _read_store(path)
-    if path is not None and not path.parent.is_dir():
-        raise PolicyError(f"store: the folder {path.parent} does not exist.")
-    open_ = {key: at for at, key in reversed(list(enumerate(keys))) if key not in done}
-    waiting = [(at, tried[at]) for at in sorted(open_.values())]
-    known = len(tried) - len(waiting)
-    if waiting:
-        source: Any = _recipe(world) or world
-        # small batches: a worker keeps its stages' results, and a stop loses little
-        size = max(1, min(8, len(waiting) // 4))
-        batches = [waiting[i : i + size] for i in range(0, len(waiting), size)]
-        runs = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_work)(batch, source, context.fingerprint, n_boot, seed) for batch in batches
-        )
-        bar = _bar(len(waiting), progress, "Evaluating")
-        try:
-            for results in runs:
-                for at, values in results:
-                    done[keys[at]] = values
-                    if path is not None:
-                        _append(path, keys[at], values)
-                if bar is not None:
-                    bar.update(len(results))
-        finally:
-            if bar is not None:
-                bar.close()
-    differing = _differences(tried)
-    rows = []
-    for policy, key in zip(tried, keys, strict=True):
-        own = values_of(policy)
-        shown = {p: tuple(own[p]) if isinstance(own[p], list) else own[p] for p in differing}
-        rows.append({**shown, **done[key]})
-    table = pd.DataFrame(rows)
+    waiting = {
+        key: policy for key, policy in zip(keys, tried, strict=True) if key not in held.known
+    }
+    with _counting(len(waiting), progress) as count:
+        for results in _runs(list(waiting.items()), world, context, n_boot, n_jobs):
+            for key, values in results:
+                held.add(key, values)
+            count(len(results))
+    return _gathered(tried, [held.known[key] for key in keys], len(tried) - len(waiting))
+
+
+def _runs(
+    waiting: list[tuple[str, Policy]],
+    world: World,
+    context: EvaluationContext,
+    n_boot: int,
+    n_jobs: int | None,
+) -> Iterable[list[tuple[str, dict[str, float | None]]]]:
+    """Evaluate policies in workers, and yield what came out as each is done."""
+    if not waiting:
+        return ()
+    from joblib import Parallel, delayed
+
+    source: Any = recipe(world) or world
+    # small batches: a worker keeps its stages' results, and a stop loses little
+    size = max(1, min(8, len(waiting) // 4))
+    batches = [waiting[i : i + size] for i in range(0, len(waiting), size)]
+    return Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+        delayed(_work)(batch, source, context.fingerprint, n_boot, context.seed)
+        for batch in batches
+    )
+
+
+def _gathered(
+    tried: Sequence[Policy], found: Sequence[Mapping[str, float | None]], known: int
+) -> Sweep:
     measures = evaluation_graph().measures
-    for name in measures:
-        table[name] = table[name].astype(float)
-    return Sweep(tuple(tried), table, {k: g.direction for k, g in measures.items()}, known)
-
-
-def _append(path: Path, key: str, values: Mapping[str, Any]) -> None:
-    line = json.dumps({"format": _FORMAT, "key": key, "values": values})
-    cut = path.exists() and path.stat().st_size and path.read_bytes()[-1:] != b"\n"
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(("\n" if cut else "") + line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _differences(policies: Sequence[Policy]) -> list[str]:
-    all_values = [values_of(policy) for policy in policies]
-    return [
+    own = [values_of(policy) for policy in tried]
+    differing = [
         path
         for path in sections.FIELDS
-        if not path.endswith(".reason") and any(v[path] != all_values[0][path] for v in all_values)
+        if not path.endswith(".reason") and any(v[path] != own[0][path] for v in own)
     ]
+    rows = [
+        {p: tuple(v[p]) if isinstance(v[p], list) else v[p] for p in differing} | values
+        for v, values in zip(own, found, strict=True)
+    ]
+    table = pd.DataFrame(rows).astype(dict.fromkeys(measures, float))
+    return Sweep(tuple(tried), table, {k: g.direction for k, g in measures.items()}, known)
 
 
 # -------------------------------------------------------------------- a better one nearby
@@ -488,7 +512,7 @@ class Better:
                 f"<p>None of the {self.tried} policies one or two changes away improves "
                 f"{self.improve}.</p>"
             )
-        return self.table.to_html(index=False, float_format="{:.4g}".format)
+        return html_table(self.table, f"Policies that improve {self.improve}")
 
 
 def neighbours(policy: Policy, fields: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -500,31 +524,57 @@ def neighbours(policy: Policy, fields: Sequence[str] | None = None) -> Iterator[
     here = values_of(policy)
     known = [values_of(each.policy()) for each in PRESETS.values()] + [values_of(Policy())]
     for path in sections.FIELDS if fields is None else fields:
-        if path not in sections.FIELDS:
-            raise PolicyError(
-                f'There is no policy field "{path}".{did_you_mean(path, sections.FIELDS)}'
-            )
+        policy[path]  # raises where there is no such field
         if path.endswith(".reason"):
             continue
-        words = sections.choices(path)
-        options: list[Any] = [v[path] for v in known]
-        if sections.is_list(path):
-            pass  # a list is taken whole, from a preset
-        elif words:
-            options = list(words)
-        elif isinstance(here[path], bool):
-            options = [True, False]
-        elif isinstance(here[path], int | float):
-            low, high, _ = sections.limits(path)
-            for number in (here[path] / 2, here[path] * 2):
-                number = round(number) if isinstance(here[path], int) else round(number, 6)
-                if (low is None or number >= low) and (high is None or number <= high):
-                    options.append(number)
-        seen = [here[path], None]
-        for option in options:
-            if option not in seen:
-                seen.append(option)
+        tried = [here[path], None]
+        for option in _options(path, here[path], [values[path] for values in known]):
+            if option not in tried:
+                tried.append(option)
                 yield {path: option}
+
+
+def _options(path: str, now: Any, known: list[Any]) -> list[Any]:
+    if sections.is_list(path):
+        return known  # a list is taken whole, from a preset
+    if sections.choices(path):
+        return list(sections.choices(path))
+    if isinstance(now, bool):
+        return [True, False]
+    if not isinstance(now, int | float):
+        return known
+    low, high, _ = sections.limits(path)
+    numbers = (
+        round(number) if isinstance(now, int) else round(number, 6) for number in (now / 2, now * 2)
+    )
+    return known + [x for x in numbers if low is None or high is None or low <= x <= high]
+
+
+@dataclass
+class _Tried:
+    """Changes that were tried, the policies they make, and what came out of each."""
+
+    steps: list[dict[str, Any]]
+    policies: list[Policy]
+    values: pd.DataFrame
+
+    @classmethod
+    def run(
+        cls, policy: Policy, lab: PolicyLab, steps: Iterable[dict[str, Any]], progress: bool
+    ) -> _Tried:
+        made = []
+        for step in steps:
+            with contextlib.suppress(PolicyError):  # it contradicts another decision
+                made.append((step, changed(policy, step)))
+        if not made:
+            return cls([], [], pd.DataFrame(columns=list(lab.graph.measures), dtype=float))
+        found = sweep([candidate for _, candidate in made], lab, progress=progress)
+        values = found.table[list(found.directions)]
+        return cls([step for step, _ in made], list(found.policies), values)
+
+    def and_then(self, more: _Tried) -> _Tried:
+        values = pd.concat([self.values, more.values], ignore_index=True)
+        return _Tried(self.steps + more.steps, self.policies + more.policies, values)
 
 
 def nearest_better(
@@ -534,8 +584,6 @@ def nearest_better(
     *,
     changes: int = 2,
     fields: Sequence[str] | None = None,
-    keep: Sequence[str] = (),
-    top: int = 5,
     progress: bool = True,
 ) -> Better:
     """Find one or two changes that improve a measure or a dimension at the least cost elsewhere.
@@ -555,10 +603,6 @@ def nearest_better(
         measure depends on first.
     fields : sequence of str, optional
         Fields that may change; all by default.
-    keep : sequence of str, default ()
-        Measures that may not get worse at all.
-    top : int, default 5
-        How many are returned.
     progress : bool, default True
 
     Returns
@@ -590,113 +634,108 @@ def nearest_better(
     >>> found.table["changes"].str.startswith("log.kind").all().item()
     True
     """
-    if changes not in (1, 2):
-        raise PolicyError(f"changes is {changes!r}; 1 or 2 is accepted.")
+    check_value(changes, Literal[1, 2], "changes", PolicyError)
     before = lab.evaluate(policy)
-    directions = {m.key: m.direction for m in before.measures}
-    for name in (improve, *keep):
-        if name not in directions and not (name == improve and name in DIMENSIONS):
-            known = [*directions, *(DIMENSIONS if name == improve else ())]
-            raise PolicyError(f'There is no measure "{name}".{did_you_mean(name, known)}')
-        if directions.get(name) == "none":
-            raise PolicyError(f"{name} has no better direction, so it cannot be improved.")
-    if improve in directions and before[improve].value is None:
-        raise PolicyError(f"{improve} has no number here: it {before[improve].needs}.")
-    # a dimension gets better where one of its measures does and none gets worse
-    aims = [improve]
-    if improve in DIMENSIONS:
-        aims = [
-            m.key
-            for m in before.measures
-            if m.dimension == improve and m.direction != "none" and m.value is not None
-        ]
-    if not aims:
-        raise PolicyError(f"{improve} has no measure with a direction and a number here.")
-    sign = {k: {"higher": 1.0, "lower": -1.0, "none": 0.0}[d] for k, d in directions.items()}
-    base = _values(before)
-    tried: list[tuple[dict[str, Any], Policy, dict[str, float | None]]] = []
-
-    def attempt(step: dict[str, Any]) -> None:
-        try:
-            candidate = changed(policy, step)
-        except PolicyError:
-            return  # it contradicts another decision
-        tried.append((step, candidate, _values(lab.evaluate(candidate))))
-
-    singles = list(neighbours(policy, fields))
-    bar = _bar(len(singles), progress, "Trying changes")
-    try:
-        for step in singles:
-            attempt(step)
-            if bar is not None:
-                bar.update()
-        if changes == 2 and tried:
-            ranked = _ranked(tried, base, sign, aims, keep)
-            best = [tried[i][0] for i, _, _ in ranked[:6]]
-            # the second change may be one that wins back what the first costs
-            gains = _winning_back(tried, base, sign, ranked[:1])
-            near = {section for aim in aims for section in _sections_at(lab, aim)}
-            words = [
-                step
-                for step, _, _ in tried
-                for path in step
-                if sections.choices(path)
-                and not sections.is_list(path)
-                and path.rpartition(".")[0] in near
-            ]
-            pairs = [
-                {**a, **b}
-                for a, b in itertools.chain(
-                    itertools.combinations(best, 2),
-                    itertools.product(best[:3], gains),
-                    # a word can give sense to another field of its section: a witness needs a
-                    # log, and k a way to generalise
-                    ((a, b) for a in words for b in _beside(changed(policy, a), a, fields)),
-                )
-                if not set(a) & set(b)
-            ]
-            pairs = list({json.dumps(pair, sort_keys=True): pair for pair in pairs}.values())
-            if bar is not None:
-                bar.total += len(pairs)
-            for step in pairs:
-                attempt(step)
-                if bar is not None:
-                    bar.update()
-    finally:
-        if bar is not None:
-            bar.close()
+    aims = _aims(before, improve)
+    tried = _Tried.run(policy, lab, neighbours(policy, fields), progress)
+    if changes == 2 and tried.steps:
+        pairs = _pairs(policy, lab, tried, _Gains(before, tried, aims), fields)
+        tried = tried.and_then(_Tried.run(policy, lab, pairs, progress))
     rows, policies = [], []
-    for at, cost, worse in _ranked(tried, base, sign, aims, keep):
-        step, candidate, values = tried[at]
-        better = _by_gain(aims, base, values, sign)
-        found = _compared(before, lab.evaluate(candidate))
-        if (found.loc[better, "reading"] == "needs refits").any():
-            cards = (lab.evaluate(each, refit=_REFITS) for each in (policy, candidate))
-            found = _compared(*cards)
-        aim = next((a for a in better if _sure(found.loc[a], sign[a])), None)
-        if aim is None:
+    for at, cost, worse in _Gains(before, tried, aims).ranked():
+        line = _improvement(before, lab, tried.policies[at], tried.values.iloc[at], aims)
+        if line is None:
             continue  # the difference may be chance
-        low, high = float(found.loc[aim, "low"]), float(found.loc[aim, "high"])
-        rows.append(
-            {
-                "changes": "; ".join(f"{path}: {_said(value)}" for path, value in step.items()),
-                "number": len(step),
-                "measure": aim,
-                "before": base[aim],
-                "after": values[aim],
-                "difference": values[aim] - base[aim],
-                "low": low,
-                "high": high,
-                "cost": cost,
-                "worse": ", ".join(worse) or "nothing",
-            }
+        step = tried.steps[at]
+        told = "; ".join(
+            f"{path}: {wording.said(value, 'nothing')}" for path, value in step.items()
         )
-        policies.append(candidate)
-        if len(rows) == top:
+        rows.append((told, len(step), *line, cost, ", ".join(worse) or "nothing"))
+        policies.append(tried.policies[at])
+        if len(rows) == BEST:
             break
-    columns = ["changes", "number", "measure", "before", "after", "difference", "low", "high"]
-    columns += ["cost", "worse"]
-    return Better(improve, pd.DataFrame(rows, columns=columns), tuple(policies), len(tried))
+    return Better(improve, pd.DataFrame(rows, columns=_COLUMNS), tuple(policies), len(tried.steps))
+
+
+_COLUMNS = [
+    "changes",
+    "number",
+    "measure",
+    "before",
+    "after",
+    "difference",
+    "low",
+    "high",
+    "cost",
+    "worse",
+]
+
+
+def _aims(before: Scorecard, improve: str) -> list[str]:
+    """Return the measures that are to improve: one, or those of a dimension."""
+    measures = {m.key: m for m in before.measures}
+    if improve in DIMENSIONS:
+        # a dimension gets better where one of its measures does and none gets worse
+        own = [m for m in before.measures if m.dimension == improve]
+        aims = [m.key for m in own if m.direction != "none" and m.value is not None]
+        if not aims:
+            raise PolicyError(f"{improve} has no measure with a direction and a number here.")
+        return aims
+    if improve not in measures:
+        hint = did_you_mean(improve, [*measures, *DIMENSIONS])
+        raise PolicyError(f'There is no measure "{improve}".{hint}')
+    if measures[improve].direction == "none":
+        raise PolicyError(f"{improve} has no better direction, so it cannot be improved.")
+    if measures[improve].value is None:
+        raise PolicyError(f"{improve} has no number here: it {measures[improve].needs}.")
+    return [improve]
+
+
+def _pairs(
+    policy: Policy, lab: PolicyLab, tried: _Tried, gains: _Gains, fields: Sequence[str] | None
+) -> list[dict[str, Any]]:
+    """Return the changes in pairs that are worth trying."""
+    ranked = gains.ranked()
+    best = [tried.steps[at] for at, _, _ in ranked[:6]]
+    # the second change may be one that wins back what the first costs
+    winning = [tried.steps[at] for at in gains.winning_back(ranked[0][2])] if ranked else []
+    near = {section for aim in gains.aims for section in _sections_at(lab, aim)}
+    words = [step for step in tried.steps for path in step if _is_word_in(path, near)]
+    pairs = itertools.chain(
+        itertools.combinations(best, 2),
+        itertools.product(best[:3], winning),
+        # a word can give sense to another field of its section: a witness needs a
+        # log, and k a way to generalise
+        ((a, b) for a in words for b in _beside(changed(policy, a), a, fields)),
+    )
+    joined = ({**a, **b} for a, b in pairs if not set(a) & set(b))
+    return list({json.dumps(pair, sort_keys=True): pair for pair in joined}.values())
+
+
+def _is_word_in(path: str, near: set[str]) -> bool:
+    word = sections.choices(path) and not sections.is_list(path)
+    return bool(word) and path.rpartition(".")[0] in near
+
+
+def _improvement(
+    before: Scorecard, lab: PolicyLab, candidate: Policy, values: pd.Series, aims: Sequence[str]
+) -> tuple[str, float, float, float, float, float] | None:
+    """Return the aim that improved beyond chance, with its values and interval; or None."""
+    better = _by_gain(before, values, aims)
+    found = _compared(before, lab.evaluate(candidate))
+    if (found.loc[better, "reading"] == "needs refits").any():
+        cards = (lab.evaluate(each, refit=_REFITS) for each in (before.policy, candidate))
+        found = _compared(*cards)
+    for aim in better:
+        line, start, end = found.loc[aim], before[aim].value, float(values[aim])
+        assert start is not None
+        low, high = float(line["low"]), float(line["high"])
+        counted = not np.isfinite(low)  # without bounds it is exact
+        if line["reading"] != "cannot tell" and (
+            counted or (low > 0 if before[aim].direction == "higher" else high < 0)
+        ):
+            return aim, start, end, end - start, low, high
+    return None
 
 
 def _compared(before: Scorecard, after: Scorecard) -> pd.DataFrame:
@@ -704,27 +743,14 @@ def _compared(before: Scorecard, after: Scorecard) -> pd.DataFrame:
     return found.set_index(found["dimension"].str.cat(found["measure"], sep="."))
 
 
-def _by_gain(
-    aims: Sequence[str],
-    base: Mapping[str, float | None],
-    values: Mapping[str, float | None],
-    sign: Mapping[str, float],
-) -> list[str]:
+def _by_gain(before: Scorecard, values: pd.Series, aims: Sequence[str]) -> list[str]:
     """Return the aims that improved, by how much of what was there before, most first."""
-    gain = {
-        aim: sign[aim] * (values[aim] - base[aim]) / (abs(values[aim]) + abs(base[aim]) or 1.0)
-        for aim in aims
-        if values[aim] is not None
-    }
+    gain = {}
+    for aim in aims:
+        start, end = before[aim].value or 0.0, float(values[aim])
+        sign = 1.0 if before[aim].direction == "higher" else -1.0
+        gain[aim] = sign * (end - start) / (abs(end) + abs(start) or 1.0)
     return sorted((aim for aim in gain if gain[aim] > 0), key=lambda aim: (-gain[aim], aim))
-
-
-def _sure(line: Any, sign: float) -> bool:
-    """Tell whether a paired difference excludes no improvement; without bounds it is exact."""
-    low, high = float(line["low"]), float(line["high"])
-    if line["reading"] == "cannot tell":
-        return False
-    return not np.isfinite(low) or (low if sign > 0 else -high) > 0
 
 
 def _sections_at(lab: PolicyLab, measure: str) -> set[str]:
@@ -738,76 +764,43 @@ def _beside(
 ) -> Iterator[dict[str, Any]]:
     """Yield the changes in the section of a change already made."""
     section = next(iter(step)).rpartition(".")[0]
-    names = [
-        path
-        for path in (sections.FIELDS if fields is None else fields)
-        if path.rpartition(".")[0] == section and path not in step
-    ]
-    return neighbours(policy, names)
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "nothing"
-    return str(value)
-
-
-def _gains(
-    tried: Sequence[tuple[Any, Any, Mapping[str, float | None]]],
-    base: Mapping[str, float | None],
-    sign: Mapping[str, float],
-) -> tuple[list[str], NDArray[np.float64]]:
-    """Return by policy and measure how much better it got, in units of its spread."""
-    names = [k for k in base if sign[k] and base[k] is not None]
-    table = np.array(
-        [[np.nan if v[k] is None else v[k] for k in names] for _, _, v in tried], dtype=float
+    names = sections.FIELDS if fields is None else fields
+    return neighbours(
+        policy, [p for p in names if p.rpartition(".")[0] == section and p not in step]
     )
-    start = np.array([base[k] for k in names], dtype=float)
-    change = (table - start) * np.array([sign[k] for k in names])
-    spread = np.nanstd(np.vstack([table, start]), axis=0)
-    return names, np.nan_to_num(change / np.where(spread > 0, spread, 1.0))
 
 
-def _ranked(
-    tried: Sequence[tuple[Any, Any, Mapping[str, float | None]]],
-    base: Mapping[str, float | None],
-    sign: Mapping[str, float],
-    aims: Sequence[str],
-    keep: Sequence[str],
-) -> list[tuple[int, float, list[str]]]:
-    """Return those that improve what is aimed at: position, cost elsewhere, what gets worse."""
-    names, gains = _gains(tried, base, sign)
-    columns = [names.index(aim) for aim in aims]
-    found = []
-    for at, row in enumerate(gains):
-        own = row[columns]
-        if (
-            own.max() <= 1e-12
-            or own.min() < -1e-12
-            or any(row[names.index(k)] < -1e-12 for k in keep if k in names)
-        ):
-            continue
-        lost = np.where(row < -1e-12, -row, 0.0)
-        lost[columns] = 0.0
-        order = np.argsort(-lost, kind="stable")
-        worse = [names[i] for i in order[:4] if lost[i] > 0]
-        found.append((at, float(lost.sum()), worse, -float(own.sum())))
-    found.sort(key=lambda item: (round(item[1], 9), item[3], len(tried[item[0]][0])))
-    return [item[:3] for item in found]
+class _Gains:
+    """By policy and measure: how much better it got, in units of the measure's spread."""
 
+    def __init__(self, before: Scorecard, tried: _Tried, aims: Sequence[str]) -> None:
+        held = [m for m in before.measures if m.direction != "none" and m.value is not None]
+        self.aims, self.names = aims, [m.key for m in held]
+        self._steps = tried.steps
+        sign = np.array([1.0 if m.direction == "higher" else -1.0 for m in held])
+        table = tried.values[self.names].to_numpy(float)
+        start = np.array([m.value for m in held], dtype=float)
+        spread = np.nanstd(np.vstack([table, start]), axis=0)
+        self.gains = np.nan_to_num((table - start) * sign / np.where(spread > 0, spread, 1.0))
 
-def _winning_back(
-    tried: Sequence[tuple[Any, Any, Mapping[str, float | None]]],
-    base: Mapping[str, float | None],
-    sign: Mapping[str, float],
-    best: Sequence[tuple[int, float, list[str]]],
-) -> list[dict[str, Any]]:
-    """Return single changes that gain most where the best change loses."""
-    if not best or not best[0][2]:
-        return []
-    names, gains = _gains(tried, base, sign)
-    lost = [names.index(k) for k in best[0][2]]
-    order = np.argsort(-gains[:, lost].sum(axis=1), kind="stable")
-    return [tried[i][0] for i in order[:4] if gains[i, lost].sum() > 0]
+    def ranked(self) -> list[tuple[int, float, list[str]]]:
+        """Return those that improve what is aimed at: position, cost elsewhere, what gets worse."""
+        columns = [self.names.index(aim) for aim in self.aims]
+        found = []
+        for at, row in enumerate(self.gains):
+            own = row[columns]
+            if own.max() <= 1e-12 or own.min() < -1e-12:
+                continue
+            lost = np.where(row < -1e-12, -row, 0.0)
+            lost[columns] = 0.0
+            order = np.argsort(-lost, kind="stable")
+            worse = [self.names[i] for i in order[:4] if lost[i] > 0]
+            found.append((at, float(lost.sum()), worse, -float(own.sum())))
+        found.sort(key=lambda item: (round(item[1], 9), item[3], len(self._steps[item[0]])))
+        return [item[:3] for item in found]
+
+    def winning_back(self, worse: Sequence[str]) -> list[int]:
+        """Return the single changes that gain most in what got worse."""
+        columns = [self.names.index(key) for key in worse]
+        won = self.gains[:, columns].sum(axis=1)
+        return [int(at) for at in np.argsort(-won, kind="stable")[:4] if won[at] > 0]

@@ -25,6 +25,7 @@ from ethicalai_lab.policy import protection, records, repair
 from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.evaluation import checked_refits, evaluation_graph
+from ethicalai_lab.policy.measure import Measure
 from ethicalai_lab.policy.modelling import (
     _SMOOTHING,
     _TOO_FEW,
@@ -42,7 +43,7 @@ from ethicalai_lab.policy.own_dates import Dates, plausible
 from ethicalai_lab.policy.permission import Permission
 from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.response import MARGIN
-from ethicalai_lab.policy.scorecard import Measure, Scorecard
+from ethicalai_lab.policy.scorecard import Scorecard
 from ethicalai_lab.policy.stages import (
     Estimate,
     Exact,

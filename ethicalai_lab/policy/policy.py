@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import os
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,14 +18,21 @@ from pydantic import (
 )
 
 from ethicalai_lab.core.files import write_atomic
-from ethicalai_lab.core.yaml import Node, Text, line_of, parse, read_text, to_data
+from ethicalai_lab.core.report import render
+from ethicalai_lab.core.yaml import (
+    Node,
+    Text,
+    line_of,
+    parse,
+    read_text,
+    to_data,
+)
 from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy import sections as s
+from ethicalai_lab.policy import wording
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.yaml_edit import edit
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ethicalai_lab.policy.yaml_edit import value as yaml_value
 
 __all__ = ["Policy", "my_policy_path"]
 
@@ -140,32 +146,20 @@ class Policy(BaseModel):
             found = getattr(found, name)
         return found
 
-    def undecided(self, *, fields: bool = False) -> list[str]:
-        """Return what is not decided yet.
+    @property
+    def decisions(self) -> dict[str, dict[str, Any]]:
+        """What is decided in each section that says something, a reason too."""
+        held = {path: self.section(path) for path in s.SECTIONS}
+        return {
+            path: section.model_dump(exclude_none=True)
+            for path, section in held.items()
+            if section is not None
+        }
 
-        Parameters
-        ----------
-        fields : bool
-            List the fields that are undecided, rather than the sections in which
-            nothing is decided.
-
-        Returns
-        -------
-        list of str
-            Paths such as ``"fairness.audit"`` or ``"personalization.share"``; a
-            missing reason does not count.
-        """
-        if not fields:
-            return [
-                path
-                for path in s.SECTIONS
-                if all(
-                    self[f"{path}.{name}"] is None
-                    for name in s.SECTIONS[path].model_fields
-                    if name != "reason"
-                )
-            ]
-        return [path for path in s.FIELDS if not path.endswith(".reason") and self[path] is None]
+    def undecided(self) -> list[str]:
+        """Return the sections in which nothing is decided; a reason alone decides nothing."""
+        decisions = self.decisions
+        return [path for path in s.SECTIONS if not decisions.get(path, {}).keys() - {"reason"}]
 
     def __getitem__(self, path: str) -> Any:
         if path not in s.FIELDS:
@@ -179,19 +173,23 @@ class Policy(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the decisions as nested plain values; what is undecided is left out."""
-        out: dict[str, Any] = {"version": self.version}
-        for path in s.SECTIONS:
-            found = self.section(path)
-            if found is not None:
-                inner = out
-                for name in path.split("."):
-                    inner = inner.setdefault(name, {})
-                inner.update(found.model_dump(exclude_none=True))
-        return out
+        return _nested({"version": self.version, **self.decisions})
+
+    def to_yaml(self) -> str:
+        """Return the decisions as the text of a policy file, without comments."""
+        out, opened = ["version: 1"], ""
+        for path, held in self.decisions.items():
+            outer, _, name = path.rpartition(".")
+            if outer != opened and outer:
+                out.append(f"{outer}:")
+            opened, indent = outer, "  " if outer else ""
+            out.append(f"{indent}{name}:")
+            out += [f"{indent}  {field}: {yaml_value(item)}" for field, item in held.items()]
+        return "\n".join(out) + "\n"
 
     # -- deciding --------------------------------------------------------------
 
-    def decide(self, section: str, /, *, reason: str | None = None, **values: Any) -> Policy:
+    def decide(self, section: str, /, **values: Any) -> Policy:
         """Return a new policy with a decision in it.
 
         Fields not named keep what was decided before; None makes a field
@@ -202,10 +200,8 @@ class Policy(BaseModel):
         section : str
             One of :data:`ethicalai_lab.policy.SECTIONS`, such as ``"personalization"``
             or ``"fairness.audit"``.
-        reason : str, optional
-            Why; kept in the file for those who review it.
         **values
-            Fields of the section. NumPy scalars, arrays, tuples and sets are taken
+            Fields of the section, and ``reason``: why, for those who review it. NumPy scalars, arrays, tuples and sets are taken
             as the plain values they hold.
 
         Returns
@@ -227,36 +223,10 @@ class Policy(BaseModel):
         True
         """
         _check_section(section)
-        data = self.to_dict()
-        inner = data
-        for name in section.split("."):
-            inner = inner.setdefault(name, {})
-        for name, value in values.items():
-            inner[name] = _plain(value)
-        if reason is not None:
-            inner["reason"] = reason
-        return self._with(data)
-
-    def undecide(self, section: str, /) -> Policy:
-        """Return a new policy in which a whole section is undecided.
-
-        Parameters
-        ----------
-        section : str
-            One of :data:`ethicalai_lab.policy.SECTIONS`.
-
-        Returns
-        -------
-        Policy
-        """
-        _check_section(section)
-        data = self.to_dict()
-        *outer, last = section.split(".")
-        inner = data
-        for name in outer:
-            inner = inner.get(name, {})
-        inner.pop(last, None)
-        return self._with(data)
+        decisions = self.decisions
+        given = {name: plain(value) for name, value in values.items()}
+        decisions[section] = decisions.get(section, {}) | given
+        return self._with(_nested({"version": 1, **decisions}))
 
     def _with(self, data: dict[str, Any]) -> Policy:
         new = Policy(**data)
@@ -267,7 +237,7 @@ class Policy(BaseModel):
         """Return the policy that holds while the rest stays undecided.
 
         Each undecided field gets what is assumed then: what usually happens in a
-        shop in which nobody decides (see :meth:`reference`). A decision that means
+        shop in which nobody decides. A decision that means
         nothing without another one still missing, such as how often a key changes
         while there is no key, falls back to what is assumed, too.
 
@@ -277,24 +247,22 @@ class Policy(BaseModel):
             A few fields may stay None: data.features (then every column is used),
             limits that do not exist, and reasons.
         """
-        data: dict[str, Any] = {"version": 1}
-        for path, model in s.SECTIONS.items():
-            values = {}
-            for name in model.model_fields:
-                decided = self[f"{path}.{name}"]
-                values[name] = s.assumed(f"{path}.{name}") if decided is None else decided
-            for name in model.model_fields:
-                try:
-                    model(**values)
-                except ValidationError as problem:
-                    fallen = problem.errors()[0].get("ctx", {}).get("field", name)
-                    values[fallen] = s.assumed(f"{path}.{fallen}")
-            inner = data
-            *outer, last = path.split(".")
-            for name in outer:
-                inner = inner.setdefault(name, {})
-            inner[last] = values
-        return self._with(data)
+        data = {path: self._section_with_defaults(path) for path in s.SECTIONS}
+        return self._with(_nested({"version": 1, **data}))
+
+    def _section_with_defaults(self, path: str) -> dict[str, Any]:
+        model = s.SECTIONS[path]
+        values = {}
+        for name in model.model_fields:
+            decided = self[f"{path}.{name}"]
+            values[name] = s.assumed(f"{path}.{name}") if decided is None else decided
+        for name in model.model_fields:
+            try:
+                model(**values)
+            except ValidationError as problem:
+                fallen = problem.errors()[0].get("ctx", {}).get("field", name)
+                values[fallen] = s.assumed(f"{path}.{fallen}")
+        return values
 
     @classmethod
     def default(cls) -> Policy:
@@ -343,6 +311,13 @@ class Policy(BaseModel):
         'opt_in'
         """
         return _from_text(read_text(path, what=_WHAT, error=PolicyError))[0]
+
+    @classmethod
+    def parse(cls, text: str, *, name: str = "policy") -> Policy:
+        """Read a policy from a text that is no file to save over; `name` is for messages."""
+        policy = _from_text(Text(name, text))[0]
+        policy._source = None
+        return policy
 
     @classmethod
     def open(cls, path: str | Path | None = None) -> Policy:
@@ -426,108 +401,52 @@ class Policy(BaseModel):
             "",
             "version: 1",
         ]
-        outer = ""
+        opened = ""
         for path, model in s.SECTIONS.items():
-            indent = "  " * path.count(".")
-            out.append("")
-            if "." in path and path.split(".")[0] != outer:
-                outer = path.split(".")[0]
-                out.append(f"{outer}:")
-            title = (model.__doc__ or "").splitlines()[0]
-            out += _comment(title, indent)
-            out.append(f"{indent}{path.split('.')[-1]}:")
-            indent += "  "
-            for name, info in model.model_fields.items():
-                field = f"{path}.{name}"
-                about = info.description
-                if name != "reason":
-                    unit = s.unit(field)
-                    about += f" Accepted: {s.accepted(field)}{f' ({unit})' if unit else ''}."
-                    assumed = s.assumed(field)
-                    if assumed is not None:
-                        about += f" Assumed while undecided: {_shown(assumed)}."
-                out += _comment(about, indent)
-                out.append(f"{indent}{name}:")
+            outer, _, last = path.rpartition(".")
+            out += ["", f"{outer}:"] if outer != opened and outer else [""]
+            opened, indent = outer, "  " if outer else ""
+            out += [*_comment(s.title(path), indent), f"{indent}{last}:"]
+            for name in model.model_fields:
+                out += _comment(_about(f"{path}.{name}"), indent + "  ")
+                out.append(f"{indent}  {name}:")
         return "\n".join(out) + "\n"
 
     # -- showing ---------------------------------------------------------------
 
-    @staticmethod
-    def reference() -> pd.DataFrame:
-        """Return all fields with their meaning, unit and what is accepted.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row a field; columns section, field, meaning, accepted, unit,
-            assumed_while_undecided.
-        """
-        import pandas as pd
-
-        rows = []
-        for path, info in s.FIELDS.items():
-            section, _, name = path.rpartition(".")
-            rows.append(
-                (
-                    section,
-                    name,
-                    info.description,
-                    s.accepted(path),
-                    s.unit(path),
-                    _shown(s.assumed(path)),
-                )
-            )
-        columns = ["section", "field", "meaning", "accepted", "unit", "assumed_while_undecided"]
-        return pd.DataFrame(rows, columns=columns)
+    def _shown(self) -> list[tuple[str, list[tuple[str, str, str]], int]]:
+        """Return for each section what is decided, as read, and how many fields are not."""
+        out = []
+        for path, model in s.SECTIONS.items():
+            held = self.decisions.get(path, {})
+            rows = [(name, _said(held[name]), s.unit(f"{path}.{name}")) for name in held]
+            out.append((path, rows, len(model.model_fields) - len({*held, "reason"})))
+        return out
 
     def __str__(self) -> str:
         out = []
-        for path, model in s.SECTIONS.items():
-            decided = [name for name in model.model_fields if self[f"{path}.{name}"] is not None]
-            if not decided:
-                out.append(f"{path}: undecided")
-                continue
-            out.append(f"{path}:")
-            out += [f"  {name}: {_shown(self[f'{path}.{name}'])}" for name in decided]
-            left = len(model.model_fields) - len({*decided, "reason"})
-            if left:
+        for path, rows, left in self._shown():
+            out.append(f"{path}:" if rows else f"{path}: undecided")
+            out += [f"  {name}: {value}" for name, value, _ in rows]
+            if left and rows:
                 out.append(f"  ({left} more undecided)")
         return "\n".join(out)
 
     def _repr_html_(self) -> str:
-        parts = [
-            '<table class="ethicalai-policy" style="border-collapse:collapse">',
-            '<caption style="text-align:left"><strong>Policy</strong>: '
-            f"{len(s.SECTIONS) - len(self.undecided())} of {len(s.SECTIONS)} sections decided"
-            "</caption>",
-            '<thead><tr><th scope="col">section</th><th scope="col">field</th>'
-            '<th scope="col">decision</th><th scope="col">unit</th></tr></thead><tbody>',
-        ]
-        for path, model in s.SECTIONS.items():
-            decided = [name for name in model.model_fields if self[f"{path}.{name}"] is not None]
-            left = len(model.model_fields) - len({*decided, "reason"})
-            rows = [
-                (name, f"<strong>{html.escape(_shown(self[f'{path}.{name}']))}</strong>", path)
-                for name in decided
-            ]
-            if left or not rows:
-                note = f"undecided ({left} fields)" if rows else "undecided"
-                rows.append(("", f"<em>{note}</em>", ""))
-            for position, (name, shown, where) in enumerate(rows):
-                head = (
-                    f'<th scope="rowgroup" rowspan="{len(rows)}" '
-                    f'style="text-align:left;vertical-align:top">{path}</th>'
-                    if position == 0
-                    else ""
-                )
-                unit = html.escape(s.unit(f"{where}.{name}")) if where else ""
-                parts.append(
-                    f'<tr>{head}<td style="text-align:left">{name}</td>'
-                    f'<td style="text-align:left">{shown}</td>'
-                    f'<td style="text-align:left">{unit}</td></tr>'
-                )
-        parts.append("</tbody></table>")
-        return "".join(parts)
+        decided = len(s.SECTIONS) - len(self.undecided())
+        return render("policy/templates/policy.html", sections=self._shown(), decided=decided)
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by dotted path as mappings in mappings."""
+    out: dict[str, Any] = {}
+    for path, value in flat.items():
+        inner = out
+        *outer, last = path.split(".")
+        for name in outer:
+            inner = inner.setdefault(name, {})
+        inner[last] = value
+    return out
 
 
 def _check_section(path: object) -> None:
@@ -540,25 +459,27 @@ def _check_section(path: object) -> None:
         )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a NumPy or pandas value, a tuple or a set as plain Python."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, set | frozenset):
-        return sorted(_plain(item) for item in value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+        return sorted(plain(item) for item in value)
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "(none)"
-    return str(value)
+def _said(value: Any) -> str:
+    return wording.said(value, "(none)")
+
+
+def _about(field: str) -> str:
+    """Return what the template says of a field."""
+    if field.endswith(".reason"):
+        return s.meaning(field)
+    unit = f" ({s.unit(field)})" if s.unit(field) else ""
+    about = f"{s.meaning(field)} Accepted: {s.accepted(field)}{unit}."
+    assumed = s.assumed(field)
+    return about if assumed is None else f"{about} Assumed while undecided: {_said(assumed)}."
 
 
 def _comment(text: str, indent: str) -> list[str]:
@@ -646,7 +567,7 @@ def _sentence(error: Mapping[str, Any], loc: tuple[str | int, ...]) -> str:
         wanted = s.accepted(path)
         if item:
             words = s.choices(path)
-            wanted = s._or(words) if words else "a text of 1 to 200 characters"
+            wanted = s.either(words) if words else "a text of 1 to 200 characters"
         elif kind == "too_short":
             wanted += " with at least one name"
             return f"{path} is an empty list; accepted: {wanted}.{hint}"
@@ -684,16 +605,8 @@ def _unknown_key(names: list[str]) -> str:
 
 def _changes(old: Policy, new: Policy) -> dict[str, Any]:
     """Return what differs, nested as in the file."""
-    changes: dict[str, Any] = {}
-    for path in s.FIELDS:
-        before, after = old[path], new[path]
-        if before != after or type(before) is not type(after):
-            inner = changes
-            *outer, last = path.split(".")
-            for name in outer:
-                inner = inner.setdefault(name, {})
-            inner[last] = after
-    return changes
+    pairs = {path: (old[path], new[path]) for path in s.FIELDS}
+    return _nested({path: b for path, (a, b) in pairs.items() if a != b or type(a) is not type(b)})
 
 
 def _says(text: str, policy: Policy) -> bool:

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.policy import sections
+from ethicalai_lab.policy.measure import ENOUGH
 from ethicalai_lab.policy.policy import Policy
-from ethicalai_lab.policy.rules import ENOUGH
 from ethicalai_lab.stats import largest_difference_interval, people_behind, proportion_interval
 
 __all__ = [

@@ -57,7 +57,6 @@ class StoredMeasure(_Strict):
     refits: Annotated[list[Finite | None], Field(max_length=100_000)] | None = None
     only_here: bool = False
     spread_by: Finite | None = None
-    estimated: bool = False
 
 
 class StoredCard(_Strict):
@@ -190,7 +189,6 @@ _ACCEPTED = {
     "bound": '"max" or "min"',
     "direction": "higher, lower or none",
     "certain": "true or false",
-    "estimated": "true or false",
 }
 
 

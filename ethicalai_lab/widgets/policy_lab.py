@@ -13,7 +13,8 @@ from ethicalai_lab.widgets.base import WidgetError, view_of
 
 if TYPE_CHECKING:
     from ethicalai_lab.policy import Comparison, Policy, PolicyLab, Preset
-    from ethicalai_lab.policy.session import Judging, Search, Session
+    from ethicalai_lab.policy.background import Judging, Search
+    from ethicalai_lab.policy.session import Session
     from ethicalai_lab.world import World
 
 __all__ = ["TITLES", "PolicyLabWidget", "policy_lab"]
@@ -105,7 +106,8 @@ def policy_lab(
     'neutral'
     """
     from ethicalai_lab.policy import Policy, PolicyError, PolicyLab
-    from ethicalai_lab.policy.session import Session, one_sentence
+    from ethicalai_lab.policy.background import one_sentence
+    from ethicalai_lab.policy.session import Session
 
     if lab is not None and world is not None and lab.world is not world:
         raise WidgetError("lab has another world; give either world or lab.")
@@ -159,7 +161,7 @@ class PolicyLabWidget:
 
     def act(self, do: Callable[[], None]) -> str:
         """Do something that may be refused, then show what came of it; return the refusal."""
-        from ethicalai_lab.policy.session import one_sentence
+        from ethicalai_lab.policy.background import one_sentence
 
         refusal = ""
         with self.session.turn:  # refits that are done by now wait until this is shown
@@ -486,7 +488,7 @@ class PolicyLabWidget:
 
     def _offer_refits(self, comparison: Comparison | None) -> None:
         """Say what refits are for and cost, or that they are in."""
-        from ethicalai_lab.policy.session import REFITS
+        from ethicalai_lab.policy.background import REFITS
 
         ended, lacking = self._judging, len(self.session.unjudged)
         self.judge.disabled = not lacking
@@ -656,7 +658,7 @@ class _Field:
         self.label = _label(path)
         self.message = w.HTML(layout=lay(width="auto", min_width="0"), style=owner.style("HTML"))
         self._refusal = ""
-        kind = sections._inner(sections.FIELDS[path].annotation)
+        kind = sections.kind(path)
         if sections.is_list(path):
             self.control: _Control = _Names(self)
         elif sections.choices(path):
@@ -675,10 +677,9 @@ class _Field:
 
     @property
     def tip(self) -> str:
-        info = sections.FIELDS[self.path]
         unit = sections.unit(self.path)
         return (
-            f"{info.description} Accepted: {sections.accepted(self.path)}"
+            f"{sections.meaning(self.path)} Accepted: {sections.accepted(self.path)}"
             f"{f', {unit}' if unit else ''}."
         )
 
@@ -696,7 +697,7 @@ class _Field:
     def say(self, refusal: str) -> None:
         """Say the meaning of the field and, above it, why a value was refused."""
         self._refusal = refusal
-        about = html.escape(sections.FIELDS[self.path].description or "")
+        about = html.escape(sections.meaning(self.path))
         unit = sections.unit(self.path)
         if not self.path.endswith(".reason"):
             number = not sections.choices(self.path) and unit
@@ -794,7 +795,7 @@ class _Number(_Control):
         import ipywidgets as w
 
         lay = field._owner.layout
-        from ethicalai_lab.policy.session import stops
+        from ethicalai_lab.policy.offers import stops
 
         self._field = field
         self._stops = stops(field.path)
@@ -849,7 +850,7 @@ class _Names(_Control):
         import ipywidgets as w
 
         lay = field._owner.layout
-        from ethicalai_lab.policy.session import list_assumed, list_options
+        from ethicalai_lab.policy.offers import list_assumed, list_options
 
         self._field = field
         lab = field._owner.session.lab

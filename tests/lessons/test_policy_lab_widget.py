@@ -7,7 +7,7 @@ import ipywidgets
 import pytest
 
 from ethicalai_lab.policy import PRESETS, Policy, PolicyLab, preset, sections
-from ethicalai_lab.policy.session import stops
+from ethicalai_lab.policy.offers import stops
 from ethicalai_lab.widgets.base import WIDGET_VIEW, WidgetError
 from ethicalai_lab.widgets.policy_lab import _OPEN, TITLES, policy_lab
 from ethicalai_lab.world import make_world

@@ -14,7 +14,7 @@ from ethicalai_lab.policy import (
     records,
     response,
 )
-from ethicalai_lab.policy.scorecard import READINGS
+from ethicalai_lab.policy.comparison import READINGS
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 

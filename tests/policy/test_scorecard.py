@@ -1,7 +1,5 @@
 """The scorecard: what a measure accepts, how cards are exported, read back and compared."""
 
-import csv
-import io
 import json
 import math
 import pickle
@@ -25,8 +23,8 @@ from ethicalai_lab.policy import (
     compare_scorecards,
     preset,
 )
-from ethicalai_lab.policy.rules import Limit
-from ethicalai_lab.policy.scorecard import COLUMNS, _bar, _scale
+from ethicalai_lab.policy.measure import Limit
+from ethicalai_lab.policy.scorecard import COLUMNS, _scale, bar
 
 
 def measure(key="privacy.reidentified_share", value=0.03, low=0.02, high=0.04, **more):
@@ -76,12 +74,12 @@ def full():
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"key": "privcy.x"}, 'no dimension "privcy"; .*Did you mean "privacy"'),
+        ({"key": "privcy.x"}, 'dimension is .privcy.; .*Did you mean "privacy"'),
         ({"key": "privacy.Share"}, "snake_case"),
-        ({"direction": "up"}, 'direction is "up"; accepted: higher, lower or none'),
+        ({"direction": "up"}, "direction is 'up'; 'higher' or 'lower' or 'none' is accepted"),
         ({"meaning": "  "}, "meaning is blank"),
-        ({"unit": 3}, "unit must be a text, not int"),
-        ({"value": math.nan}, "value is nan; accepted: a finite number, or None with needs"),
+        ({"unit": 3}, "unit is 3; a text is accepted"),
+        ({"value": math.nan}, "value is nan; a number or None is accepted"),
         ({"truth": math.inf}, "truth is inf"),
         ({"value": "much"}, "value is 'much'"),
         ({"value": None, "low": None, "high": None}, "needs must say what is missing"),
@@ -152,7 +150,7 @@ def test_numbers_read_as_people_write_them(value, unit, shown):
 
 def test_the_table_has_the_columns_agreed_and_nan_where_there_is_no_number(full):
     table = full.table
-    assert tuple(table.columns) == COLUMNS
+    assert table.columns.tolist() == COLUMNS
     assert table.columns[:8].tolist() == [
         "dimension",
         "measure",
@@ -237,7 +235,8 @@ def same(one, two):
 
 def test_json_comes_back_whole(full, tmp_path):
     path = tmp_path / "card.json"
-    text = full.to_json(path)
+    text = full.to_json()
+    path.write_text(text, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == text
     assert [p.name for p in tmp_path.iterdir()] == ["card.json"]
     same(Scorecard.from_json(path), full)
@@ -245,11 +244,6 @@ def test_json_comes_back_whole(full, tmp_path):
     rules = "{set_by: b, rules: {fairness.income_gap: {min: -9, max: 9, certain: true}}}"
     held = full.with_rules(Rules.parse(rules))
     same(Scorecard.from_json(held.to_json()), held)
-
-
-def test_json_without_replicates_still_knows_an_estimate_from_a_count():
-    one = card(measure(low=None, high=None, replicates=[math.nan], samples="w"))
-    assert not Scorecard.from_json(one.to_json(replicates=False)).measures[0].exact
 
 
 numbers = st.floats(-1e12, 1e12)
@@ -277,7 +271,8 @@ def test_any_measure_comes_back_and_lies_in_its_interval(three, truth, text, dra
     known = [x for x in (low, value, high, truth, 0.0) if x is not None]
     assert left <= min(known)
     assert right >= max(known)
-    xs = [float(x) for x in re.findall(r'(?:cx|x1|x2)="([^"]+)"', _bar(found))]
+    drawn = bar(found)
+    xs = [float(drawn[name]) for name in ("zero", "value", "low", "high") if drawn[name]]
     assert all(0 <= x <= 120 for x in xs)
 
 
@@ -323,7 +318,7 @@ def _deep(levels):
         (lambda d: d["measures"][0].update(low=9, high=-9), "low, 9, is above high, -9"),
         (lambda d: d["measures"][0].update(direction="up"), '"direction" must be higher, lower'),
         (lambda d: d["measures"][0].update(direction=["higher"]), '"direction" must be'),
-        (lambda d: d["measures"][0].update(dimension="worth"), 'no dimension "worth"'),
+        (lambda d: d["measures"][0].update(dimension="worth"), "dimension is 'worth'"),
         (lambda d: d["measures"][0].update(value=10**400), '"value" is a number of 401 digits'),
         (lambda d: d["measures"][0].update(value=True), '"value" must be a number or null'),
         (lambda d: d["measures"][0].update(low=None), "low and high come together"),
@@ -423,23 +418,7 @@ def test_what_is_no_json_says_so(tmp_path, full):
     with pytest.raises(PolicyError, match="NaN is no number"):
         Scorecard.from_json(full.to_json().replace("0.42", "NaN"))
     with pytest.raises(PolicyError, match="does not exist"):
-        full.to_json(tmp_path / "none" / "card.json")
-
-
-def test_csv_holds_the_table_and_no_formula():
-    evil = '=HYPERLINK("http://x")'
-    one = card(
-        measure(meaning=evil, evidence=" @SUM(A1)", unit="+1"),
-        measure("fairness.gap", -5, -6, -4),
-    )
-    rows = list(csv.DictReader(io.StringIO(one.to_csv())))
-    assert tuple(rows[0]) == COLUMNS
-    assert rows[0]["meaning"] == "'" + evil
-    assert rows[0]["evidence"] == "' @SUM(A1)"
-    assert rows[0]["unit"] == "'+1"
-    # a number below zero stays a number
-    assert [float(rows[1][name]) for name in ("low", "value", "high")] == [-6, -5, -4]
-    assert rows[1]["truth"] == ""
+        full.to_html(tmp_path / "none" / "card.html")
 
 
 def test_markdown_keeps_its_columns_whatever_the_texts_hold(full):
@@ -531,7 +510,6 @@ def test_no_export_passes_a_verdict(full):
         full._repr_html_(),
         full.summary,
         pair._repr_html_(),
-        pair.to_markdown(),
         plotting.scorecard(full.table).alt,
     ]
     for text in told:
@@ -690,10 +668,10 @@ def test_what_one_card_lacks_is_said_and_never_a_number(full):
     assert page.open == []
     assert "needs this measure, which theirs lacks" in "".join(page.text)
     assert all(th.get("scope") for th in page.of("th"))
-    assert "needs a column with consent" in pair.to_markdown()
+    assert "needs a column with consent" in "".join(page.text)
 
 
-def test_more_than_two_cards_are_compared_with_the_first(tmp_path):
+def test_more_than_two_cards_are_compared_with_the_first():
     cards = [card(measure(value=v, low=v - 0.001, high=v + 0.001)) for v in (0.03, 0.02, 0.04)]
     many = compare_scorecards(*cards, names=("=a", "b", "c"))
     row = many.table.iloc[0]
@@ -703,8 +681,6 @@ def test_more_than_two_cards_are_compared_with_the_first(tmp_path):
     assert list(many.against("c").columns) == list(
         compare_scorecards(cards[0], cards[2], names=("=a", "c")).table.columns
     )
-    head = many.to_csv(tmp_path / "c.csv").splitlines()[0].split(",")
-    assert "'=a" in head
     with pytest.raises(PolicyError, match='no later card "=a"; accepted are b, c'):
         many.against("=a")
     assert "b against =a: 1 better" in many.summary

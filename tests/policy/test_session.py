@@ -22,21 +22,15 @@ from ethicalai_lab.policy import (
     Scorecard,
     compare_scorecards,
     evaluate,
+    frontier,
     preset,
     sections,
 )
-from ethicalai_lab.policy.session import (
-    REFITS,
-    FileClash,
-    Session,
-    card_html,
-    list_assumed,
-    list_options,
-    one_page,
-    stops,
-    to_notebook,
-    world_recipe,
-)
+from ethicalai_lab.policy.background import REFITS
+from ethicalai_lab.policy.notebook import to_notebook, world_recipe
+from ethicalai_lab.policy.offers import list_assumed, list_options, stops
+from ethicalai_lab.policy.scorecard import one_page
+from ethicalai_lab.policy.session import FileClash, Session, card_html
 from ethicalai_lab.world import WorldConfig, make_world
 
 
@@ -544,14 +538,14 @@ def test_what_cannot_be_reproduced_is_refused(lab, session, tmp_path):
 
 def test_a_search_tells_how_far_it_is_and_finds_what_improves(session):
     told = []
-    search = session.search("duty.tampering_noticed", top=2)
+    search = session.search("duty.tampering_noticed")
     search.watch(lambda s: told.append((s.done, s.of))).start().wait(300)
     assert not search.running
     assert search.problem == ""
     done, of = zip(*told, strict=True)
     assert list(done) == sorted(done)
     assert done[-1] == of[-1] > 100
-    assert 1 <= len(search.found) <= 2
+    assert 1 <= len(search.found) <= frontier.BEST
     for policy in search.found.policies:
         session.use(policy, "Applied.")
         move = next(m for m in session.moved if m.key == "duty.tampering_noticed")
@@ -559,8 +553,16 @@ def test_a_search_tells_how_far_it_is_and_finds_what_improves(session):
         session.undo()
 
 
+def test_a_search_for_two_changes_finds_what_works_only_together(lab, tmp_path):
+    here = Session(PolicyLab(lab.world, n_boot=0), Policy(), path=tmp_path / "p.yaml")
+    search = here.search("duty.tampering_noticed", changes=2).start().wait(300)
+    assert search.problem == ""
+    assert search.found.tried > 120
+    assert any("log.kind" in row and "log.witness" in row for row in search.found.table["changes"])
+
+
 def test_a_search_for_what_is_learned_is_borne_out_by_refits(session):
-    search = session.search("fairness.selection_gap_age_band", top=1).start().wait(300)
+    search = session.search("fairness.selection_gap_age_band").start().wait(300)
     assert search.problem == ""
     for policy in search.found.policies:
         cards = [session.lab.evaluate(each, refit=20) for each in (session.policy, policy)]
