@@ -7,51 +7,13 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from ethicalai_lab.core.files import writable
 from ethicalai_lab.errors import InputError
 
-__all__ = ["apart", "new_file", "writable"]
+__all__ = ["apart", "new_file"]
 
 #: Endings of what the lab reads. A result does not replace such a file, whoever made it.
 READ = (".yaml", ".yml", ".csv", ".tsv", ".gz", ".parquet", ".xlsx", ".ipynb", ".py")
-
-
-def writable(path: str | Path) -> None:
-    """Refuse early what could only fail after the work is done.
-
-    Parameters
-    ----------
-    path : path-like
-        A file to write, there or not.
-
-    Raises
-    ------
-    InputError
-        If it is a folder, a device or a pipe, or lies in no folder that allows writing.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     writable(Path(folder, "page.html"))
-    """
-    target = Path(path)
-    try:
-        if target.is_dir():
-            raise InputError(f"{path} is a folder; give the name of a file to write.")
-        # what is written replaces what is there, and a device must not be replaced
-        if target.exists() and not target.is_file():
-            raise InputError(f"{path} is a device or a pipe; give the name of a file to write.")
-        folder = Path(os.path.realpath(target)).parent
-        if not folder.is_dir():
-            raise InputError(f"{path}: its folder does not exist; make it first.")
-    except InputError:
-        raise
-    except (OSError, ValueError) as problem:  # a name too long, a zero byte, a loop of links
-        reason = getattr(problem, "strerror", None) or problem
-        raise InputError(f"{str(path)[:200]!r} cannot be written ({reason}).") from None
-    # files are replaced as a whole, so it is the folder that must allow it
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{path} cannot be written: its folder is read-only.")
 
 
 def new_file(path: str | Path) -> None:
@@ -64,7 +26,7 @@ def new_file(path: str | Path) -> None:
     Raises
     ------
     InputError
-        As :func:`writable`, or if anything has that name.
+        As :func:`~ethicalai_lab.core.files.writable`, or if anything has that name.
     """
     writable(path)
     if os.path.lexists(path):

@@ -26,6 +26,7 @@ __all__ = [
     "lock_of",
     "locked",
     "replace_file",
+    "writable",
     "write_atomic",
 ]
 
@@ -364,6 +365,47 @@ def replace_file(path: str | Path, content: bytes, *, private: bool = False) -> 
         raise
 
 
+def writable(path: str | Path, *, error: type[InputError] = InputError) -> None:
+    """Refuse early what could only fail after the work is done.
+
+    Parameters
+    ----------
+    path : path-like
+        A file to write, there or not.
+    error : type
+        The InputError subclass to raise.
+
+    Raises
+    ------
+    InputError
+        If it is a folder, a device or a pipe, or lies in no folder that allows writing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     writable(Path(folder, "page.html"))
+    """
+    target = Path(path)
+    try:
+        if target.is_dir():
+            raise error(f"{path} is a folder; give the name of a file to write.")
+        # what is written replaces what is there, and a device must not be replaced
+        if target.exists() and not target.is_file():
+            raise error(f"{path} is a device or a pipe; give the name of a file to write.")
+        folder = Path(os.path.realpath(target)).parent
+        if not folder.is_dir():
+            raise error(f"{path}: its folder does not exist; make it first.")
+    except InputError:
+        raise
+    except (OSError, ValueError) as problem:  # a name too long, a zero byte, a loop of links
+        reason = getattr(problem, "strerror", None) or problem
+        raise error(f"{str(path)[:200]!r} cannot be written ({reason}).") from None
+    # files are replaced as a whole, so it is the folder that must allow it
+    if not os.access(folder, os.W_OK):
+        raise error(f"{path} cannot be written: its folder is read-only.")
+
+
 def write_atomic(
     path: str | Path, content: str | bytes, *, error: type[InputError] = InputError
 ) -> None:
@@ -393,18 +435,8 @@ def write_atomic(
     ...     [file.name for file in Path(folder).iterdir()]
     ['note.txt']
     """
-    shown = str(path)
-    target = Path(os.path.realpath(path))
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    if target.is_dir():
-        raise error(f"{shown} is a folder; give the name of a file to write.")
-    if target.exists() and not target.is_file():
-        # a device such as /dev/null would be replaced by a plain file, for everybody
-        raise error(f"{shown} is a device or a pipe; give the name of a file to write.")
-    if not target.parent.is_dir():
-        raise error(f"{shown}: the folder {target.parent} does not exist; make it first.")
+    writable(path, error=error)
     try:
-        replace_file(target, data)
+        replace_file(path, content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as problem:
-        reason = problem.strerror or problem
-        raise error(f"{shown} cannot be written ({reason}).") from None
+        raise error(f"{path} cannot be written ({problem.strerror or problem}).") from None

@@ -10,6 +10,7 @@ take more memory than the file is long.
 from __future__ import annotations
 
 import errno
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ from typing import Any, NoReturn
 
 from ethicalai_lab.errors import InputError
 
-__all__ = ["Node", "Text", "line_of", "parse", "read_text", "scalar", "to_data"]
+__all__ = ["Node", "Text", "line_of", "own_data", "parse", "read_text", "scalar", "to_data"]
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
@@ -305,6 +306,20 @@ def to_data(node: Node | None) -> Any:
     if node.kind == "list":
         return [to_data(child) for child in node.value]
     return node.value
+
+
+@functools.cache
+def own_data(module: str, name: str) -> Any:
+    """Return what one of the package's own YAML files holds, read once.
+
+    Parameters
+    ----------
+    module : str
+        The ``__file__`` of the module beside which it lies.
+    name : str
+        The file.
+    """
+    return to_data(parse(read_text(Path(module).with_name(name), what="data file")))
 
 
 def line_of(node: Node | None, path: Iterable[str | int]) -> int | None:

@@ -6,23 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["GAPS", "Amounts", "read_amounts"]
+from ethicalai_lab.core.yaml import own_data
+from ethicalai_lab.tables.levels import words
 
-GAPS = frozenset(
-    {
-        *("", "-", "--", "–", "—", ".", "..", "?", "*", "n/a", "na", "n.a.", "n.a", "#n/a", "nan"),
-        *("null", "none", "nil", "nul", "missing", "unknown", "not available", "not known"),
-        *("k.a.", "k. a.", "keine angabe", "unbekannt", "n.d.", "nd", "s/o", "inconnu"),
-        *("no data", "no answer", "(blank)", "(null)", "\\n", "#div/0!", "#ref!", "#value!"),
-        *("#name?", "#num!", "#null!"),
-    }
-)
-"""What stands for a gap among numbers, in lower case."""
+__all__ = ["Amounts", "read_amounts"]
 
-_CODES = (
-    "EUR|USD|GBP|CHF|JPY|CNY|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|INR|BRL|CAD|AUD|NZD|MXN|ZAR|SGD|"
-    "HKD|KRW|ILS|UAH|AED|SAR|THB|IDR|MYR|PHP|VND|ARS|CLP|COP"
-)
+_CODES = "|".join(own_data(__file__, "words.yaml")["currencies"])
 _CURRENCY = (
     rf"(?:[€£¥₹₽₺₩฿₫₴₪]|(?:US|CA|AU|NZ|HK|R|A|C|S)?\$|(?:{_CODES})\b|kr\.?|zł|Kč|Ft|lei|Fr\.)"
 )
@@ -99,7 +88,7 @@ def read_amounts(texts: Sequence[str], counts: Sequence[int], format: Mapping[st
     """
     parts = [_AMOUNT.fullmatch(text.strip().replace("\u2212", "-")) for text in texts]
     made = Amounts([None] * len(texts))
-    made.gaps = [i for i, text in enumerate(texts) if text.strip().lower() in GAPS]
+    made.gaps = [i for i, text in enumerate(texts) if text.strip().lower() in words("gaps")]
     silent = set(made.gaps)
     digits = {
         i: re.sub(r"[\u00a0\u2009\u202f]", " ", part["digits"]).replace("’", "'").strip()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ethicalai_lab.core.times import read_times
-from ethicalai_lab.core.yaml import parse, scalar, to_data
+from ethicalai_lab.core.yaml import own_data, scalar
 from ethicalai_lab.errors import shown
 from ethicalai_lab.tables import levels
 from ethicalai_lab.tables.column_types import type_columns
@@ -316,9 +315,8 @@ def _doubles(column: pd.Series) -> bool:
 @cache
 def _patterns() -> Mapping[str, re.Pattern[str]]:
     """Return a pattern of names for each role, and for what else is told by a name."""
-    text = resources.files("ethicalai_lab.tables").joinpath("role_names.yaml").read_text("utf-8")
     made = {}
-    for role, lines in to_data(parse(text)).items():
+    for role, lines in own_data(__file__, "role_names.yaml").items():
         parts = []
         for line in lines:
             kind = line[0] if line[0] in "=$~" else ""

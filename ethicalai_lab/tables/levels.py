@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ethicalai_lab.core.yaml import scalar
+from ethicalai_lab.core.yaml import own_data, scalar
 from ethicalai_lab.errors import did_you_mean, shown
 from ethicalai_lab.tables.roles import Roles, TableError
 
@@ -32,31 +32,10 @@ __all__ = [
     "says_no",
     "says_nothing",
     "says_yes",
+    "words",
     "words_of",
 ]
 
-_YES = frozenset(
-    {
-        *("yes", "y", "true", "t", "1", "1.0", "on", "ja", "j", "oui", "o", "si", "sí", "sim"),
-        *("tak", "granted", "grant", "given", "agreed", "accepted", "allowed", "confirmed"),
-        *("opt_in", "opted_in", "optin", "subscribed"),
-    }
-)
-_NO = frozenset(
-    {
-        *("no", "n", "false", "f", "0", "0.0", "off", "nein", "non", "não", "nie"),
-        *("refused", "refuse", "denied", "declined", "rejected", "withdrawn", "revoked"),
-        *("opt_out", "opted_out", "optout", "unsubscribed"),
-    }
-)
-# these say it by themselves, whatever the column is called
-_OUTRIGHT = frozenset(
-    {
-        *("granted", "grant", "agreed", "opt_in", "opted_in", "optin", "subscribed"),
-        *("refused", "refuse", "denied", "declined", "withdrawn", "revoked"),
-        *("opt_out", "opted_out", "optout", "unsubscribed"),
-    }
-)
 _REFUSAL = re.compile(
     r"opt(?:ed)?_?out|unsub|do_?not|dont|(?:^|_)dn[cm](?:_|$)|^(?:no|kein|keine|sans|sin)_|"
     r"(?:^|_)no_(?:mail|email|e_mail|sms|call|calls|contact|marketing|phone|track)|"
@@ -78,6 +57,18 @@ _TURNS = re.compile(
     r"lapsed|invalid|lost|stop|exclu\w*|abgelaufen|expire|requ?ired|needed|pending)(?:_|$)"
 )
 _AGREEMENT = re.compile(r"opt(?:ed)?_?in(?:_|$)")
+
+
+@cache
+def words(kind: str) -> frozenset[str]:
+    """Return words that cells hold for one thing, such as yes or a gap, in lower case.
+
+    Examples
+    --------
+    >>> "ja" in words("yes")
+    True
+    """
+    return frozenset(own_data(__file__, "words.yaml")[kind])
 
 
 @lru_cache(maxsize=65536)
@@ -131,12 +122,12 @@ def is_agreement(name: str) -> bool:
 
 def says_yes(level: Any) -> bool:
     """Tell whether a level is a word for yes."""
-    return _word(level) in _YES
+    return _word(level) in words("yes")
 
 
 def says_no(level: Any) -> bool:
     """Tell whether a level is a word for no."""
-    return _word(level) in _NO
+    return _word(level) in words("no")
 
 
 def negates(level: Any) -> bool:
@@ -152,7 +143,7 @@ def negates(level: Any) -> bool:
 
 def says_nothing(level: Any) -> bool:
     """Tell whether a level says that nothing was said, such as "unknown"."""
-    return _alike(level) in _UNSAID
+    return _alike(level) in words("unsaid")
 
 
 def _word(level: Any) -> str:
@@ -457,8 +448,5 @@ def consent_answers(
     return answers, f"{spelled}: {said}{turned}{quiet}."
 
 
-_UNSAID = frozenset({"", "-", "?", "n/a", "na", "none", "unknown", "not asked", "not stated"})
-
-
 def _outright(level: Any) -> bool:
-    return _word(level) in _OUTRIGHT
+    return _word(level) in words("outright")
