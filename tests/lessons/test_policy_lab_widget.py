@@ -9,7 +9,8 @@ import pytest
 from ethicalai_lab.policy import PRESETS, Policy, PolicyLab, preset, sections
 from ethicalai_lab.policy.offers import stops
 from ethicalai_lab.widgets.base import WIDGET_VIEW, WidgetError
-from ethicalai_lab.widgets.policy_lab import _OPEN, TITLES, policy_lab
+from ethicalai_lab.widgets.policy_fields import OPEN
+from ethicalai_lab.widgets.policy_lab import TITLES, policy_lab
 from ethicalai_lab.world import make_world
 
 
@@ -48,7 +49,7 @@ def _agrees(page, lab):
         decided = page.session.policy[path]
         control = field.control
         if hasattr(control, "choice"):
-            assert control.choice.value == (_OPEN if decided is None else decided)
+            assert control.choice.value == (OPEN if decided is None else decided)
         elif hasattr(control, "ticks"):
             assert control.open.value == (decided is None)
             if decided is not None:
@@ -87,10 +88,10 @@ def test_each_control_decides_its_field_and_can_leave_it_undecided(page, lab, pa
     if hasattr(control, "choice"):
         values = [value for _, value in control.choice.options]
         words = sections.choices(path) or (True, False)
-        assert set(values) == {*words, _OPEN}
+        assert set(values) == {*words, OPEN}
         for value in values:
             control.choice.value = value
-            assert page.session.policy[path] == (None if value == _OPEN else value)
+            assert page.session.policy[path] == (None if value == OPEN else value)
             assert page.fields[path]._refusal == ""
         control.choice.value = words[-1]
     elif hasattr(control, "slider"):
@@ -125,7 +126,7 @@ def test_each_control_decides_its_field_and_can_leave_it_undecided(page, lab, pa
     assert path in page.status.value
     # and back to undecided
     if hasattr(control, "choice"):
-        control.choice.value = _OPEN
+        control.choice.value = OPEN
     elif hasattr(control, "open"):
         control.open.value = True
     else:
@@ -140,8 +141,8 @@ def test_each_control_decides_its_field_and_can_leave_it_undecided(page, lab, pa
 
 def test_undecided_shows_what_is_then_assumed(page):
     choice = page.fields["personalization.targeting"].control.choice
-    assert choice.options[-1] == ("undecided, so everyone", _OPEN)
-    assert choice.value == _OPEN
+    assert choice.options[-1] == ("undecided, so everyone", OPEN)
+    assert choice.value == OPEN
     assert choice.index == len(choice.options) - 1, "what is chosen can be seen"
     box = page.fields["data.retention_days"].control.box
     assert box.value == 3650
@@ -157,7 +158,7 @@ def test_a_contradiction_is_said_in_place_and_changes_nothing(page, lab):
     method = page.fields["pseudonymization.method"]
     method.control.choice.value = "hash"
     assert page.session.policy is before
-    assert method.control.choice.value == _OPEN, "the control is back, too"
+    assert method.control.choice.value == OPEN, "the control is back, too"
     assert 'role="alert"' in method.message.value
     said = re.search(r'role="alert">(.*?)</div>', method.message.value)[1]
     assert said == (
