@@ -20,7 +20,6 @@ from .disclosures import ai_disclosure as ai_disclosure
 from .disclosures import privacy_notice as privacy_notice
 from .errors import ExplanationError as ExplanationError
 from .glass_box import AdditiveScorecard as AdditiveScorecard
-from .glass_box import compare_glass_box as compare_glass_box
 from .manipulation import choice_asymmetry as choice_asymmetry
 from .manipulation import contrast_ratio as contrast_ratio
 from .manipulation import price_by_willingness as price_by_willingness
@@ -40,8 +39,6 @@ from .trust import response_factor as response_factor
 from .trust import trust_after as trust_after
 from .trust import trust_experiment as trust_experiment
 from .trust import what_would_reverse as what_would_reverse
-from .truthfulness import agreement as agreement
 from .truthfulness import attribution_beside_uplift as attribution_beside_uplift
 from .truthfulness import fidelity as fidelity
-from .truthfulness import sensitivity as sensitivity
 from .truthfulness import stability as stability

@@ -24,7 +24,6 @@ Annals of Statistics 29, 1189-1232.
 from __future__ import annotations
 
 import contextlib
-import html
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +33,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.core.checks import Count, check_value, whole
+from ethicalai_lab.core.report import Report
 from ethicalai_lab.explainability._auc import auc
 from ethicalai_lab.explainability._threads import FEW_ROWS, one_thread
 from ethicalai_lab.explainability.errors import ExplanationError
@@ -54,7 +55,11 @@ __all__ = [
 # Exact Shapley values score 2**features coalitions for each background row.
 _EXACT_UP_TO = 8
 _EXACT_AT_MOST = 14
+# Pairs of a permutation and its reverse, a person.
+_PERMUTATIONS = 10
 _METHODS = ("auto", "tree", "permutation", "exact")
+# An association of two columns that counts as strong.
+_STRONG = 0.7
 _TREES = (
     "DecisionTreeClassifier",
     "DecisionTreeRegressor",
@@ -88,10 +93,6 @@ class Attributions:
         What the numbers are: ``"probability"``, ``"log_odds"``, ``"money"`` and so on.
     method : str
         How they were computed.
-    low, high : DataFrame of shape (people, features), optional
-        Bounds over resamples of the background, or of the training where it was refitted.
-    confidence : float, default 0.95
-        Confidence of those bounds.
     data : DataFrame of shape (people, features), optional
         What the people's features were.
     note : str, default ""
@@ -111,9 +112,6 @@ class Attributions:
     output: NDArray[np.float64]
     unit: str
     method: str
-    low: pd.DataFrame | None = None
-    high: pd.DataFrame | None = None
-    confidence: float = 0.95
     data: pd.DataFrame | None = field(default=None, repr=False)
     note: str = ""
 
@@ -127,50 +125,28 @@ class Attributions:
         output.setflags(write=False)
         object.__setattr__(self, "output", output)
         object.__setattr__(self, "base", float(self.base))
-        if (self.low is None) != (self.high is None):
-            raise ExplanationError("low and high belong together; give both or neither.")
 
     @property
     def gap(self) -> float:
         """Largest ``|base + sum of the shares - answer|`` over the people, in ``unit``."""
         return float(np.abs(self.base + self.values.to_numpy().sum(axis=1) - self.output).max())
 
-    def adds_up(self, tolerance: float = 1e-6) -> bool:
-        """Whether base and shares add up to the model's answer for every person.
+    def adds_up(self) -> bool:
+        """Whether base and shares add up to each person's answer, to a millionth of the largest."""
+        return self.gap <= 1e-6 * max(1.0, float(np.abs(self.output).max()))
 
-        Parameters
-        ----------
-        tolerance : float, default 1e-6
-            Allowed gap, as a share of the largest absolute answer or of 1 if that is larger.
-
-        Returns
-        -------
-        bool
-        """
-        return self.gap <= tolerance * max(1.0, float(np.abs(self.output).max()))
-
-    def importance(
-        self, *, n_boot: int = 500, seed: int = 0, confidence: float = 0.95
-    ) -> pd.DataFrame:
+    def importance(self) -> pd.DataFrame:
         """Return the mean absolute share of each feature, largest first.
-
-        Parameters
-        ----------
-        n_boot : int, default 500
-            Bootstrap samples of the people.
-        seed : int, default 0
-            Source of the draws.
-        confidence : float, default 0.95
-            Of the interval, in (0, 1).
 
         Returns
         -------
         DataFrame
-            Columns ``feature``, ``importance``, ``low``, ``high``, in ``unit``.
+            Columns ``feature``, ``importance``, and ``low``, ``high``: its 95 % bootstrap interval
+            over people, in ``unit``.
         """
         size = np.abs(self.values.to_numpy())
-        draws = bootstrap_rows(lambda rows: size[rows].mean(axis=0), len(size), n_boot, seed)
-        return _interval_table(self.values.columns, size.mean(axis=0), draws, confidence)
+        draws = bootstrap_rows(lambda rows: size[rows].mean(axis=0), len(size), 500, 0)
+        return _interval_table(self.values.columns, size.mean(axis=0), draws)
 
     def top(self, person: Any, n: int = 3) -> pd.DataFrame:
         """Return the ``n`` features that moved a person's answer most.
@@ -185,8 +161,8 @@ class Attributions:
         Returns
         -------
         DataFrame
-            Columns ``feature``, ``data`` (if known), ``share`` in ``unit``, and ``low`` and
-            ``high`` where resamples were asked for; largest absolute share first.
+            Columns ``feature``, ``data`` (if known) and ``share`` in ``unit``; largest absolute
+            share first.
 
         Raises
         ------
@@ -209,29 +185,15 @@ class Attributions:
         if self.data is not None:
             table["data"] = [self.data.iat[row, j] for j in order]
         table["share"] = shares.to_numpy()[order]
-        if self.low is not None and self.high is not None:
-            table["low"] = self.low.iloc[row].to_numpy()[order]
-            table["high"] = self.high.iloc[row].to_numpy()[order]
         return pd.DataFrame(table)
 
     def _repr_html_(self) -> str:
-        unit = html.escape(self.unit.replace("_", " "))
-        rows = "".join(
-            f'<tr><th scope="row">{html.escape(str(r.feature))}</th><td>{r.importance:.4g}</td>'
-            f"<td>{r.low:.4g} to {r.high:.4g}</td></tr>"
-            for r in self.importance().itertuples()
-        )
+        unit = self.unit.replace("_", " ")
+        caption = f"Mean absolute share, {unit}, over {len(self.values)} people ({self.method})"
         check = "add up" if self.adds_up() else "do NOT add up"
-        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
-        return (
-            f"<table><caption>Mean absolute share, {unit}, over {len(self.values)} people"
-            f" ({html.escape(self.method)})</caption><thead><tr>"
-            '<th scope="col">Feature</th><th scope="col">Share</th>'
-            '<th scope="col">95 % interval over people</th></tr></thead>'
-            f"<tbody>{rows}</tbody></table>"
-            f"<p>Base {self.base:.4g}; shares {check} to the answers "
-            f"(largest gap {self.gap:.2g}).</p>{note}"
-        )
+        told = f"Base {self.base:.4g}; shares {check} to the answers (largest gap {self.gap:.2g})."
+        notes = [told, self.note] if self.note else [told]
+        return Report("Attributions", {caption: self.importance()}, notes)._repr_html_()
 
 
 # ---------------------------------------------------------------------- attributions
@@ -239,15 +201,8 @@ class Attributions:
 
 def linear_attributions(
     model: Any,
-    X: pd.DataFrame | ArrayLike,
-    background: pd.DataFrame | ArrayLike | None = None,
-    *,
-    unit: str | None = None,
-    feature_names: Sequence[str] | None = None,
-    n_boot: int = 0,
-    refit: Callable[[int], Any] | None = None,
-    seed: int = 0,
-    confidence: float = 0.95,
+    X: pd.DataFrame,
+    background: pd.DataFrame | None = None,
 ) -> Attributions:
     """Return the exact shares of an additive model: linear, logistic or a sum of curves.
 
@@ -266,19 +221,6 @@ def linear_attributions(
         The people to explain.
     background : DataFrame of shape (rows, features), optional
         Whom to compare with; by default ``X``. Every row is used.
-    unit : str, optional
-        By default ``"log_odds"`` for a classifier and ``"output"`` otherwise.
-    feature_names : sequence of str, optional
-        Names, where ``X`` is an array.
-    n_boot : int, default 0
-        Resamples of the background, for intervals; 0 for none.
-    refit : callable, optional
-        Takes an int seed and returns a model trained anew, on a resample of its training
-        data; each resample then uses such a model.
-    seed : int, default 0
-        Source of the draws.
-    confidence : float, default 0.95
-        Of the intervals, in (0, 1).
 
     Returns
     -------
@@ -301,36 +243,19 @@ def linear_attributions(
     >>> shares.base, shares.values.loc[1].round(6).tolist()
     (7.0, [3.0, 1.0])
     """
-    people, back = _tables(X, background, feature_names)
-    if unit is None:
-        unit = "log_odds" if _is_classifier(model) else "output"
-    if unit == "probability" and _is_classifier(model):
-        raise ExplanationError(
-            "unit 'probability' is not additive for a classifier; use unit 'log_odds' here "
-            "or shapley_attributions for probabilities."
-        )
-
-    def explain(one: Any, rows: pd.DataFrame, _: int) -> tuple[NDArray, float, NDArray]:
-        return _additive(_answers(one, unit), people, rows)
-
-    return _with_resamples(
-        explain, model, people, back, unit, "additive", n_boot, refit, seed, confidence
-    )
+    people, back = _tables(X, background)
+    unit = "log_odds" if _is_classifier(model) else "output"
+    found = _additive(_answers(model, unit), people, back)
+    return _attributions(found, people, unit, "additive")
 
 
 def shapley_attributions(
     model: Any,
-    X: pd.DataFrame | ArrayLike,
-    background: pd.DataFrame | ArrayLike,
+    X: pd.DataFrame,
+    background: pd.DataFrame,
     *,
     unit: str = "probability",
-    feature_names: Sequence[str] | None = None,
     method: str = "auto",
-    n_permutations: int = 10,
-    n_boot: int = 0,
-    refit: Callable[[int], Any] | None = None,
-    seed: int = 0,
-    confidence: float = 0.95,
 ) -> Attributions:
     """Return interventional Shapley values of any model, computed by shap.
 
@@ -346,24 +271,11 @@ def shapley_attributions(
     unit : str, default "probability"
         ``"probability"`` explains ``predict_proba`` of the second class, ``"log_odds"``
         its log-odds; any other unit, such as ``"money"``, explains ``predict``.
-    feature_names : sequence of str, optional
-        Names, where ``X`` is an array.
     method : {"auto", "tree", "permutation", "exact"}, default "auto"
         ``"auto"`` takes trees' own algorithm where the unit is what the trees sum to
         (a forest's probability, a boosting's log-odds, a regressor's number) and its shares
         add up, else the exact formula up to 8 features, else permutations. ``"tree"`` for
         the probability of a boosting is fast but approximate, and the result's note says so.
-    n_permutations : int, default 10
-        Pairs of permutation and its reverse a person, for ``"permutation"``.
-    n_boot : int, default 0
-        Resamples of the background, for intervals; 0 for none. Each is a full run.
-    refit : callable, optional
-        Takes an int seed and returns a model trained anew, on a resample of its training
-        data; each resample then uses such a model.
-    seed : int, default 0
-        Source of every draw.
-    confidence : float, default 0.95
-        Of the intervals, in (0, 1).
 
     Returns
     -------
@@ -387,8 +299,7 @@ def shapley_attributions(
     >>> both.values.loc[1].round(6).tolist(), both.method
     ([0.5, 0.5], 'exact')
     """
-    people, back = _tables(X, background, feature_names)
-    _check_whole(n_permutations, "n_permutations", 1)
+    people, back = _tables(X, background)
     if method not in _METHODS:
         raise ExplanationError(
             f"method is {method!r}; one of {', '.join(map(repr, _METHODS))} is accepted."
@@ -400,92 +311,43 @@ def shapley_attributions(
             "features are accepted, so use 'permutation'."
         )
     note = ""
-    chosen = method
-    first = None
-    if method == "auto":
-        chosen = "exact" if width <= _EXACT_UP_TO else "permutation"
-        if _tree_output(model, people, unit) is not None and not _rescaled(model, unit):
-            trial = _tree(model, unit, people, back)
-            gap = _gap_share(*trial)
-            if gap <= 1e-5:
-                chosen, first = "tree", trial
-            else:
+    rescaled = _rescaled(model, unit)
+    auto = method == "auto"
+    if auto:
+        trees = _tree_output(model, people, unit) is not None and not rescaled
+        method = "tree" if trees else "exact" if width <= _EXACT_UP_TO else "permutation"
+    if method == "tree":
+        found = _tree(model, unit, people, back)
+        if (gap := _gap_share(*found)) <= 1e-5:
+            if rescaled:
                 note = (
-                    "The trees' own algorithm missed the model's answers by up to "
-                    f"{gap:.2g} and was not used."
+                    "Shares of the boosting's log-odds, rescaled to the probability: they add up "
+                    "but only come near the Shapley values of the probability."
                 )
-
-    if chosen == "tree" and _rescaled(model, unit):
-        note = (
-            "Shares of the boosting's log-odds, rescaled to the probability: they add up but "
-            "only come near the Shapley values of the probability."
-        )
-
-    def explain(one: Any, rows: pd.DataFrame, draw: int) -> tuple[NDArray, float, NDArray]:
-        if first is not None and one is model and rows is back:
-            return first  # the trial was the whole work
-        if chosen != "tree":
-            return _by_coalitions(one, unit, people, rows, chosen, n_permutations, draw)
-        found = _tree(one, unit, people, rows)
-        if (gap := _gap_share(*found)) > 1e-5:
+            return _attributions(found, people, unit, method, note)
+        if not auto:
             raise ExplanationError(
                 f"method 'tree' misses the model's answers by up to {gap:.2g}; "
                 "use 'auto', 'exact' or 'permutation'."
             )
-        return found
+        note = f"The trees' own algorithm missed the model's answers by up to {gap:.2g} and was not used."
+        method = "exact" if width <= _EXACT_UP_TO else "permutation"
+    found = _by_coalitions(model, unit, people, back, method)
+    return _attributions(found, people, unit, method, note)
 
-    return _with_resamples(
-        explain, model, people, back, unit, chosen, n_boot, refit, seed, confidence, note
-    )
 
-
-def _with_resamples(
-    explain: Callable,
-    model: Any,
+def _attributions(
+    found: tuple[NDArray, float, NDArray],
     people: pd.DataFrame,
-    back: pd.DataFrame,
     unit: str,
     method: str,
-    n_boot: int,
-    refit: Callable[[int], Any] | None,
-    seed: int,
-    confidence: float,
     note: str = "",
 ) -> Attributions:
-    """Explain once, then again on resamples, and bound each share by their quantiles."""
     import pandas as pd
 
-    _check_whole(n_boot, "n_boot", 0)
-    _check_share(confidence, "confidence")
-    if refit is not None and not n_boot:
-        raise ExplanationError("refit needs resamples; give n_boot of at least 1.")
-    values, base, output = explain(model, _drawn(back, None), seed)
-    low = high = None
-    if n_boot:
-        rng = np.random.default_rng(seed)
-        draws = np.empty((n_boot, *values.shape))
-        for b in range(n_boot):
-            rows = rng.integers(0, len(back), len(back))
-            one = model if refit is None else refit(int(rng.integers(2**31)))
-            # The same draw of permutations, so that only the data differ between resamples.
-            draws[b] = explain(one, _drawn(back, rows), seed)[0]
-        tail = (1 - confidence) / 2
-        bounds = np.quantile(draws, [tail, 1 - tail], axis=0)
-        frame = {"index": people.index, "columns": people.columns}
-        low = pd.DataFrame(np.minimum(bounds[0], values), **frame)
-        high = pd.DataFrame(np.maximum(bounds[1], values), **frame)
-    return Attributions(
-        values=pd.DataFrame(values, index=people.index, columns=people.columns),
-        base=base,
-        output=output,
-        unit=unit,
-        method=method,
-        low=low,
-        high=high,
-        confidence=confidence,
-        data=people,
-        note=note,
-    )
+    values, base, output = found
+    table = pd.DataFrame(values, index=people.index, columns=people.columns)
+    return Attributions(table, base, output, unit, method, data=people, note=note)
 
 
 def _additive(
@@ -521,8 +383,6 @@ def _by_coalitions(
     people: pd.DataFrame,
     back: pd.DataFrame,
     method: str,
-    n_permutations: int,
-    seed: int,
 ) -> tuple[NDArray, float, NDArray]:
     """Shapley values of any model: shap hides features behind background rows."""
     shap = _shap()
@@ -542,8 +402,8 @@ def _by_coalitions(
             explainer = shap.ExactExplainer(score, masker)
             budget = 2 ** people.shape[1] + 1
         else:
-            explainer = shap.PermutationExplainer(score, masker, seed=seed)
-            budget = n_permutations * (2 * people.shape[1] + 1)
+            explainer = shap.PermutationExplainer(score, masker, seed=0)
+            budget = _PERMUTATIONS * (2 * people.shape[1] + 1)
         # One person a call: from the second on, shap would compute main effects that nobody
         # asked for, and fail on a person who differs from nobody.
         found = [explainer(row[None], max_evals=budget, silent=True) for row in coded]
@@ -638,17 +498,13 @@ def _on_thresholds(table: NDArray, thresholds: list[NDArray], single: bool) -> N
 
 def permutation_importance(
     model: Any,
-    X: pd.DataFrame | ArrayLike,
+    X: pd.DataFrame,
     y: ArrayLike,
     *,
-    metric: str | Callable[[NDArray, NDArray], float],
     n_repeats: int = 5,
     n_boot: int = 200,
-    seed: int = 0,
-    confidence: float = 0.95,
-    feature_names: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Return how much a model's quality falls when a column is shuffled.
+    """Return how much a model's ROC AUC falls when a column is shuffled.
 
     Parameters
     ----------
@@ -657,34 +513,24 @@ def permutation_importance(
     X : DataFrame of shape (people, features)
         Data the model was not trained on.
     y : array-like of shape (people,)
-        What happened; 0 or 1 for the classification metrics.
-    metric : str or callable
-        ``"roc_auc"``, ``"brier"``, ``"log_loss"``, ``"accuracy"`` (at one half), ``"r2"``,
-        ``"mean_squared_error"``, ``"mean_absolute_error"`` (losses are negated), or a
-        callable of (y, answers) where more is better.
+        What happened, 0 or 1.
     n_repeats : int, default 5
         Shuffles a column, at least 1.
     n_boot : int, default 200
         Bootstrap samples of the people, each with one of the shuffles: the interval holds
         both sources of noise, and is on the wide side for a mean over many shuffles.
-    seed : int, default 0
-        Source of every draw.
-    confidence : float, default 0.95
-        Of the interval, in (0, 1).
-    feature_names : sequence of str, optional
-        Names, where ``X`` is an array.
 
     Returns
     -------
     DataFrame
-        Columns ``feature``, ``importance``, ``low``, ``high``, in units of the metric;
-        largest first. Correlated columns stand in for each other: each may look
+        Columns ``feature``, ``importance``, ``low``, ``high`` (95 % interval), in ROC AUC; largest
+        first. Correlated columns stand in for each other: each may look
         unimportant although both together are not.
 
     Raises
     ------
     ExplanationError
-        If ``y`` does not fit ``X`` or the metric is not known.
+        If ``y`` does not fit ``X`` or does not hold both classes.
 
     References
     ----------
@@ -694,27 +540,24 @@ def permutation_importance(
     --------
     >>> import numpy as np, pandas as pd
     >>> X = pd.DataFrame({"used": np.arange(40.0), "unused": np.arange(40.0)[::-1]})
-    >>> table = permutation_importance(lambda t: t["used"], X, X["used"], metric="r2")
+    >>> table = permutation_importance(lambda t: t["used"], X, X["used"] > 20)
     >>> table["feature"].tolist(), float(table["importance"][1])
     (['used', 'unused'], 0.0)
     """
-    people, _ = _tables(X, None, feature_names)
-    _check_whole(n_repeats, "n_repeats", 1)
-    _check_whole(n_boot, "n_boot", 1)
-    _check_share(confidence, "confidence")
+    people, _ = _tables(X, None)
+    check_value(n_repeats, Count, "n_repeats", ExplanationError)
     truth = np.asarray(y)
     if truth.shape != (len(people),):
         raise ExplanationError(
             f"y has shape {truth.shape}; one outcome for each of the {len(people)} rows of X "
             "is accepted."
         )
-    score, classes = _metric(metric)
-    if classes and not set(np.unique(truth).tolist()) == {0, 1}:
-        raise ExplanationError(f"y must hold both 0 and 1, and nothing else, for {metric!r}.")
+    if not set(np.unique(truth).tolist()) == {0, 1}:
+        raise ExplanationError("y must hold both 0 and 1, and nothing else.")
     answers = _answers(model, "probability" if hasattr(model, "predict_proba") else "output")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     plain = answers(people)
-    whole = score(truth, plain)
+    whole = auc(plain, truth)
     shuffled = np.empty((n_repeats, people.shape[1], len(people)))
     for r in range(n_repeats):
         for j, name in enumerate(people.columns):
@@ -723,18 +566,17 @@ def permutation_importance(
             if moved[name].dtype != people[name].dtype:
                 moved[name] = moved[name].astype(people[name].dtype)
             shuffled[r, j] = answers(moved)
-    falls = np.array([[whole - score(truth, one) for one in repeat] for repeat in shuffled])
+    falls = np.array([[whole - auc(one, truth) for one in repeat] for repeat in shuffled])
     turn = itertools.cycle(range(n_repeats))
 
     def fall(rows: NDArray) -> NDArray:
         repeat = shuffled[next(turn)]
-        before = score(truth[rows], plain[rows])
-        return np.array([before - score(truth[rows], one[rows]) for one in repeat])
+        before = auc(plain[rows], truth[rows])
+        return np.array([before - auc(one[rows], truth[rows]) for one in repeat])
 
     # Each class keeps its size, so that no sample lacks one and leaves the metric undefined.
-    strata = truth if classes else None
-    draws = bootstrap_rows(fall, len(people), n_boot, rng, strata=strata)
-    return _interval_table(people.columns, falls.mean(axis=0), draws, confidence)
+    draws = bootstrap_rows(fall, len(people), n_boot, rng, strata=truth)
+    return _interval_table(people.columns, falls.mean(axis=0), draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -751,10 +593,8 @@ class PartialDependence:
     unit : str
         What the answers are.
     associated : dict of str to float
-        Strength, 0 to 1, of the association with each other feature that reaches
-        ``threshold``, strongest first.
-    threshold : float
-        From where an association counts as strong.
+        Strength, 0 to 1, of the association with each other feature that reaches 0.7, strongest
+        first.
     off_data : float
         Share, 0 to 1, of the pairs of grid value and person that lie off the data.
     warning : str
@@ -764,7 +604,7 @@ class PartialDependence:
     --------
     >>> import pandas as pd
     >>> curve = pd.DataFrame({"value": [0.0], "mean": [1.0], "low": [1.0], "high": [1.0]})
-    >>> PartialDependence("age", curve, "output", {}, 0.7, 0.0, "").warning
+    >>> PartialDependence("age", curve, "output", {}, 0.0, "").warning
     ''
     """
 
@@ -772,44 +612,32 @@ class PartialDependence:
     curve: pd.DataFrame
     unit: str
     associated: dict[str, float]
-    threshold: float
     off_data: float
     warning: str
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{c}</th>' for c in ("value", "mean", "low", "high"))
-        rows = "".join(
-            f'<tr><th scope="row">{html.escape(str(r.value))}</th><td>{r.mean:.4g}</td>'
-            f"<td>{r.low:.4g}</td><td>{r.high:.4g}</td></tr>"
-            for r in self.curve.itertuples(index=False)
-        )
-        warned = f"<p><strong>{html.escape(self.warning)}</strong></p>" if self.warning else ""
-        return (
-            f"<table><caption>Partial dependence on {html.escape(str(self.feature))}, "
-            f"{html.escape(self.unit)}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{rows}</tbody></table>{warned}"
-        )
+        notes = [self.warning] if self.warning else []
+        return Report(
+            f"Partial dependence on {self.feature}", {self.unit: self.curve}, notes
+        )._repr_html_()
 
 
 def partial_dependence(
     model: Any,
-    X: pd.DataFrame | ArrayLike,
+    X: pd.DataFrame,
     feature: str,
     *,
     grid: int | Sequence = 20,
-    unit: str | None = None,
-    correlated: float = 0.7,
     n_boot: int = 200,
-    seed: int = 0,
-    confidence: float = 0.95,
-    feature_names: Sequence[str] | None = None,
 ) -> PartialDependence:
     """Return a partial dependence curve and how far to believe it.
 
     Setting one feature for everybody makes up people who may not exist. The result says
     how many of them lie off the data: farther from every real person than 99 % of the
     real people are from their nearest neighbour, in the space of the feature and those
-    strongly associated with it (or the single most associated one).
+    strongly associated with it (or the single most associated one). An association is strong
+    from 0.7: Spearman's rank correlation between numbers, the correlation ratio between numbers
+    (ranked) and categories, Cramer's V between categories.
 
     Parameters
     ----------
@@ -822,20 +650,8 @@ def partial_dependence(
     grid : int or sequence, default 20
         How many quantiles of the column to set it to, or the values themselves. A column
         of categories or flags takes each of its values.
-    unit : str, optional
-        By default ``"probability"`` for a classifier and ``"output"`` otherwise.
-    correlated : float, default 0.7
-        Association that counts as strong, in (0, 1]: Spearman's rank correlation between
-        numbers, the correlation ratio between numbers (ranked) and categories, Cramer's V
-        between categories.
     n_boot : int, default 200
         Bootstrap samples of the people.
-    seed : int, default 0
-        Source of every draw.
-    confidence : float, default 0.95
-        Of the interval, in (0, 1).
-    feature_names : sequence of str, optional
-        Names, where ``X`` is an array.
 
     Returns
     -------
@@ -862,17 +678,13 @@ def partial_dependence(
     """
     import pandas as pd
 
-    people, _ = _tables(X, None, feature_names)
+    people, _ = _tables(X, None)
     if feature not in people.columns:
         known = ", ".join(map(str, people.columns[:20]))
         raise ExplanationError(f"There is no column {feature!r}; X has {known}.")
-    _check_share(confidence, "confidence")
-    _check_whole(n_boot, "n_boot", 1)
-    if not 0 < correlated <= 1:
-        raise ExplanationError(f"correlated is {correlated}; a number in (0, 1] is accepted.")
     column = people[feature]
     points = _grid(column, grid)
-    unit = unit or ("probability" if _is_classifier(model) else "output")
+    unit = "probability" if _is_classifier(model) else "output"
     answers = _answers(model, unit)
     alone = np.empty((len(points), len(people)))
     for g, value in enumerate(points):
@@ -881,10 +693,8 @@ def partial_dependence(
             column.dtype if not _is_number(column) else np.result_type(column.dtype, type(value))
         )
         alone[g] = answers(moved)
-    draws = bootstrap_rows(lambda rows: alone[:, rows].mean(axis=1), len(people), n_boot, seed)
-    found = [
-        percentile_interval(m, draws[:, g], confidence) for g, m in enumerate(alone.mean(axis=1))
-    ]
+    draws = bootstrap_rows(lambda rows: alone[:, rows].mean(axis=1), len(people), n_boot, 0)
+    found = [percentile_interval(m, draws[:, g]) for g, m in enumerate(alone.mean(axis=1))]
     curve = pd.DataFrame(
         {
             "value": points,
@@ -897,9 +707,9 @@ def partial_dependence(
         name: _association(column, people[name]) for name in people.columns if name != feature
     }
     ranked = sorted(strength, key=lambda name: -strength[name])
-    associated = {n: round(strength[n], 6) for n in ranked if strength[n] >= correlated}
+    associated = {n: round(strength[n], 6) for n in ranked if strength[n] >= _STRONG}
     nearby = list(associated) or ranked[:1]
-    off = _off_data(people, feature, nearby, points, seed)
+    off = _off_data(people, feature, nearby, points)
     warning = ""
     if associated:
         names = ", ".join(f"{name!r} ({s:.2f})" for name, s in associated.items())
@@ -908,14 +718,14 @@ def partial_dependence(
             "curve are combinations that do not occur in the data: do not read it as what "
             "would happen."
         )
-    return PartialDependence(feature, curve, unit, associated, correlated, off, warning)
+    return PartialDependence(feature, curve, unit, associated, off, warning)
 
 
 def _grid(column: pd.Series, grid: int | Sequence) -> list:
     name = column.name
     numeric = _is_number(column) and column.dtype.kind != "b"
     if isinstance(grid, int | np.integer) and not isinstance(grid, bool):
-        _check_whole(grid, "grid", 2)
+        check_value(grid, whole(2), "grid", ExplanationError)
         if not numeric:
             return sorted(column.dropna().unique().tolist(), key=str)
         kept = column.dropna().to_numpy()
@@ -968,9 +778,7 @@ def _association(a: pd.Series, b: pd.Series) -> float:
     return float(np.sqrt(chi2 / table.sum() / (min(table.shape) - 1)))
 
 
-def _off_data(
-    people: pd.DataFrame, feature: str, nearby: list, points: list, seed: int, most: int = 500
-) -> float:
+def _off_data(people: pd.DataFrame, feature: str, nearby: list, points: list) -> float:
     """Share of (grid value, person) that is farther from the data than real people are."""
     import pandas as pd
     from scipy.spatial import cKDTree
@@ -979,8 +787,8 @@ def _off_data(
     real = people[names].dropna().reset_index(drop=True)
     if len(real) < 3 or not nearby:
         return 0.0
-    rng = np.random.default_rng(seed)
-    some = np.sort(rng.choice(len(real), min(most, len(real)), replace=False))
+    rng = np.random.default_rng(0)
+    some = np.sort(rng.choice(len(real), min(500, len(real)), replace=False))
     made = real.iloc[np.tile(some, len(points))].reset_index(drop=True)
     made[feature] = pd.Series([p for p in points for _ in some]).astype(
         real[feature].dtype if not _is_number(real[feature]) else float
@@ -1071,15 +879,12 @@ def _answers(model: Any, unit: str) -> Callable[[pd.DataFrame], NDArray[np.float
     return answers
 
 
-def _tables(
-    X: Any, background: Any, feature_names: Sequence[str] | None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _tables(X: pd.DataFrame, background: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return people and background as tables of the same columns and types."""
-    people = _table(X, "X", feature_names)
+    people = _table(X, "X")
     if background is None:
         return people, people
-    names = list(people.columns) if not hasattr(background, "columns") else None
-    back = _table(background, "background", names)
+    back = _table(background, "background")
     for name in people.columns:
         if name not in back.columns:
             raise ExplanationError(f"background lacks column {name!r}, which X has.")
@@ -1097,25 +902,11 @@ def _tables(
     return people, back
 
 
-def _table(data: Any, what: str, feature_names: Sequence[str] | None) -> pd.DataFrame:
+def _table(data: pd.DataFrame, what: str) -> pd.DataFrame:
     import pandas as pd
 
     if not isinstance(data, pd.DataFrame):
-        array = np.asarray(data)
-        if array.ndim != 2:
-            raise ExplanationError(
-                f"{what} has {array.ndim} dimensions; a table of people by features is accepted."
-            )
-        names = list(feature_names or (f"x{j}" for j in range(array.shape[1])))
-        if len(names) != array.shape[1]:
-            raise ExplanationError(
-                f"{what} has {array.shape[1]} columns but {len(names)} feature names were given."
-            )
-        data = pd.DataFrame(array, columns=names)
-    elif feature_names is not None and list(feature_names) != list(data.columns):
-        raise ExplanationError(
-            f"{what} is a DataFrame with names of its own; leave feature_names out."
-        )
+        raise ExplanationError(f"{what} is a {type(data).__name__}; a DataFrame is accepted.")
     if data.shape[0] == 0 or data.shape[1] == 0:
         raise ExplanationError(f"{what} is empty; at least one row and one column are needed.")
     if not data.columns.is_unique:
@@ -1169,23 +960,16 @@ class _Coding:
         )[list(self.columns)]
 
 
-def _drawn(back: pd.DataFrame, rows: NDArray | None) -> pd.DataFrame:
-    """Return the background, or the rows drawn from it."""
-    return back if rows is None else back.iloc[rows].reset_index(drop=True)
-
-
 def _gap_share(values: NDArray, base: float, output: NDArray) -> float:
     """Largest gap, as a share of the largest absolute answer or of 1."""
     gap = np.abs(base + values.sum(axis=1) - output).max()
     return float(gap / max(1.0, np.abs(output).max()))
 
 
-def _interval_table(
-    names: Sequence, values: NDArray, draws: NDArray, confidence: float
-) -> pd.DataFrame:
+def _interval_table(names: Sequence, values: NDArray, draws: NDArray) -> pd.DataFrame:
     import pandas as pd
 
-    found = [percentile_interval(v, draws[:, j], confidence) for j, v in enumerate(values)]
+    found = [percentile_interval(v, draws[:, j]) for j, v in enumerate(values)]
     table = pd.DataFrame(
         {
             "feature": list(names),
@@ -1196,41 +980,6 @@ def _interval_table(
     )
     order = np.argsort(-table["importance"].to_numpy(), kind="stable")
     return table.iloc[order].reset_index(drop=True)
-
-
-def _metric(metric: Any) -> tuple[Callable[[NDArray, NDArray], float], bool]:
-    """Return the quality to maximise, and whether it is for two classes."""
-    if callable(metric):
-        return metric, False
-    from sklearn import metrics
-
-    known: dict[str, tuple[Callable, bool]] = {
-        "roc_auc": (lambda y, p: auc(p, y), True),
-        "brier": (lambda y, p: -metrics.brier_score_loss(y, p), True),
-        "log_loss": (lambda y, p: -metrics.log_loss(y, p, labels=[0, 1]), True),
-        "accuracy": (lambda y, p: float(((p >= 0.5) == (y == 1)).mean()), True),
-        "r2": (metrics.r2_score, False),
-        "mean_squared_error": (lambda y, p: -metrics.mean_squared_error(y, p), False),
-        "mean_absolute_error": (lambda y, p: -metrics.mean_absolute_error(y, p), False),
-    }
-    if not isinstance(metric, str) or metric not in known:
-        raise ExplanationError(
-            f"metric is {metric!r}; one of {', '.join(known)} or a callable is accepted."
-        )
-    return known[metric]
-
-
-def _check_whole(number: Any, name: str, least: int) -> None:
-    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-    if not whole or number < least:
-        raise ExplanationError(
-            f"{name} is {number!r}; a whole number of at least {least} is accepted."
-        )
-
-
-def _check_share(number: Any, name: str) -> None:
-    if not 0 < number < 1:
-        raise ExplanationError(f"{name} is {number!r}; a number between 0 and 1 is accepted.")
 
 
 def _shap() -> Any:

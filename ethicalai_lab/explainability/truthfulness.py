@@ -1,8 +1,8 @@
-"""Whether an explanation is true: fidelity, stability, sensitivity and agreement.
+"""Whether an explanation is true: fidelity and stability.
 
 Fluent is not true. In a world whose mechanism is known, attributions are held against
 the true causes; elsewhere they can at least be held against themselves (the same person
-under a retrained model, a hardly changed input, another method). Every function takes
+under a retrained model). Every function takes
 plain tables of attributions, people x features, whatever method made them.
 
 Intervals are percentile bootstraps over people. They speak of other people under the same
@@ -13,8 +13,6 @@ References
 Krishna, S. et al. (2022). The disagreement problem in explainable machine learning: a
 practitioner's perspective. arXiv:2202.01602.
 
-Yeh, C.-K. et al. (2019). On the (in)fidelity and sensitivity of explanations. NeurIPS 32.
-
 Radcliffe, N. and Surry, P. (1999). Differential response analysis: modeling true response
 by isolating the effect of a single action. Credit Scoring and Credit Control VI.
 """
@@ -23,7 +21,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,16 +33,14 @@ from ethicalai_lab.stats import bootstrap_rows, percentile_interval
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["agreement", "attribution_beside_uplift", "fidelity", "sensitivity", "stability"]
+__all__ = ["attribution_beside_uplift", "fidelity", "stability"]
+
+_BOOT = 500
 
 
 def fidelity(
     values: pd.DataFrame,
     true_effects: pd.Series | pd.DataFrame,
-    *,
-    n_boot: int = 500,
-    confidence: float = 0.95,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Hold attributions against the true causes.
 
@@ -56,10 +52,6 @@ def fidelity(
         The true effect of each feature: one size a feature, or each person's contribution.
         Zero says that the feature causes nothing. Features that ``values`` does not have
         are left aside.
-    n_boot : int, default 500
-        Bootstrap replicates over people.
-    confidence : float, default 0.95
-    seed : int, default 0
 
     Returns
     -------
@@ -117,15 +109,15 @@ def fidelity(
         return np.stack([_row_spearman(means, true_means), share], axis=1)
 
     both = np.hstack([size, true_size])
-    draws = bootstrap_rows(lambda rows: both[rows].mean(axis=0), len(v), n_boot, seed)
+    draws = bootstrap_rows(lambda rows: both[rows].mean(axis=0), len(v), _BOOT, 0)
     n = len(features)
     point = measures(size.mean(axis=0)[None], true_size.mean(axis=0)[None])[0]
     boots = measures(draws[:, :n], draws[:, n:])
     per_person = _row_pearson(v, truth) if personal else np.full(len(v), np.nan)
     rows = {
-        "rank_agreement": _triple(point[0], boots[:, 0], confidence),
-        "person_correlation": _mean_triple(per_person, n_boot, confidence, seed),
-        "credit_on_non_causes": _triple(point[1], boots[:, 1], confidence),
+        "rank_agreement": _triple(point[0], boots[:, 0]),
+        "person_correlation": _mean_triple(per_person),
+        "credit_on_non_causes": _triple(point[1], boots[:, 1]),
     }
     return _frame(rows, "measure")
 
@@ -134,9 +126,6 @@ def stability(
     tables: Sequence[pd.DataFrame],
     *,
     k: int = 3,
-    n_boot: int = 500,
-    confidence: float = 0.95,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Compare the attributions of the same people from retrained models.
 
@@ -146,9 +135,6 @@ def stability(
         One table a retrained model, with the same people and features.
     k : int, default 3
         How many features make a person's "main reasons".
-    n_boot : int, default 500
-    confidence : float, default 0.95
-    seed : int, default 0
 
     Returns
     -------
@@ -175,168 +161,10 @@ def stability(
         raise ExplanationError(
             f"stability was given {len(tables)} table(s); it needs at least two retrained models."
         )
-    arrays = _aligned({f"tables[{i}]": table for i, table in enumerate(tables)}, k)
+    arrays = _aligned(tables, k)
     pairs = [_compare(a, b, k) for a, b in itertools.combinations(arrays, 2)]
     mean = {name: np.mean([pair[name] for pair in pairs], axis=0) for name in pairs[0]}
-    rows = {name: _mean_triple(x, n_boot, confidence, seed) for name, x in mean.items()}
-    return _frame(rows, "measure")
-
-
-def agreement(
-    methods: Mapping[str, pd.DataFrame],
-    k: int = 3,
-    *,
-    n_boot: int = 500,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Compare what several methods say of the same people under one model.
-
-    Parameters
-    ----------
-    methods : mapping of str to DataFrame of shape (people, features), at least two
-        Name of a method to its attributions.
-    k : int, default 3
-    n_boot : int, default 500
-    confidence : float, default 0.95
-    seed : int, default 0
-
-    Returns
-    -------
-    DataFrame indexed by first, second, measure, with columns value, low, high
-        The measures of :func:`stability`, for each pair of methods.
-
-    Raises
-    ------
-    ExplanationError
-        As for :func:`stability`.
-
-    References
-    ----------
-    Krishna et al. (2022), see the module.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ethicalai_lab.explainability.truthfulness import agreement
-    >>> one = pd.DataFrame({"a": [2.0, 2.0], "b": [1.0, 1.0]})
-    >>> table = agreement({"one": one, "opposite": -one}, k=1)
-    >>> table.loc[("one", "opposite"), "value"].to_dict()
-    {'top_k_overlap': 1.0, 'rank_correlation': 1.0, 'sign_agreement': 0.0}
-    """
-    if len(methods) < 2:
-        raise ExplanationError(
-            f"agreement was given {len(methods)} method(s); it needs at least two."
-        )
-    arrays = dict(zip(methods, _aligned(dict(methods), k), strict=True))
-    rows = {}
-    for first, second in itertools.combinations(methods, 2):
-        for name, x in _compare(arrays[first], arrays[second], k).items():
-            rows[first, second, name] = _mean_triple(x, n_boot, confidence, seed)
-    return _frame(rows, ["first", "second", "measure"])
-
-
-def sensitivity(
-    attribute_function: Callable[[pd.DataFrame], pd.DataFrame],
-    X: pd.DataFrame,
-    scale: float = 0.01,
-    seed: int = 0,
-    *,
-    n_repeats: int = 5,
-    n_boot: int = 500,
-    confidence: float = 0.95,
-) -> pd.DataFrame:
-    """Measure how far attributions move when the input hardly does.
-
-    Parameters
-    ----------
-    attribute_function : callable
-        Takes a table like ``X`` and returns attributions, people x features.
-    X : DataFrame of shape (people, columns)
-        Numeric columns are moved; others (and truth values) stay as they are.
-    scale : float, default 0.01
-        Moves are uniform within ``scale`` standard deviations of a column, above 0.
-    seed : int, default 0
-    n_repeats : int, default 5
-        Moves a person, at least 1.
-    n_boot : int, default 500
-    confidence : float, default 0.95
-
-    Returns
-    -------
-    DataFrame indexed by measure, with columns value, low, high
-        Relative changes, ``sum |a' - a| / sum |a|`` of a person, averaged over people:
-        ``unchanged_input`` (asking twice; above 0 the method itself is random),
-        ``mean_change`` and ``worst_change`` over the moves. People whose attributions are
-        all zero have no relative change and are left out.
-
-    Raises
-    ------
-    ExplanationError
-        If no column can be moved, or the function returns another shape than at first.
-
-    References
-    ----------
-    Yeh et al. (2019), see the module.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ethicalai_lab.explainability.truthfulness import sensitivity
-    >>> X = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [5.0, 1.0, 4.0]})
-    >>> table = sensitivity(lambda X: X * [2.0, -1.0], X, scale=0.01)
-    >>> float(table.loc["unchanged_input", "value"]), bool(table.loc["worst_change", "high"] < 0.05)
-    (0.0, True)
-    """
-    import pandas as pd
-
-    if not scale > 0:
-        raise ExplanationError(f"scale is {scale}; it must be above 0, such as 0.01.")
-    if n_repeats < 1:
-        raise ExplanationError(f"n_repeats is {n_repeats}; it must be at least 1.")
-    spread = {}
-    for name in X.columns:
-        column = X[name]
-        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            width = float(column.std(ddof=0))
-            if width > 0:
-                spread[name] = width
-    if not spread:
-        raise ExplanationError(
-            "X has no numeric column that varies; sensitivity needs one that can be moved."
-        )
-
-    first = attribute_function(X)
-    before = _table(first, "attribute_function(X)")
-
-    def change(moved: pd.DataFrame) -> NDArray[Any]:
-        after = attribute_function(moved)
-        if list(after.columns) != list(first.columns) or len(after) != len(first):
-            raise ExplanationError(
-                "attribute_function gave other people or features for a moved input; "
-                "it must return one row a person and the same columns each time."
-            )
-        moved_by = np.abs(_table(after, "attribute_function(X)") - before).sum(axis=1)
-        size = np.abs(before).sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(size > 0, moved_by / size, np.nan)
-
-    rng = np.random.default_rng(seed)
-    again = change(X)
-    changes = []
-    for _ in range(n_repeats):
-        moves = {
-            name: X[name].astype(float) + rng.uniform(-scale, scale, len(X)) * width
-            for name, width in spread.items()
-        }
-        changes.append(change(X.assign(**moves)))
-    stacked = np.stack(changes)
-    people = {
-        "unchanged_input": again,
-        "mean_change": stacked.mean(axis=0),
-        "worst_change": stacked.max(axis=0),
-    }
-    rows = {name: _mean_triple(x, n_boot, confidence, seed) for name, x in people.items()}
+    rows = {name: _mean_triple(x) for name, x in mean.items()}
     return _frame(rows, "measure")
 
 
@@ -344,10 +172,6 @@ def attribution_beside_uplift(
     values: pd.DataFrame,
     uplift: pd.Series,
     feature: str | Sequence[str] | None = None,
-    *,
-    n_boot: int = 500,
-    confidence: float = 0.95,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Set attributions for a score beside the true effect of acting on it.
 
@@ -362,9 +186,6 @@ def attribution_beside_uplift(
         Each person's true uplift, in any one unit; same index as ``values``.
     feature : str or sequence of str, optional
         Features to show; all where left out.
-    n_boot : int, default 500
-    confidence : float, default 0.95
-    seed : int, default 0
 
     Returns
     -------
@@ -407,11 +228,8 @@ def attribution_beside_uplift(
         return _row_pearson(columns[rows].T, np.broadcast_to(u[rows], columns.T.shape))
 
     point = correlations(np.arange(len(u)))
-    draws = bootstrap_rows(correlations, len(u), n_boot, seed)
-    rows = {
-        name: _triple(point[i], draws[:, i], confidence)
-        for i, name in enumerate([*shown, "(score)"])
-    }
+    draws = bootstrap_rows(correlations, len(u), _BOOT, 0)
+    rows = {name: _triple(point[i], draws[:, i]) for i, name in enumerate([*shown, "(score)"])}
     return _frame(rows, "feature").assign(mean_size=np.abs(columns).mean(axis=0))
 
 
@@ -448,17 +266,16 @@ def _same_people(values: pd.DataFrame, other: Any, name: str) -> None:
         )
 
 
-def _aligned(tables: Mapping[str, pd.DataFrame], k: int) -> list[NDArray[np.float64]]:
-    arrays, reference = [], None
-    for name, table in tables.items():
+def _aligned(tables: Sequence[pd.DataFrame], k: int) -> list[NDArray[np.float64]]:
+    arrays, reference = [], tables[0]
+    for i, table in enumerate(tables):
+        name = f"tables[{i}]"
         array = _table(table, name)
-        if reference is None:
-            reference = table
-        elif list(table.columns) != list(reference.columns):
+        if list(table.columns) != list(reference.columns):
             raise ExplanationError(
                 f"{name} has other features than the first table; the same columns are needed."
             )
-        elif not table.index.equals(reference.index):
+        if not table.index.equals(reference.index):
             raise ExplanationError(
                 f"{name} is about other people than the first table; the same index is needed."
             )
@@ -502,26 +319,21 @@ def _row_spearman(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     return _row_pearson(a, b)
 
 
-def _triple(value: float, draws: NDArray[Any], confidence: float) -> tuple[float, float, float]:
-    return tuple(percentile_interval(float(value), draws, confidence))
+def _triple(value: float, draws: NDArray[Any]) -> tuple[float, float, float]:
+    return tuple(percentile_interval(float(value), draws))
 
 
-def _mean_triple(
-    x: NDArray[Any], n_boot: int, confidence: float, seed: int
-) -> tuple[float, float, float]:
+def _mean_triple(x: NDArray[Any]) -> tuple[float, float, float]:
     kept = x[~np.isnan(x)]
     if kept.size == 0:
         return (math.nan, math.nan, math.nan)
-    draws = bootstrap_rows(lambda rows: kept[rows].mean(), kept.size, n_boot, seed)
-    return _triple(kept.mean(), draws, confidence)
+    draws = bootstrap_rows(lambda rows: kept[rows].mean(), kept.size, _BOOT, 0)
+    return _triple(kept.mean(), draws)
 
 
-def _frame(rows: Mapping[Any, tuple[float, float, float]], names: str | list[str]) -> pd.DataFrame:
+def _frame(rows: Mapping[Any, tuple[float, float, float]], name: str) -> pd.DataFrame:
     import pandas as pd
 
     table = pd.DataFrame(list(rows.values()), columns=["value", "low", "high"])
-    if isinstance(names, list):
-        table.index = pd.MultiIndex.from_tuples(list(rows), names=names)
-    else:
-        table.index = pd.Index(list(rows), name=names)
+    table.index = pd.Index(list(rows), name=name)
     return table

@@ -97,13 +97,12 @@ def brute_force(model, person, background):
 def test_linear_regression_agrees_with_shap_over_the_whole_background(shap, people):
     spend = 3 * people["recency"] - 2 * people["history"] + 7
     model = LinearRegression().fit(people, spend)
-    ours = linear_attributions(model, people[:30], people, unit="money")
+    ours = linear_attributions(model, people[:30], people)
     masker = shap.maskers.Independent(people, max_samples=len(people))
     theirs = shap.LinearExplainer(model, masker)
     np.testing.assert_allclose(ours.values, theirs.shap_values(people[:30]), atol=1e-9)
     assert ours.base == pytest.approx(float(theirs.expected_value))
-    assert ours.unit == "money"
-    assert ours.adds_up(1e-12)
+    assert ours.gap < 1e-9
 
 
 def test_logistic_pipeline_is_explained_in_log_odds_of_its_raw_columns(shap, people, visits):
@@ -125,7 +124,7 @@ def test_categories_and_curves_are_additive_too(people, visits):
         LogisticRegression(),
     ).fit(X, visits)
     ours = linear_attributions(model, X)
-    assert ours.adds_up(1e-9)
+    assert ours.gap < 1e-8
     assert ours.values.groupby(X["channel"], observed=True)["channel"].nunique().max() == 1
     curves = linear_attributions(lambda t: np.exp(t["age"]) + t["noise"] ** 2, X)
     expected = np.exp(X["age"]) - np.exp(X["age"]).mean()
@@ -133,12 +132,9 @@ def test_categories_and_curves_are_additive_too(people, visits):
     assert (curves.values["channel"] == 0).all()
 
 
-def test_what_is_not_additive_is_refused(people, visits):
+def test_what_is_not_additive_is_refused(people):
     with pytest.raises(ExplanationError, match="not additive"):
         linear_attributions(crossed, people)
-    model = LogisticRegression().fit(people, visits)
-    with pytest.raises(ExplanationError, match="log_odds"):
-        linear_attributions(model, people, unit="probability")
 
 
 @given(
@@ -155,7 +151,7 @@ def test_additive_shares_add_up_and_an_unused_feature_gets_nothing(weights, seed
         return sum(w * np.sin(t[n]) for w, n in zip(weights, NAMES, strict=True))
 
     ours = linear_attributions(model, X[:8], X[8:])
-    assert ours.adds_up(1e-9)
+    assert ours.gap < 1e-8
     assert (ours.values[NAMES[silent]] == 0).all()
 
 
@@ -262,25 +258,6 @@ def test_trees_add_up_over_many_rows_of_any_decimals(kind):
     np.testing.assert_allclose(many.values.loc[few.index], peer.values, atol=1e-6)
 
 
-def test_the_trial_of_the_trees_is_the_whole_work(people, visits, monkeypatch):
-    from ethicalai_lab.explainability import attributions
-
-    calls, real = [], attributions._tree
-
-    def counted(*given):
-        calls.append(given)
-        return real(*given)
-
-    monkeypatch.setattr(attributions, "_tree", counted)
-    model = GradientBoostingClassifier(n_estimators=5, random_state=0).fit(people, visits)
-    once = shapley_attributions(model, people[:5], people[:30], unit="log_odds")
-    assert once.method == "tree"
-    assert len(calls) == 1
-    again = shapley_attributions(model, people[:5], people[:30], unit="log_odds", n_boot=3)
-    assert len(calls) == 1 + 1 + 3
-    pd.testing.assert_frame_equal(once.values, again.values)
-
-
 @pytest.mark.parametrize("method", ["exact", "permutation"])
 def test_values_far_from_zero_are_told_apart_and_equal_people_get_nothing(method):
     back = pd.DataFrame({"time": 1.7e9 + np.arange(6.0), "age": np.arange(6.0) * 10})
@@ -295,23 +272,16 @@ def test_values_far_from_zero_are_told_apart_and_equal_people_get_nothing(method
     assert alone.values.loc[2].abs().max() == 0
 
 
-def test_permutations_come_near_the_exact_values_and_repeat_by_seed(people):
+def test_permutations_come_near_the_exact_values_and_repeat(people):
     args = (crossed, people[:6], people[100:130])
     exact = shapley_attributions(*args, unit="money", method="exact")
     state = np.random.get_state()[1].copy()  # noqa: NPY002
-    near = shapley_attributions(*args, unit="money", method="permutation", n_permutations=40)
+    near = shapley_attributions(*args, unit="money", method="permutation")
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
-    again = shapley_attributions(*args, unit="money", method="permutation", n_permutations=40)
+    again = shapley_attributions(*args, unit="money", method="permutation")
     pd.testing.assert_frame_equal(near.values, again.values, check_exact=True)
-    assert near.adds_up(1e-9)
+    assert near.gap < 1e-8
     assert np.abs(near.values - exact.values).to_numpy().max() < 0.15
-    few = [
-        shapley_attributions(
-            *args, unit="money", method="permutation", n_permutations=1, seed=seed
-        ).values
-        for seed in (0, 1)
-    ]
-    assert not few[0].equals(few[1])
 
 
 def test_many_features_go_by_permutations():
@@ -319,52 +289,8 @@ def test_many_features_go_by_permutations():
     X.columns = [f"c{j}" for j in range(10)]
     ours = shapley_attributions(lambda t: t["c0"] * t["c1"] + t["c2"], X[:3], X, unit="money")
     assert ours.method == "permutation"
-    assert ours.adds_up(1e-9)
+    assert ours.gap < 1e-8
     assert np.abs(ours.values[[f"c{j}" for j in range(3, 10)]]).to_numpy().max() < 1e-12
-
-
-# ------------------------------------------------------------------------ resamples
-
-
-def test_resamples_of_the_background_give_intervals_that_repeat(people):
-    model = LinearRegression().fit(people, people["recency"] * 2 + people["age"])
-    one = linear_attributions(model, people[:9], people, n_boot=200, seed=4)
-    two = linear_attributions(model, people[:9], people, n_boot=200, seed=4)
-    pd.testing.assert_frame_equal(one.low, two.low, check_exact=True)
-    assert ((one.low <= one.values) & (one.values <= one.high)).all(axis=None)
-    # A share moves with the background's mean: its standard error is known.
-    width = (one.high - one.low)["recency"].iloc[0]
-    wanted = 2 * 1.96 * 2 * people["recency"].std() / np.sqrt(len(people))
-    assert width == pytest.approx(wanted, rel=0.2)
-    small = linear_attributions(model, people[:9], people[:30], n_boot=200, seed=4)
-    assert (small.high - small.low)["recency"].iloc[0] > 1.5 * width
-
-
-def test_refitting_adds_the_noise_of_the_training(people, visits):
-    def refit(seed):
-        rows = np.random.default_rng(seed).integers(0, len(people), len(people))
-        return LogisticRegression().fit(people.iloc[rows], visits[rows])
-
-    model = LogisticRegression().fit(people, visits)
-    still = linear_attributions(model, people[:20], people, n_boot=40)
-    anew = linear_attributions(model, people[:20], people, n_boot=40, refit=refit)
-    pd.testing.assert_frame_equal(still.values, anew.values)
-    spread = [(a.high - a.low)["history"].mean() for a in (still, anew)]
-    assert spread[1] > 2 * spread[0]
-    with pytest.raises(ExplanationError, match="n_boot"):
-        linear_attributions(model, people, refit=refit)
-
-
-def test_shapley_resamples_use_the_same_permutations(people):
-    def model(t):
-        return t["recency"] * t["age"]
-
-    same = pd.concat([people[:1]] * 5, ignore_index=True)
-    ours = shapley_attributions(
-        model, people[5:8], same, unit="money", method="permutation", n_permutations=1, n_boot=4
-    )
-    # Nothing differs between resamples of identical rows.
-    np.testing.assert_allclose(ours.low, ours.high, atol=1e-12)
 
 
 # ----------------------------------------------------------------------- the result
@@ -400,7 +326,7 @@ def test_importance_top_and_table():
 
 def test_permutation_importance_agrees_with_scikit_learn(people, visits):
     model = LogisticRegression().fit(people, visits)
-    ours = permutation_importance(model, people, visits, metric="roc_auc", n_repeats=30, seed=1)
+    ours = permutation_importance(model, people, visits, n_repeats=30)
     theirs = sklearn_importance(
         model, people, visits, scoring="roc_auc", n_repeats=30, random_state=1
     )
@@ -409,25 +335,15 @@ def test_permutation_importance_agrees_with_scikit_learn(people, visits):
     assert (np.abs(mine - theirs.importances_mean) < 4 * error).all()
     assert ours["feature"].iloc[0] == "recency"
     assert ((ours["low"] <= ours["importance"]) & (ours["importance"] <= ours["high"])).all()
-    again = permutation_importance(model, people, visits, metric="roc_auc", n_repeats=30, seed=1)
+    again = permutation_importance(model, people, visits, n_repeats=30)
     pd.testing.assert_frame_equal(ours, again, check_exact=True)
 
 
-@pytest.mark.parametrize("metric", ["r2", "mean_squared_error", "mean_absolute_error"])
-def test_an_unused_column_has_no_importance_and_a_used_one_has(metric, people):
-    y = people["age"] * 2
-    table = permutation_importance(lambda t: 2 * t["age"], people, y, metric=metric, n_boot=30)
+def test_an_unused_column_has_no_importance_and_a_used_one_has(people):
+    table = permutation_importance(lambda t: t["age"], people, people["age"] > 0, n_boot=30)
     table = table.set_index("feature")
     assert (table.drop("age")[["importance", "low", "high"]] == 0).all(axis=None)
-    assert table.loc["age", "low"] > 0.5
-
-
-@pytest.mark.parametrize("metric", ["brier", "log_loss", "accuracy"])
-def test_metrics_of_two_classes(metric, people, visits):
-    model = LogisticRegression().fit(people, visits)
-    table = permutation_importance(model, people, visits, metric=metric, n_boot=30)
-    assert table["feature"].iloc[0] == "recency"
-    assert table["importance"].iloc[0] > 0.01
+    assert table.loc["age", "low"] > 0.3
 
 
 # ----------------------------------------------------------------------- dependence
@@ -510,14 +426,9 @@ def test_bad_input_is_refused_by_name(people, visits):
             lambda: shapley_attributions(lambda t: t["age"] * np.nan, people, people[:3]),
             "not a finite number",
         ),
-        (lambda: linear_attributions(model, people, n_boot=-1), "n_boot is -1"),
-        (lambda: linear_attributions(model, people.to_numpy(), feature_names=["a"]), "4 columns"),
-        (lambda: permutation_importance(model, people, visits[:5], metric="brier"), "y has shape"),
-        (lambda: permutation_importance(model, people, visits, metric="joy"), "metric is 'joy'"),
-        (
-            lambda: permutation_importance(model, people, visits * 2, metric="brier"),
-            "y must hold both 0 and 1",
-        ),
+        (lambda: linear_attributions(model, people.to_numpy()), "X is a ndarray"),
+        (lambda: permutation_importance(model, people, visits[:5]), "y has shape"),
+        (lambda: permutation_importance(model, people, visits * 2), "y must hold both 0 and 1"),
         (lambda: partial_dependence(model, people, "mood"), "no column 'mood'"),
         (lambda: partial_dependence(model, people, "age", grid=[]), "grid for column 'age'"),
         (lambda: partial_dependence(model, people, "age", grid=["x"]), "holds 'x'"),
@@ -529,9 +440,9 @@ def test_bad_input_is_refused_by_name(people, visits):
         assert str(caught.value).endswith(".")
 
 
-def test_arrays_and_models_trained_on_arrays(people, visits):
+def test_a_model_trained_on_arrays(people, visits):
     model = LogisticRegression().fit(people.to_numpy(), visits)
-    ours = linear_attributions(model, people.to_numpy(), feature_names=NAMES)
+    ours = linear_attributions(model, people)
     wanted = (people - people.mean()) * model.coef_[0]
     np.testing.assert_allclose(ours.values, wanted, atol=1e-9)
     assert list(ours.values.columns) == NAMES

@@ -7,10 +7,8 @@ from scipy.stats import pearsonr, spearmanr
 
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.explainability.truthfulness import (
-    agreement,
     attribution_beside_uplift,
     fidelity,
-    sensitivity,
     stability,
 )
 
@@ -70,9 +68,7 @@ def test_the_interval_covers_the_credit_of_the_whole_population():
     hits = 0
     for start in range(60):
         some = everybody.iloc[start * 200 : (start + 1) * 200]
-        row = fidelity(some * weights, truth.loc[some.index], n_boot=200, seed=start).loc[
-            "credit_on_non_causes"
-        ]
+        row = fidelity(some * weights, truth.loc[some.index]).loc["credit_on_non_causes"]
         hits += row["low"] <= whole <= row["high"]
     assert hits >= 51  # 57 of 60 are expected
 
@@ -93,50 +89,11 @@ def test_stability_falls_as_retrained_models_differ():
 def test_top_k_overlap_is_the_jaccard_index():
     one = pd.DataFrame([[4.0, 3.0, 2.0, 1.0]], columns=list("abcd"))
     two = pd.DataFrame([[4.0, 1.0, -3.0, 2.0]], columns=list("abcd"))
-    table = agreement({"one": one, "two": two}, k=2)["value"]
-    assert table["one", "two", "top_k_overlap"] == pytest.approx(1 / 3)
-    assert table["one", "two", "sign_agreement"] == 0.75
+    table = stability([one, two], k=2)["value"]
+    assert table["top_k_overlap"] == pytest.approx(1 / 3)
+    assert table["sign_agreement"] == 0.75
     expected = spearmanr([4, 3, 2, 1], [4, 1, 3, 2]).statistic
-    assert table["one", "two", "rank_correlation"] == pytest.approx(expected)
-
-
-def test_every_pair_of_methods_is_compared():
-    X, _ = planted(20)
-    table = agreement({"a": X, "b": -X, "c": X}, k=2)
-    assert len(table) == 9
-    assert table.loc[("a", "c"), "value"].tolist() == pytest.approx([1, 1, 1])
-    assert table.loc[("a", "b", "sign_agreement"), "value"] == 0
-
-
-def test_a_cliff_is_more_sensitive_than_a_slope():
-    X, _ = planted(300)
-    slope = sensitivity(lambda X: X * 2.0, X, 0.01, 0)
-    cliff = sensitivity(lambda X: np.sign(np.sin(200 * X)) + 0.0 * X, X, 0.01, 0)
-    assert slope.loc["mean_change", "high"] < 0.02
-    assert cliff.loc["mean_change", "low"] > 0.3
-    assert cliff.loc["unchanged_input", "value"] == 0
-    assert (cliff.loc["worst_change"] >= cliff.loc["mean_change"]).all()
-    pd.testing.assert_frame_equal(slope, sensitivity(lambda X: X * 2.0, X, 0.01, 0))
-
-
-def test_a_random_explainer_is_caught_with_the_input_unchanged():
-    X, _ = planted(100)
-    rng = np.random.default_rng(0)
-    table = sensitivity(lambda X: X + rng.normal(size=X.shape), X, 0.001, 0)
-    assert table.loc["unchanged_input", "low"] > 0.2
-
-
-def test_sensitivity_moves_numbers_only():
-    X = pd.DataFrame({"n": [1, 2, 3, 4], "s": list("abca"), "t": [True, False, True, True]})
-    seen = []
-
-    def explain(X):
-        seen.append(X)
-        return X[["n"]].astype(float)
-
-    sensitivity(explain, X, 0.1, 0, n_repeats=1)
-    assert not np.allclose(seen[-1]["n"], X["n"])
-    pd.testing.assert_frame_equal(seen[-1][["s", "t"]], X[["s", "t"]])
+    assert table["rank_correlation"] == pytest.approx(expected)
 
 
 def test_attribution_is_not_causation():
@@ -176,9 +133,7 @@ def test_it_stands_beside_the_worlds_own_uplift(small_world):
         (lambda X: stability([X]), "at least two"),
         (lambda X: stability([X, X[["cause"]]]), r"tables\[1\] has other features"),
         (lambda X: stability([X, X], k=9), "k is 9"),
-        (lambda X: agreement({"a": X, "b": X.iloc[:3]}), "b is about other people"),
-        (lambda X: sensitivity(lambda X: X, X, 0.0), "scale is 0"),
-        (lambda X: sensitivity(lambda X: X, X.astype(str)), "no numeric column"),
+        (lambda X: stability([X, X.iloc[:3]]), r"tables\[1\] is about other people"),
         (lambda X: attribution_beside_uplift(X, X["cause"], "age"), "no feature 'age'"),
         (lambda X: fidelity([1, 2], X), "is a list"),
     ],
