@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ethicalai_lab.errors import shown
 from ethicalai_lab.tables.amounts import read_amounts
 from ethicalai_lab.tables.roles import Roles, TableError
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
 
 __all__ = ["LARGEST", "Typed", "first_odd", "measured", "type_columns"]
 
@@ -130,7 +130,6 @@ def type_columns(
             _no_giants(columns[column], column, _roles(roles, column), place, name)
     if plain and not decimals and "decimal" not in roles.format:
         made.notes += _undecided(table, plain)
-    import pyarrow as pa
 
     made.table = pa.table(columns)
     return made
@@ -153,9 +152,6 @@ def _is_number(roles: Roles, column: str) -> bool:
 
 def _label(cells: Any, column: str, name: str) -> Any:
     """Return a column as exact texts, or as exact integers where all of them are."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(cells.type.value_type)
     kind = cells.type
@@ -177,24 +173,18 @@ def _label(cells: Any, column: str, name: str) -> Any:
 
 def _single(cells: Any) -> Any:
     """Return a column in one of the types that everything can be done with."""
-    import pyarrow as pa
-
     if pa.types.is_float16(cells.type):
         return cells.cast(pa.float32())
     return cells.cast(pa.string()) if str(cells.type) == "string_view" else cells
 
 
 def _is_text(kind: Any) -> bool:
-    import pyarrow as pa
 
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _with_gaps(cells: Any) -> Any:
     """Return a text column in which a cell that holds nothing but blanks is a gap."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     empty = pc.or_(pc.utf8_is_space(cells), pc.equal(cells, ""))
     if pc.any(empty).as_py():
         return pc.if_else(empty, pa.scalar(None, cells.type), cells)
@@ -203,9 +193,6 @@ def _with_gaps(cells: Any) -> Any:
 
 def _moments(cells: Any, column: str, name: str) -> Any:
     """Return dates and times as moments, if their years are those of people."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if not (pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type)):
         return cells.cast(pa.string())
     for bound in (pc.min(cells), pc.max(cells)):
@@ -221,8 +208,6 @@ def _moments(cells: Any, column: str, name: str) -> Any:
 
 def _year(moment: Any) -> int | None:
     """Return about the year of a moment, however far it is from ours."""
-    import pyarrow as pa
-
     if not moment.is_valid:
         return None
     days = {"date32[day]": 1, "date64[ms]": 86_400_000}.get(str(moment.type))
@@ -239,9 +224,6 @@ def _numbers(
     cells: Any, column: str, format: Mapping[str, str], place: Callable[[int], str], name: str
 ) -> _Numbers:
     """Return a column as numbers or truth values where every cell is one, or a gap."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     kind = cells.type
     if pa.types.is_dictionary(kind):
         if _is_text(kind.value_type):
@@ -266,7 +248,6 @@ def _numbers(
 
 
 def _count(cells: Any, text: str) -> int:
-    import pyarrow.compute as pc
 
     return int(pc.sum(pc.equal(cells, text)).as_py() or 0)
 
@@ -274,8 +255,6 @@ def _count(cells: Any, text: str) -> int:
 def _from_text(
     cells: Any, column: str, format: Mapping[str, str], place: Callable[[int], str], name: str
 ) -> _Numbers:
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
     def every(pattern: str) -> bool:
         return pc.all(pc.match_substring_regex(cells, pattern)).as_py() is True
@@ -296,14 +275,11 @@ def _from_text(
 
 def _truth(cells: Any) -> Any:
     """Return truth values with gaps as numbers: they would become Python objects."""
-    import pyarrow as pa
-
     gaps = pa.types.is_boolean(cells.type) and cells.null_count
     return cells.cast(pa.int8()).cast(pa.float64()) if gaps else cells
 
 
 def _stays_text(column: str, cells: Any, odd: Any, place: Callable[[int], str]) -> str:
-    import pyarrow.compute as pc
 
     row = pc.index(pc.fill_null(odd, False), True).as_py()
     return (
@@ -316,9 +292,6 @@ def _amounts(
     cells: Any, column: str, format: Mapping[str, str], place: Callable[[int], str], name: str
 ) -> _Numbers:
     """Read a column that is written for people: units, groups of thousands, words for gaps."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     counted = pc.value_counts(cells.drop_null() if cells.null_count else cells)
     texts = counted.field("values").to_pylist()
     counts = counted.field("counts").to_pylist()
@@ -376,8 +349,6 @@ def _points(
 
     In a file with decimal commas, 1.234 is a thousand and more.
     """
-    import pyarrow.compute as pc
-
     said = set()
     for column in plain:
         cells = _with_gaps(table.column(column))
@@ -395,8 +366,6 @@ def _points(
 
 def _undecided(table: pa.Table, plain: list[str]) -> list[str]:
     """Tell of numbers such as 1.234, where no number of the file shows that a point is decimal."""
-    import pyarrow.compute as pc
-
     notes = []
     for column in plain:
         cells = _with_gaps(table.column(column))
@@ -417,9 +386,6 @@ def _no_giants(
     cells: Any, column: str, given: tuple[str, ...], place: Callable[[int], str], name: str
 ) -> None:
     """Refuse numbers so large that sums and squares of them are infinite."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if not pa.types.is_floating(cells.type):
         return
     size = pc.abs(pc.if_else(pc.is_nan(cells), 0.0, cells))

@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.csv as pv
 
 from ethicalai_lab.errors import shown
 from ethicalai_lab.tables.roles import TableError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["DelimitedText"]
 
@@ -55,9 +54,6 @@ class DelimitedText:
 
     def table(self, wanted: list[str]) -> pa.Table:
         """Return these columns as text, with gaps where nothing is written."""
-        import pyarrow as pa
-        import pyarrow.csv as pv
-
         # unnamed columns get a name of their own; nobody can ask for them
         inner = [f"{i}\0{name}" for i, name in enumerate(self.names)]
         at = {name: i for i, name in enumerate(self.names)}

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ethicalai_lab.core.times import read_times
 from ethicalai_lab.core.yaml import own_data, scalar
@@ -15,9 +17,6 @@ from ethicalai_lab.tables import levels
 from ethicalai_lab.tables.column_types import type_columns
 from ethicalai_lab.tables.roles import ROLES, Roles, TableError
 from ethicalai_lab.tables.table_files import TableFile, check_names, open_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["suggest_roles"]
 

@@ -6,16 +6,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ethicalai_lab.core.yaml import own_data, scalar
 from ethicalai_lab.errors import did_you_mean, shown
 from ethicalai_lab.tables.roles import Roles, TableError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "consent_answers",

@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from ethicalai_lab.core.times import read_times
 from ethicalai_lab.core.yaml import scalar
@@ -16,10 +19,6 @@ from ethicalai_lab.tables.column_types import LARGEST, first_odd, type_columns
 from ethicalai_lab.tables.roles import Roles, TableError, load_roles
 from ethicalai_lab.tables.table_files import check_names, open_table
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
 __all__ = [
     "TableError",
     "check_table",
@@ -27,7 +26,6 @@ __all__ = [
     "load_table",
     "place_of",
     "roles_of",
-    "table_columns",
 ]
 
 _COMPLETE = ("identifier", "treatment", "outcome", "score")  # roles that may not have gaps
@@ -130,8 +128,6 @@ def check_table(table: pd.DataFrame, roles: Roles | str | Path) -> pd.DataFrame:
     >>> check_table(table, Roles({"visit": "outcome"}))["visit"].tolist()
     [0, 1, 1]
     """
-    import pandas as pd
-
     if not isinstance(roles, Roles):
         roles = load_roles(roles)
     if not isinstance(table, pd.DataFrame):
@@ -227,26 +223,6 @@ def place_of(table: pd.DataFrame, row: int) -> str:
         except (TableError, IndexError):
             pass  # it has gone, or is another one now
     return f"row {row + 1}"
-
-
-def table_columns(path: str | Path) -> list[str]:
-    """Return the column names of a table file.
-
-    Parameters
-    ----------
-    path : path-like
-        As for :func:`load_table`.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    TableError
-        If the file cannot be read as a table.
-    """
-    return open_table(path, None, {}, drafting=True).names
 
 
 # -- the checks --------------------------------------------------------------------

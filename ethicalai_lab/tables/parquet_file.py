@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ethicalai_lab.errors import shown
 from ethicalai_lab.tables.roles import TableError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["ParquetFile"]
 
@@ -21,7 +21,7 @@ class ParquetFile:
         self.notes: list[str] = []
         self.found: dict[str, str] = {}
         self._raw = raw
-        self._schema = self._read(lambda pa, pq: pq.read_schema(pa.BufferReader(raw)))
+        self._schema = self._read(pq.read_schema)
         self.names = list(self._schema.names)
 
     def place(self, row: int) -> str:
@@ -30,8 +30,6 @@ class ParquetFile:
 
     def table(self, wanted: list[str]) -> pa.Table:
         """Return these columns in the types that the file gives them."""
-        import pyarrow as pa
-
         for column in wanted:
             kind = self._schema.field(column).type
             if pa.types.is_dictionary(kind):
@@ -42,7 +40,7 @@ class ParquetFile:
                     f'{self.name}: column "{shown(column)}" holds {held}; a single value a row, '
                     "a text, number, date or truth value, is accepted."
                 )
-        table = self._read(lambda pa, pq: pq.read_table(pa.BufferReader(self._raw), columns=wanted))
+        table = self._read(pq.read_table, columns=wanted)
         table = table.select(wanted).replace_schema_metadata(None)
         for column in wanted:
             try:
@@ -54,12 +52,10 @@ class ParquetFile:
                 ) from None
         return table
 
-    def _read(self, read: Any) -> Any:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def _read(self, read: Any, **options: Any) -> Any:
 
         try:
-            return read(pa, pq)
+            return read(pa.BufferReader(self._raw), **options)
         except (pa.ArrowException, OSError, UnicodeDecodeError):
             raise TableError(
                 f"{self.name}: the Parquet file is damaged or cut off; write or fetch it again."
@@ -67,7 +63,6 @@ class ParquetFile:
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    import pyarrow as pa
 
     return bool(
         pa.types.is_binary(kind)

@@ -8,16 +8,15 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
+
+import pyarrow as pa
 
 from ethicalai_lab.errors import did_you_mean, shown
 from ethicalai_lab.tables.delimited import DelimitedText
 from ethicalai_lab.tables.parquet_file import ParquetFile
 from ethicalai_lab.tables.roles import TableError
 from ethicalai_lab.tables.workbook import Workbook
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["MAX_UNPACKED", "TableFile", "check_names", "open_table"]
 

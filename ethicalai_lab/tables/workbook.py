@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from ethicalai_lab.errors import did_you_mean, shown
 from ethicalai_lab.tables.roles import TableError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["Workbook"]
 
@@ -63,8 +62,6 @@ class Workbook:
 
     def table(self, wanted: list[str]) -> pa.Table:
         """Return these columns: typed where all cells are of one type, else as text."""
-        import pyarrow as pa
-
         columns = {}
         for column in wanted:
             at = self.names.index(column)
@@ -161,7 +158,6 @@ def _text(cell: Any) -> str:
 
 
 def _column(cells: list[Any]) -> pa.Array:
-    import pyarrow as pa
 
     cells = [None if _empty(cell) else cell for cell in cells]
     kinds = {type(cell) for cell in cells} - {type(None)}

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from ethicalai_lab.tables import Roles, TableError, how_read, load_roles, load_table
 from ethicalai_lab.tables.drafts import suggest_roles
-from ethicalai_lab.tables.loading import check_table, roles_of, table_columns
+from ethicalai_lab.tables.loading import check_table, roles_of
+from ethicalai_lab.tables.table_files import open_table
 
 MAIL = Roles(
     {"id": "identifier", "mail": "treatment", "visit": "outcome", "age": "feature"}, control="none"
@@ -531,7 +532,7 @@ def test_a_draft_names_every_column_and_loads(tmp_path):
     assert (roles.control, roles.outcome, roles.positive) == ("Control", "visit", "yes")
     assert "review every line" in draft.splitlines()[0]
     assert len(load_table(path, roles)) == 2
-    assert table_columns(path)[:2] == ["customer_id", "e-mail"]
+    assert open_table(path, None, {}, drafting=True).names[:2] == ["customer_id", "e-mail"]
 
 
 @settings(max_examples=60)
@@ -576,7 +577,7 @@ def test_hillstrom(shared_data, tmp_path):
 
 def test_bank_marketing(shared_data):
     path = shared_data / "bank_marketing.csv.gz"
-    columns = table_columns(path)
+    columns = open_table(path, None, {}, drafting=True).names
     assert len(columns) == 17
     roles = Roles({**dict.fromkeys(columns, "feature"), "y": "outcome"}, positive="yes")
     table = load_table(path, roles)
