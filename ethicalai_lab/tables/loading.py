@@ -18,6 +18,7 @@ from ethicalai_lab.tables import levels
 from ethicalai_lab.tables.column_types import LARGEST, first_odd, type_columns
 from ethicalai_lab.tables.roles import Roles, TableError, load_roles
 from ethicalai_lab.tables.table_files import check_names, open_table
+from ethicalai_lab.tables.telling import Telling, spelled
 
 __all__ = [
     "TableError",
@@ -241,15 +242,14 @@ class _InMemory:
     name: str = "the table"
 
 
-class _Checked:
+class _Checked(Telling):
     """A table whose columns were checked against their roles, and what was told about them."""
 
     def __init__(
         self, frame: pd.DataFrame, roles: Roles, name: str, place: Callable[[int], str]
     ) -> None:
-        self.frame = frame.copy().infer_objects()
-        self.roles, self.name, self.place = roles, name, place
-        self.notes: list[str] = []
+        super().__init__(name, place)
+        self.frame, self.roles = frame.copy().infer_objects(), roles
         self._complete()
         self._different()
         for column in roles.of("time"):
@@ -260,10 +260,14 @@ class _Checked:
         for column in roles.of("outcome"):
             self._outcome(column)
         for column in roles.of("consent"):
-            self._consent(column)
+            values = self.frame[column]
+            self.notes.append(levels.consent_answers(values, column, roles, self.where)[1])
         self._no_value()
         for column in roles.of("score"):
-            self._score(column)
+            if not _is_numeric(self.frame[column]):
+                row, value = first_odd(self.frame[column].tolist())
+                said = f'holds "{shown(value)}"; numbers are accepted.'
+                raise self.fault(said, column, "score", row)
         control = roles.control
         if roles.treatment is not None:
             treated = self.frame[roles.treatment]
@@ -272,96 +276,89 @@ class _Checked:
         found = replace(roles, control=control, positive=consents or None)
         self.frame.attrs["roles"] = found.to_dict()
 
-    def where(self, row: int) -> str:
-        """Return the file and the row's place in it."""
-        return f"{self.name}, {self.place(row)}"
-
     def _complete(self) -> None:
         needed = {c: role for role in _COMPLETE for c in self.roles.of(role)}
         if self.roles.cluster:
             needed.setdefault(self.roles.cluster, "cluster")
         for column, role in needed.items():
-            gaps = self.frame[column].isna().to_numpy()
-            if gaps.any():
-                count = int(gaps.sum())
-                values = "1 missing value" if count == 1 else f"{count} missing values"
-                raise TableError(
-                    f'{self.where(int(gaps.argmax()))}: column "{shown(column)}" ({role}) has '
-                    f"{values}, here the first; fill in or leave out such rows "
-                    f"(a text such as NA counts as missing unless it is quoted)."
+            gaps = self.frame[column].isna()
+            if count := int(gaps.sum()):
+                raise self.fault(
+                    f"has {count} missing value{'s' if count > 1 else ''}, here the first; fill in "
+                    "or leave out such rows (a text such as NA counts as missing unless it is "
+                    "quoted).",
+                    column,
+                    role,
+                    gaps,
                 )
 
     def _different(self) -> None:
         # in a table of events a person is there once an event
         events = bool(self.roles.of("time")) and self.roles.treatment is None
         for column in [] if events else self.roles.of("identifier"):
-            again = self.frame[column].duplicated().to_numpy()
+            values = self.frame[column]
+            again = values.duplicated()
             if again.any():
-                second = int(again.argmax())
-                value = self.frame[column].iloc[second]
-                first = int((self.frame[column] == value).to_numpy().argmax())
-                raise TableError(
-                    f'{self.where(second)}: column "{shown(column)}" (identifier) repeats '
-                    f'"{shown(value)}", first on {self.place(first)}; one row for each is accepted.'
+                value = values[again].iloc[0]
+                first = self.place(int((values == value).to_numpy().argmax()))
+                raise self.fault(
+                    f'repeats "{shown(value)}", first on {first}; one row for each is accepted.',
+                    column,
+                    "identifier",
+                    again,
                 )
 
     def _time(self, column: str) -> None:
         values = self.frame[column]
-        spelled = f'column "{shown(column)}" (time)'
-        if _is_numeric(values) and values.notna().any():
-            row = int(values.notna().to_numpy().argmax())
-            raise TableError(
-                f"{self.where(row)}: {spelled} holds the number {values.iloc[row]}; a date such as "
-                "2025-03-31 or 2025-03-31T14:05:00 is accepted."
+        known = values.notna()
+        if _is_numeric(values) and known.any():
+            raise self.fault(
+                f"holds the number {values[known].iloc[0]}; a date such as 2025-03-31 or "
+                "2025-03-31T14:05:00 is accepted.",
+                column,
+                "time",
+                known,
             )
-        order = self.roles.format.get("dates")
+        order, name = self.roles.format.get("dates"), spelled(column, "time")
         try:
             read = read_times(
                 values,
-                spelled,
-                order=order,
+                name,
+                order=order,  # type: ignore[arg-type]
                 missing=True,
                 where=self.place,
-                error=TableError,  # type: ignore[arg-type]
+                error=TableError,
             )
         except TableError as problem:
             said = str(problem).replace(
                 "declare the order", "declare `format: {dates: dmy}` or `format: {dates: mdy}`"
             )
             raise TableError(f"{self.name}, {said}") from None
-        self._tell_order(values, spelled, read)
         self.frame[column] = read
-
-    def _tell_order(self, values: pd.Series, spelled: str, read: np.ndarray) -> None:
-        """Say how the first date was read whose day and month could be the reverse."""
-        if values.dtype.kind in "mM" or not len(values):
-            return
-        texts = values.head(_LOOKED_AT).astype("str")
-        ends_with_year = texts.str.match(r"\s*\d{1,2}[-./]\s?\d{1,2}[-./]\s?\d{4}")
-        if ends_with_year.any():
-            row = int(ends_with_year.to_numpy().argmax())
-            self.notes.append(
-                f'{spelled}: "{shown(texts.iloc[row])}" is read as {str(read[row])[:10]}.'
-            )
+        if values.dtype.kind not in "mM":
+            # say how the first date was read whose day and month could be the reverse
+            texts = values.head(_LOOKED_AT).astype("str")
+            unclear = texts.str.match(r"\s*\d{1,2}[-./]\s?\d{1,2}[-./]\s?\d{4}").to_numpy(bool)
+            if unclear.any():
+                row = int(unclear.argmax())
+                said = f': "{shown(texts.iloc[row])}" is read as {str(read[row])[:10]}.'
+                self.note(said, column, "time")
 
     def _cases(self) -> None:
         """Ask whether groups that differ only in case or blanks are one, or make them one."""
         case, roles = self.roles.format.get("case"), self.roles
         for role in (*_GROUPS, "decision", "outcome", "consent") if case == "ignore" else _GROUPS:
             for column in roles.of(role):
+                before = self.frame[column]
                 if case is None:
-                    levels.no_doubles(self.frame[column], column, role, self.where)
+                    levels.no_doubles(before, column, role, self.where)
                 elif case == "ignore":
                     prefer = [roles.control] if role == "treatment" else roles.positives(column)
                     known = [word for word in prefer if isinstance(word, str)]
-                    before = self.frame[column]
-                    after = levels.one_case(before, prefer=known)
+                    self.frame[column] = after = levels.one_case(before, prefer=known)
                     if before.nunique() > after.nunique():
-                        self.notes.append(
-                            f'column "{shown(column)}" ({role}): levels that differ only in case '
-                            "or blanks are one."
-                        )
-                    self.frame[column] = after
+                        said = ": levels that differ only in case or blanks are one."
+                        self.note(said, column, role)
 
     def _counted(self, column: str, role: str, positive: tuple[Any, ...]) -> None:
         keep = self.roles.format.get("case") == "keep"
@@ -374,73 +371,59 @@ class _Checked:
         values, positive = self.frame[column], self.roles.positives(column)
         if not levels.holds(values, positive):
             # true and false leave no doubt
-            if not {str(v).casefold() for v in values.dropna().unique()} <= {"true", "false"}:
+            known = values.dropna().unique()
+            if not {str(value).casefold() for value in known} <= {"true", "false"}:
                 return
-            positive = tuple(v for v in values.dropna().unique() if str(v).casefold() == "true")
-        gaps = values.isna().to_numpy()
-        if gaps.any():
-            raise TableError(
-                f'{self.where(int(gaps.argmax()))}: column "{shown(column)}" (decision) is empty; '
-                "say what was decided, or leave out such rows."
-            )
+            positive = tuple(value for value in known if str(value).casefold() == "true")
+        if values.isna().any():
+            said = "is empty; say what was decided, or leave out such rows."
+            raise self.fault(said, column, "decision", values.isna())
         self._counted(column, "decision", positive)
 
     def _outcome(self, column: str) -> None:
         """Make the outcome numbers."""
-        from pandas.api.types import is_bool_dtype
-
         values, positive = self.frame[column], self.roles.positives(column)
         if levels.holds(values, positive):
             self._counted(column, "outcome", positive)
             return
         if hasattr(values, "cat"):
             values = values.astype(values.cat.categories.dtype)
-        if is_bool_dtype(values):
+        if pd.api.types.is_bool_dtype(values):
             self.frame[column] = values.astype("int64")
-            return
-        if _is_numeric(values):
+        elif _is_numeric(values):
             size = abs(values.to_numpy(dtype="float64"))
             if (size > LARGEST).any():
-                row = int((size > LARGEST).argmax())
-                said = "is infinite" if size[row] == float("inf") else f"holds {values.iloc[row]}"
-                raise TableError(
-                    f'{self.where(row)}: column "{shown(column)}" (outcome) {said}; a number up '
-                    f"to {LARGEST:g} is accepted."
-                )
+                large = values[size > LARGEST].iloc[0]
+                said = "is infinite" if np.isinf(size[size > LARGEST][0]) else f"holds {large}"
+                said += f"; a number up to {LARGEST:g} is accepted."
+                raise self.fault(said, column, "outcome", size > LARGEST)
             self._beyond(column, size)
             self.frame[column] = values
-            return
-        if positive and not self._serves_a_decision(column):
+        elif positive and not self._serves_a_decision(column):
             raise self._no_positive(column, "outcome")
-        raise self._no_number(column, values)
+        else:
+            raise self._no_number(column, values)
 
     def _beyond(self, column: str, size: np.ndarray) -> None:
         """Say which outcomes lie far beyond all others, or are their sum: it may be a total."""
         order = size.argsort(kind="stable")
         ranked = size[order]
-        found = next(
-            (
-                few
-                for few in range(1, min(_TOTALS, ranked.size - _ENOUGH) + 1)
-                if 0 < ranked[-few - 1] * _BEYOND < ranked[-few]
-            ),
-            0,
-        )
-        if found:
-            rows = order[-found:]
-            text = f"all others at most {ranked[-found - 1]:g}"
-        elif ranked.size > _ENOUGH and (ranked[:-1] > 0).sum() >= _ENOUGH:
-            rest = ranked[:-1].sum()
-            if abs(rest - ranked[-1]) > 1e-9 * rest:
-                return
+        few = range(1, min(_TOTALS, ranked.size - _ENOUGH) + 1)
+        far = [n for n in few if 0 < ranked[-n - 1] * _BEYOND < ranked[-n]]
+        rest = ranked[:-1].sum()
+        if far:
+            rows, text = order[-far[0] :], f"all others at most {ranked[-far[0] - 1]:g}"
+        elif (ranked[:-1] > 0).sum() >= _ENOUGH and abs(rest - ranked[-1]) <= 1e-9 * rest:
             rows, text = order[-1:], "the sum of all others"
         else:
             return
         row = int(rows.min())
         more = f" and {rows.size - 1} more like it" if rows.size > 1 else ""
-        self.notes.append(
-            f'column "{shown(column)}" (outcome): {self.place(row)} holds '
-            f"{self.frame[column].iloc[row]:g}{more}, {text}: a total? It is counted as a person."
+        held = f"{self.frame[column].iloc[row]:g}"
+        self.note(
+            f": {self.place(row)} holds {held}{more}, {text}: a total? It is counted as a person.",
+            column,
+            "outcome",
         )
 
     def _no_number(self, column: str, values: pd.Series) -> TableError:
@@ -455,16 +438,13 @@ class _Checked:
             if column != self.roles.outcome:
                 key = f"{scalar(column, flow=True)}: {word}"
                 hint = f"say which value counts, such as `positive: {{{key}}}`, or give it another role"
-        return TableError(
-            f'{self.where(row)}: column "{shown(column)}" (outcome) holds "{shown(value)}"; '
-            f"numbers or true/false are accepted, {hint}."
-        )
+        said = f'holds "{shown(value)}"; numbers or true/false are accepted, {hint}.'
+        return self.fault(said, column, "outcome", row)
 
     def _serves_a_decision(self, column: str) -> bool:
         """Tell whether the value that counts, given without a column, is a decision's."""
-        said = self.roles.positive
-        return not isinstance(said, Mapping) and any(
-            f'column "{shown(name)}" (decision)' in note
+        return not isinstance(self.roles.positive, Mapping) and any(
+            spelled(name, "decision") in note
             for name in self.roles.of("decision")
             for note in self.notes
         )
@@ -472,40 +452,30 @@ class _Checked:
     def _no_positive(self, column: str, role: str) -> TableError:
         known, words = levels.levels_of(self.frame[column]), self.roles.positives(column)
         said = ", ".join(f'"{shown(word)}"' for word in words)
-        return TableError(
-            f'{self.name}: column "{shown(column)}" ({role}) has no value {said}, which the roles '
-            f"give as positive; there are: {levels.listed(known)}.{did_you_mean(words[0], known)}"
+        return self.fault(
+            f"has no value {said}, which the roles give as positive; there are: "
+            f"{levels.listed(known)}.{did_you_mean(words[0], known)}",
+            column,
+            role,
         )
-
-    def _consent(self, column: str) -> None:
-        _, said = levels.consent_answers(self.frame[column], column, self.roles, self.where)
-        self.notes.append(said)
 
     def _no_value(self) -> None:
         """Refuse a positive value that no column holds, and an outcome that never varies."""
-        roles = self.roles
-        named = roles.of("decision") if roles.outcome is None else []
-        told = any("(decision)" in note for note in self.notes)
-        for column in named:
-            if roles.positives(column) and not told:
-                raise self._no_positive(column, "decision")
-        if roles.outcome is not None and self.frame[roles.outcome].nunique() < 2:
-            value = self.frame[roles.outcome].iloc[0]
-            raise TableError(
-                f'{self.name}: column "{shown(roles.outcome)}" (outcome) is {value} in every row, '
-                "so there is nothing to compare; choose another outcome."
-            )
-
-    def _score(self, column: str) -> None:
-        if not _is_numeric(self.frame[column]):
-            row, value = first_odd(self.frame[column].tolist())
-            raise TableError(
-                f'{self.where(row)}: column "{shown(column)}" (score) holds "{shown(value)}"; '
-                "numbers are accepted."
+        outcome = self.roles.outcome
+        if outcome is None:
+            told = any("(decision)" in note for note in self.notes)
+            for column in self.roles.of("decision"):
+                if self.roles.positives(column) and not told:
+                    raise self._no_positive(column, "decision")
+        elif self.frame[outcome].nunique() < 2:
+            value = self.frame[outcome].iloc[0]
+            raise self.fault(
+                f"is {value} in every row, so there is nothing to compare; choose another outcome.",
+                outcome,
+                "outcome",
             )
 
 
 def _is_numeric(column: pd.Series) -> bool:
-    from pandas.api.types import is_bool_dtype, is_complex_dtype, is_numeric_dtype
-
-    return is_bool_dtype(column) or (is_numeric_dtype(column) and not is_complex_dtype(column))
+    kinds = pd.api.types
+    return kinds.is_numeric_dtype(column) and not kinds.is_complex_dtype(column)
