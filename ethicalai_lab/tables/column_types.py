@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from ethicalai_lab.errors import shown
 from ethicalai_lab.tables.amounts import read_amounts
 from ethicalai_lab.tables.roles import Roles, TableError
+from ethicalai_lab.tables.telling import Telling, spelled
 
 __all__ = ["LARGEST", "Typed", "first_odd", "measured", "type_columns"]
 
@@ -30,6 +31,7 @@ _GROUPED = r"^\s*[-+]?[0-9]{1,3}\.[0-9]{3}\s*$"
 _THOUSANDS = r"^\s*[-+]?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
 _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")
 _YEARS = (1000, 9999)
+_LOOKED_AT = 1000  # rows that mostly decide already
 
 
 @dataclass
@@ -58,7 +60,7 @@ class _Numbers:
     column: Any
     note: str = ""
     found: dict[str, str] = field(default_factory=dict)
-    question: str = ""
+    question: tuple[int, str] | None = None  # the row that can be read in two ways, and how
     plain: bool = False  # as computers write numbers, with decimals
 
 
@@ -94,81 +96,276 @@ def type_columns(
     TableError
         If numbers can be read in two ways, are too large, or a year is out of range.
     """
-    made = Typed(table)
-    columns: dict[str, Any] = {}
-    asked: dict[str, _Numbers] = {}
-    plain: list[str] = []
-    for column in table.column_names:
-        cells = _single(table.column(column))
-        if not _is_number(roles, column):
-            columns[column] = _label(cells, column, name)
-            continue
-        numbers = _numbers(cells, column, roles.format, place, name)
-        columns[column] = numbers.column
-        if numbers.question:
-            asked[column] = numbers
-            continue
-        if numbers.note:
-            made.notes.append(numbers.note)
-        if numbers.plain:
-            plain.append(column)
-        made.found = numbers.found | made.found
-    decimals = {made.found["decimal"]} if "decimal" in made.found else set()
-    if plain and (asked or decimals == {","}):
-        decimals |= _points(table, plain, made, columns, place, name)
-    for column, numbers in asked.items():
-        known = {"decimal": decimals.copy().pop()} if len(decimals) == 1 else {}
-        if not known and not drafting:
-            first = next(role for role in NUMBERS if role in _roles(roles, column))
-            raise TableError(numbers.question.replace("(number)", f"({first})"))
-        again = _numbers(table.column(column), column, known or numbers.found, place, name)
-        columns[column] = again.column
-        made.notes.append(again.note)
-        made.found = made.found | numbers.found | known
-    for column in columns:
-        if _is_number(roles, column) and not drafting:
-            _no_giants(columns[column], column, _roles(roles, column), place, name)
-    if plain and not decimals and "decimal" not in roles.format:
-        made.notes += _undecided(table, plain)
-
-    made.table = pa.table(columns)
-    return made
+    return _Typing(table, roles, name, place, drafting).typed()
 
 
-def _roles(roles: Roles, column: str) -> tuple[str, ...]:
-    given = roles.columns.get(column, ())
-    return given if isinstance(given, tuple) else (given,)
+class _Typing(Telling):
+    """One table's columns on their way to the types that their roles ask for."""
+
+    def __init__(
+        self,
+        table: pa.Table,
+        roles: Roles,
+        name: str,
+        place: Callable[[int], str],
+        drafting: bool,
+    ) -> None:
+        super().__init__(name, place)
+        self.table, self.roles, self.drafting = table, roles, drafting
+        self.columns: dict[str, Any] = {}
+        self.found: dict[str, str] = {}
+
+    def typed(self) -> Typed:
+        asked: dict[str, _Numbers] = {}
+        plain: list[str] = []
+        numeric = [column for column in self.table.column_names if self._is_number(column)]
+        for column in self.table.column_names:
+            cells = _single(self.table.column(column))
+            if column not in numeric:
+                self.columns[column] = self._label(cells, column)
+                continue
+            numbers = self._numbers(cells, column, self.roles.format)
+            self.columns[column] = numbers.column
+            if numbers.question:
+                asked[column] = numbers
+                continue
+            if numbers.note:
+                self.note(numbers.note, column)
+            if numbers.plain:
+                plain.append(column)
+            self.found = numbers.found | self.found
+        decimals = {self.found["decimal"]} if "decimal" in self.found else set()
+        if plain and (asked or decimals == {","}):
+            decimals |= self._points(plain)
+        for column, numbers in asked.items():
+            self._answer(column, numbers, decimals)
+        for column in [] if self.drafting else numeric:
+            self._no_giants(column)
+        if plain and not decimals and "decimal" not in self.roles.format:
+            self._undecided(plain)
+        return Typed(pa.table(self.columns), self.notes, self.found)
+
+    def _given(self, column: str) -> tuple[str, ...]:
+        given = self.roles.columns.get(column, ())
+        return given if isinstance(given, tuple) else (given,)
+
+    def _role(self, column: str) -> str:
+        return next(role for role in NUMBERS if role in self._given(column))
+
+    def _is_number(self, column: str) -> bool:
+        """Tell whether a column's values are numbers, not labels."""
+        given = set(self._given(column))
+        counts = "outcome" in given and bool(self.roles.positives(column))
+        return bool(given.intersection(NUMBERS)) and not given.intersection(_LABELS) and not counts
+
+    def _answer(self, column: str, numbers: _Numbers, decimals: set[str]) -> None:
+        """Read what can be read in two ways as the file's other columns tell, or ask."""
+        known = {"decimal": next(iter(decimals))} if len(decimals) == 1 else {}
+        if not known and not self.drafting:
+            row, said = numbers.question or (0, "")
+            raise self.fault(said, column, self._role(column), row)
+        again = self._numbers(self.table.column(column), column, known or numbers.found)
+        self.columns[column] = again.column
+        self.note(again.note, column)
+        self.found = self.found | numbers.found | known
+
+    # -- labels
+
+    def _label(self, cells: Any, column: str) -> Any:
+        """Return a column as exact texts, or as exact integers where all of them are."""
+        if pa.types.is_dictionary(cells.type):
+            cells = cells.cast(cells.type.value_type)
+        kind = cells.type
+        if pa.types.is_temporal(kind):
+            return self._moments(cells, column)
+        if _is_text(kind):
+            cells = _with_gaps(cells)
+        elif pa.types.is_floating(kind):
+            cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, kind), cells)
+            whole = pc.all(pc.equal(pc.floor(cells), cells)).as_py() is True
+            small = pc.all(pc.less(pc.abs(cells), 2.0**53)).as_py() is True
+            cells = cells.cast(pa.int64()) if whole and small else cells
+        if not _is_text(cells.type):
+            cells = cells.cast(pa.string())
+        # a gap would turn integers into floats, and so change how they are written
+        whole = not cells.null_count and _every(cells, _CANONICAL_INT)
+        return cells.cast(pa.int64()) if whole else cells
+
+    def _moments(self, cells: Any, column: str) -> Any:
+        """Return dates and times as moments, if their years are those of people."""
+        if not (pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type)):
+            return cells.cast(pa.string())
+        for bound in (pc.min(cells), pc.max(cells)):
+            year = _year(bound)
+            if year is not None and not _YEARS[0] <= year <= _YEARS[1]:
+                raise TableError(
+                    f"{self.name}, row {pc.index(cells, bound).as_py() + 1}: {spelled(column)} "
+                    f"holds a date of about the year {year}; years from {_YEARS[0]} to {_YEARS[1]} "
+                    "are accepted."
+                )
+        return cells.cast(pa.timestamp("us")) if pa.types.is_date(cells.type) else cells
+
+    # -- numbers
+
+    def _numbers(self, cells: Any, column: str, format: Mapping[str, str]) -> _Numbers:
+        """Return a column as numbers or truth values where every cell is one, or a gap."""
+        kind = cells.type
+        if pa.types.is_dictionary(kind):
+            if _is_text(kind.value_type):
+                return _Numbers(cells)
+            cells, kind = cells.cast(kind.value_type), kind.value_type
+        if pa.types.is_temporal(kind):
+            return _Numbers(self._moments(cells, column))
+        if pa.types.is_decimal(kind):
+            return _Numbers(cells.cast(pa.float64()))
+        if not _is_text(kind):
+            return _Numbers(_truth(cells))
+        written, cells = cells, _with_gaps(cells)
+        read = self._from_text(cells, format)
+        new = cells.null_count - written.null_count
+        blanks = new - int(pc.sum(pc.equal(written, "")).as_py() or 0) if new else 0
+        if blanks:
+            told = f"blanks count as a gap ({blanks:,} in all, first in "
+            told += f"{self.place(_first(pc.utf8_is_space(written)))})"
+            read.note = f"{read.note.removesuffix('.')}{'; ' if read.note else ': '}{told}."
+        return read
+
+    def _from_text(self, cells: Any, format: Mapping[str, str]) -> _Numbers:
+        if _every(cells, _CANONICAL_INT):
+            return _Numbers(cells.cast(pa.int64()))
+        if _every(cells, _BOOL):
+            return _Numbers(_truth(pc.equal(pc.utf8_lower(cells), "true")))
+        if not pc.any(pc.match_substring_regex(cells, "[0-9]")).as_py():
+            return _Numbers(cells)
+        if format.get("decimal") == "," or not _every(cells, _NUMBER):
+            return self._amounts(cells, format)
+        return self._coded(cells) or _Numbers(
+            pc.utf8_trim_whitespace(cells).cast(pa.float64()), plain=True
+        )
+
+    def _coded(self, cells: Any) -> _Numbers | None:
+        """Leave a column as text in which a number has leading zeros: it is a code."""
+        coded = pc.match_substring_regex(cells, _LEADING_ZERO)
+        if not pc.any(coded).as_py():
+            return None
+        row = _first(coded)
+        return _Numbers(
+            cells,
+            f' stays text: "{shown(cells[row].as_py())}" in {self.place(row)} has a leading zero.',
+        )
+
+    def _amounts(self, cells: Any, format: Mapping[str, str]) -> _Numbers:
+        """Read a column that is written for people: units, groups of thousands, words for gaps."""
+        counted = pc.value_counts(cells.drop_null() if cells.null_count else cells)
+        texts = counted.field("values").to_pylist()
+        counts = counted.field("counts").to_pylist()
+        read = read_amounts(texts, counts, format)
+        numbers = sum(n for n, value in zip(counts, read.values, strict=True) if value is not None)
+        odd = sum(counts[i] for i in read.odd)
+
+        def first(text: str) -> int:
+            return int(pc.index(cells, text).as_py())
+
+        if odd or not numbers:
+            if numbers <= odd:
+                return _Numbers(cells)
+            text = texts[read.odd[0]]
+            return _Numbers(
+                cells,
+                f' stays text: "{shown(text)}" in {self.place(first(text))} is no number as the '
+                f"others are ({odd:,} of {odd + numbers:,}).",
+            )
+        if coded := self._coded(cells):
+            return coded
+        made = _Numbers(
+            pa.array(read.values, pa.float64()).take(
+                pc.index_in(cells, pa.array(texts, cells.type))
+            ),
+            found=dict(read.found),
+            plain=read.example is None,
+        )
+        parts = []
+        if read.example is not None:
+            text = texts[read.example]
+            parts.append(f'"{shown(text)}" is read as {read.values[read.example]:.15g}')
+            if read.readings:
+                made.question = (
+                    first(text),
+                    (
+                        f'holds "{shown(text)}", which is {read.readings[0]:.15g} or '
+                        f"{read.readings[1]:.15g}; say what stands before the decimals, with "
+                        '`format: {decimal: "."}` or `format: {decimal: ","}`.'
+                    ),
+                )
+        if read.gaps:
+            quoted = ", ".join(f'"{shown(texts[i])}"' for i in read.gaps[:5])
+            total = sum(counts[i] for i in read.gaps)
+            verb = "counts" if len(read.gaps) == 1 else "count"
+            place = self.place(first(texts[read.gaps[0]]))
+            parts.append(f"{quoted} {verb} as a gap ({total:,} in all, first in {place})")
+        made.note = f": {'; '.join(parts)}." if parts else ""
+        return made
+
+    def _dotted(self, column: str, rows: int | None = None) -> Any:
+        """Return the numbers of a column in the computers' own form that have a point."""
+        cells = _with_gaps(self.table.column(column).slice(0, rows))
+        return cells.filter(pc.fill_null(pc.match_substring(cells, "."), False))
+
+    def _points(self, plain: list[str]) -> set[str]:
+        """Return what columns in the computers' own form say about the file's decimals.
+
+        In a file with decimal commas, 1.234 is a thousand and more.
+        """
+        said = set()
+        for column in plain:
+            dotted = self._dotted(column)
+            if len(dotted) and not _every(dotted, _GROUPED):
+                said.add(".")
+            elif len(dotted) and self.found.get("decimal") == ",":
+                cells = _with_gaps(self.table.column(column))
+                again = self._amounts(cells, {"decimal": ",", "thousands": "."})
+                self.columns[column] = again.column
+                self.note(again.note, column)
+        return said
+
+    def _undecided(self, plain: list[str]) -> None:
+        """Tell of numbers such as 1.234, where no number of the file shows a point is decimal."""
+        found = {}
+        for column in plain:
+            for rows in (_LOOKED_AT, None):  # mostly the first rows decide already
+                dotted = self._dotted(column, rows)
+                if len(dotted) and not _every(dotted, _THOUSANDS):
+                    return
+            if len(dotted):
+                found[column] = dotted[0].as_py().strip()
+        for column, text in found.items():
+            whole = text.replace(".", "")
+            self.note(
+                f': "{shown(text)}" is read as {float(text):.15g}; if it means {whole}, write '
+                '`format: {decimal: ","}`.',
+                column,
+            )
+
+    def _no_giants(self, column: str) -> None:
+        """Refuse numbers so large that sums and squares of them are infinite."""
+        cells = self.columns[column]
+        if not pa.types.is_floating(cells.type):
+            return
+        size = pc.abs(pc.if_else(pc.is_nan(cells), 0.0, cells))
+        most = pc.max(size).as_py()
+        if most is not None and most > LARGEST:
+            row = int(pc.index(size, pa.scalar(most, size.type)).as_py())
+            said = f"holds {cells[row].as_py():g}; numbers up to {LARGEST:g} are accepted."
+            said = "is infinite; a number is accepted." if most == float("inf") else said
+            raise self.fault(said, column, self._role(column), row)
 
 
-def _is_number(roles: Roles, column: str) -> bool:
-    """Tell whether a column's values are numbers, not labels."""
-    given = _roles(roles, column)
-    counts = "outcome" in given and bool(roles.positives(column))
-    return bool(set(NUMBERS) & set(given)) and not set(_LABELS) & set(given) and not counts
+def _every(cells: Any, pattern: str) -> bool:
+    return pc.all(pc.match_substring_regex(cells, pattern)).as_py() is True
 
 
-# -- labels ------------------------------------------------------------------------
-
-
-def _label(cells: Any, column: str, name: str) -> Any:
-    """Return a column as exact texts, or as exact integers where all of them are."""
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.cast(cells.type.value_type)
-    kind = cells.type
-    if pa.types.is_temporal(kind):
-        return _moments(cells, column, name)
-    if _is_text(kind):
-        cells = _with_gaps(cells)
-    elif pa.types.is_floating(kind):
-        cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, kind), cells)
-        whole = pc.all(pc.equal(pc.floor(cells), cells)).as_py() is True
-        small = pc.all(pc.less(pc.abs(cells), 2.0**53)).as_py() is True
-        cells = cells.cast(pa.int64()) if whole and small else cells
-    if not _is_text(cells.type):
-        cells = cells.cast(pa.string())
-    every = pc.all(pc.match_substring_regex(cells, _CANONICAL_INT)).as_py() is True
-    # a gap would turn integers into floats, and so change how they are written
-    return cells.cast(pa.int64()) if every and not cells.null_count else cells
+def _first(mask: Any) -> int:
+    return int(pc.index(pc.fill_null(mask, False), True).as_py())
 
 
 def _single(cells: Any) -> Any:
@@ -179,31 +376,19 @@ def _single(cells: Any) -> Any:
 
 
 def _is_text(kind: Any) -> bool:
-
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _with_gaps(cells: Any) -> Any:
     """Return a text column in which a cell that holds nothing but blanks is a gap."""
     empty = pc.or_(pc.utf8_is_space(cells), pc.equal(cells, ""))
-    if pc.any(empty).as_py():
-        return pc.if_else(empty, pa.scalar(None, cells.type), cells)
-    return cells
+    return pc.if_else(empty, pa.scalar(None, cells.type), cells) if pc.any(empty).as_py() else cells
 
 
-def _moments(cells: Any, column: str, name: str) -> Any:
-    """Return dates and times as moments, if their years are those of people."""
-    if not (pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type)):
-        return cells.cast(pa.string())
-    for bound in (pc.min(cells), pc.max(cells)):
-        year = _year(bound)
-        if year is not None and not _YEARS[0] <= year <= _YEARS[1]:
-            row = pc.index(cells, bound).as_py()
-            raise TableError(
-                f'{name}, row {row + 1}: column "{shown(column)}" holds a date of about the year '
-                f"{year}; years from {_YEARS[0]} to {_YEARS[1]} are accepted."
-            )
-    return cells.cast(pa.timestamp("us")) if pa.types.is_date(cells.type) else cells
+def _truth(cells: Any) -> Any:
+    """Return truth values with gaps as numbers: they would become Python objects."""
+    gaps = pa.types.is_boolean(cells.type) and cells.null_count
+    return cells.cast(pa.int8()).cast(pa.float64()) if gaps else cells
 
 
 def _year(moment: Any) -> int | None:
@@ -215,191 +400,6 @@ def _year(moment: Any) -> int | None:
     per_day = days or 86_400 * units[moment.type.unit]
     whole = moment.cast(pa.int32()).cast(pa.int64()) if days == 1 else moment.cast(pa.int64())
     return int(1970 + whole.as_py() / per_day // 365.2425)
-
-
-# -- numbers -----------------------------------------------------------------------
-
-
-def _numbers(
-    cells: Any, column: str, format: Mapping[str, str], place: Callable[[int], str], name: str
-) -> _Numbers:
-    """Return a column as numbers or truth values where every cell is one, or a gap."""
-    kind = cells.type
-    if pa.types.is_dictionary(kind):
-        if _is_text(kind.value_type):
-            return _Numbers(cells)
-        cells, kind = cells.cast(kind.value_type), kind.value_type
-    if pa.types.is_temporal(kind):
-        return _Numbers(_moments(cells, column, name))
-    if pa.types.is_decimal(kind):
-        return _Numbers(cells.cast(pa.float64()))
-    if not _is_text(kind):
-        return _Numbers(_truth(cells))
-    written, cells = cells, _with_gaps(cells)
-    new = cells.null_count - written.null_count
-    blanks = new - _count(written, "") if new else 0
-    read = _from_text(cells, column, format, place, name)
-    if blanks:
-        row = pc.index(pc.fill_null(pc.utf8_is_space(written), False), True).as_py()
-        told = f"blanks count as a gap ({blanks:,} in all, first in {place(row)})"
-        note = read.note.removesuffix(".") or f'column "{shown(column)}"'
-        read.note = f"{note}{'; ' if read.note else ': '}{told}."
-    return read
-
-
-def _count(cells: Any, text: str) -> int:
-
-    return int(pc.sum(pc.equal(cells, text)).as_py() or 0)
-
-
-def _from_text(
-    cells: Any, column: str, format: Mapping[str, str], place: Callable[[int], str], name: str
-) -> _Numbers:
-
-    def every(pattern: str) -> bool:
-        return pc.all(pc.match_substring_regex(cells, pattern)).as_py() is True
-
-    if every(_CANONICAL_INT):
-        return _Numbers(cells.cast(pa.int64()))
-    if not pc.any(pc.match_substring_regex(cells, "[0-9]")).as_py() and not every(_BOOL):
-        return _Numbers(cells)
-    if every(_BOOL):
-        return _Numbers(_truth(pc.equal(pc.utf8_lower(cells), "true")))
-    if format.get("decimal") != "," and every(_NUMBER):
-        coded = pc.match_substring_regex(cells, _LEADING_ZERO)
-        if pc.any(coded).as_py():
-            return _Numbers(cells, note=_stays_text(column, cells, coded, place))
-        return _Numbers(pc.utf8_trim_whitespace(cells).cast(pa.float64()), plain=True)
-    return _amounts(cells, column, format, place, name)
-
-
-def _truth(cells: Any) -> Any:
-    """Return truth values with gaps as numbers: they would become Python objects."""
-    gaps = pa.types.is_boolean(cells.type) and cells.null_count
-    return cells.cast(pa.int8()).cast(pa.float64()) if gaps else cells
-
-
-def _stays_text(column: str, cells: Any, odd: Any, place: Callable[[int], str]) -> str:
-
-    row = pc.index(pc.fill_null(odd, False), True).as_py()
-    return (
-        f'column "{shown(column)}" stays text: "{shown(cells[row].as_py())}" in {place(row)} has a '
-        "leading zero."
-    )
-
-
-def _amounts(
-    cells: Any, column: str, format: Mapping[str, str], place: Callable[[int], str], name: str
-) -> _Numbers:
-    """Read a column that is written for people: units, groups of thousands, words for gaps."""
-    counted = pc.value_counts(cells.drop_null() if cells.null_count else cells)
-    texts = counted.field("values").to_pylist()
-    counts = counted.field("counts").to_pylist()
-    read = read_amounts(texts, counts, format)
-    numbers = sum(n for n, value in zip(counts, read.values, strict=True) if value is not None)
-    odd = sum(counts[i] for i in read.odd)
-    if odd or not numbers:
-        note = ""
-        if numbers > odd:
-            first = pc.index(cells, texts[read.odd[0]]).as_py()
-            note = (
-                f'column "{shown(column)}" stays text: "{shown(texts[read.odd[0]])}" in '
-                f"{place(first)} is no number as the others are ({odd:,} of {odd + numbers:,})."
-            )
-        return _Numbers(cells, note=note)
-    coded = pc.match_substring_regex(cells, _LEADING_ZERO)
-    if pc.any(coded).as_py():
-        return _Numbers(cells, note=_stays_text(column, cells, coded, place))
-    values = pa.array(read.values, pa.float64())
-    found = values.take(pc.index_in(cells, pa.array(texts, cells.type)))
-    question = ""
-    if read.readings:
-        example = texts[read.example or 0]
-        question = (
-            f'{name}, {place(pc.index(cells, example).as_py())}: column "{shown(column)}" (number) '
-            f'holds "{shown(example)}", which is {read.readings[0]:.15g} or '
-            f"{read.readings[1]:.15g}; say what stands before the decimals, with "
-            '`format: {decimal: "."}` or `format: {decimal: ","}`.'
-        )
-    parts = []
-    if read.example is not None:
-        value = read.values[read.example]
-        parts.append(f'"{shown(texts[read.example])}" is read as {value:.15g}')
-    if read.gaps:
-        words = [texts[i] for i in read.gaps]
-        row = pc.index(cells, words[0]).as_py()
-        total = sum(counts[i] for i in read.gaps)
-        quoted = ", ".join(f'"{shown(word)}"' for word in words[:5])
-        verb = "counts" if len(words) == 1 else "count"
-        parts.append(f"{quoted} {verb} as a gap ({total:,} in all, first in {place(row)})")
-    note = f'column "{shown(column)}": {"; ".join(parts)}.' if parts else ""
-    plain = read.example is None
-    return _Numbers(found, note, dict(read.found), question, plain)
-
-
-def _points(
-    table: pa.Table,
-    plain: list[str],
-    made: Typed,
-    columns: dict[str, Any],
-    place: Callable[[int], str],
-    name: str,
-) -> set[str]:
-    """Return what columns in the computers' own form say about the file's decimals.
-
-    In a file with decimal commas, 1.234 is a thousand and more.
-    """
-    said = set()
-    for column in plain:
-        cells = _with_gaps(table.column(column))
-        dotted = cells.filter(pc.fill_null(pc.match_substring(cells, "."), False))
-        if not len(dotted):
-            continue
-        if pc.all(pc.match_substring_regex(dotted, _GROUPED)).as_py() is not True:
-            said.add(".")
-        elif made.found.get("decimal") == ",":
-            again = _amounts(cells, column, {"decimal": ",", "thousands": "."}, place, name)
-            columns[column] = again.column
-            made.notes.append(again.note)
-    return said
-
-
-def _undecided(table: pa.Table, plain: list[str]) -> list[str]:
-    """Tell of numbers such as 1.234, where no number of the file shows that a point is decimal."""
-    notes = []
-    for column in plain:
-        cells = _with_gaps(table.column(column))
-        for part in (cells.slice(0, 1000), cells):  # mostly the first rows decide already
-            dotted = part.filter(pc.fill_null(pc.match_substring(part, "."), False))
-            if pc.all(pc.match_substring_regex(dotted, _THOUSANDS)).as_py() is False:
-                return []
-        if len(dotted):
-            text = dotted[0].as_py().strip()
-            notes.append(
-                f'column "{shown(column)}": "{shown(text)}" is read as {float(text):.15g}; if it '
-                f'means {text.replace(".", "")}, write `format: {{decimal: ","}}`.'
-            )
-    return notes
-
-
-def _no_giants(
-    cells: Any, column: str, given: tuple[str, ...], place: Callable[[int], str], name: str
-) -> None:
-    """Refuse numbers so large that sums and squares of them are infinite."""
-    if not pa.types.is_floating(cells.type):
-        return
-    size = pc.abs(pc.if_else(pc.is_nan(cells), 0.0, cells))
-    most = pc.max(size).as_py()
-    if most is None or most <= LARGEST:
-        return
-    row = pc.index(size, pa.scalar(most, size.type)).as_py()
-    role = next(role for role in NUMBERS if role in given)
-    spelled = f'{name}, {place(row)}: column "{shown(column)}" ({role})'
-    if most == float("inf"):
-        raise TableError(f"{spelled} is infinite; a number is accepted.")
-    raise TableError(
-        f"{spelled} holds {cells[row].as_py():g}; numbers up to {LARGEST:g} are accepted."
-    )
 
 
 def measured(column: pd.Series) -> pd.Series:
