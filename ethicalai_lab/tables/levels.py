@@ -14,6 +14,7 @@ import pandas as pd
 from ethicalai_lab.core.yaml import own_data, scalar
 from ethicalai_lab.errors import did_you_mean, shown
 from ethicalai_lab.tables.roles import Roles, TableError
+from ethicalai_lab.tables.telling import spelled
 
 __all__ = [
     "consent_answers",
@@ -195,10 +196,10 @@ def _written(levels: Iterable[Any]) -> str:
 def control_level(column: pd.Series, name: str, control: Any, where: str) -> Any:
     """Return the treatment's untreated level, as the table writes it."""
     levels = levels_of(column)
-    spelled = f'column "{shown(name)}" (treatment)'
+    treated = spelled(name, "treatment")
     if len(levels) < 2:
         raise TableError(
-            f"{where}: {spelled} is {shown(levels[0])} in every row, so there is nothing to compare."
+            f"{where}: {treated} is {shown(levels[0])} in every row, so there is nothing to compare."
         )
     if control is None:
         no = [level for level in levels if same(level, 0) or same(level, False)]
@@ -212,13 +213,13 @@ def control_level(column: pd.Series, name: str, control: Any, where: str) -> Any
     found = exact or [level for level in levels if same(level, control)]
     if len(found) > 1:
         raise TableError(
-            f"{where}: {spelled} has the levels {_written(found)}; write the untreated one in "
+            f"{where}: {treated} has the levels {_written(found)}; write the untreated one in "
             f"quotes, such as `control: {scalar(str(found[0]))}`."
         )
     if found:
         return found[0]
     raise TableError(
-        f'{where}: {spelled} has no level "{shown(control)}", which the roles give as control; '
+        f'{where}: {treated} has no level "{shown(control)}", which the roles give as control; '
         f"there are: {listed(levels)}.{did_you_mean(control, levels)}"
     )
 
@@ -381,69 +382,77 @@ def consent_answers(
     >>> consent_answers(pd.Series(["yes", "no", None]), "email_opt_out", roles)[0].tolist()
     [0.0, 1.0, nan]
     """
-    levels, gaps = levels_of(column), column.isna().to_numpy()
-    spelled = f'column "{shown(name)}" (consent)'
-    positive, keep_case = roles.positives(name), roles.format.get("case") == "keep"
-    if positive:
-        coded, _ = counted(column, name, "consent", positive, where, keep_case=keep_case)
-        if not holds(column, positive):
-            # nobody may have said the word; but what means the same, or anything at all, is asked
-            meant = {(says_yes(word), says_no(word)) for word in positive}
-            known = [
-                v
-                for v in levels
-                if not says_nothing(v) and (says_yes(v), says_no(v)) in {*meant, (False, False)}
-            ]
-            if known:
-                raise TableError(
-                    f"{_first(column, known[:1], where)}: {spelled} never holds "
-                    f"{_written(positive)}, which the roles give as positive; there are: "
-                    f"{listed(levels)}.{did_you_mean(positive[0], levels)}"
-                )
-        answers = coded.to_numpy(float)
-        yes = [level for level in levels if any(same(level, word) for word in positive)]
-        no, turned = [level for level in levels if level not in yes], ""
-    else:
-        odd = [level for level in levels if not (says_yes(level) or says_no(level))]
-        yes_or_no = [level for level in levels if level not in odd]
-        unsaid = [level for level in odd if says_nothing(level)]
-        strange = [level for level in odd if level not in unsaid]
-        refusal = is_refusal(name)
-        if strange:
-            # a mark beside a name that refuses is the refusal: never propose it as what permits
-            answer = (
-                "write yes in its place if it means that the person refuses"
-                if refusal
-                else "or say which values permit, such as "
-                f"`positive: {{{scalar(name, flow=True)}: {scalar(strange[0], flow=True)}}}`"
-            )
-            raise TableError(
-                f'{_first(column, strange, where)}: {spelled} holds "{shown(strange[0])}"; yes, no, '
-                f"true, false, 1, 0 or nothing is accepted; {answer}."
-            )
-        if refusal and _AGREEMENT.search(words_of(name)):
-            raise TableError(
-                f"{_first(column, levels, where)}: {spelled}: its name speaks of agreeing and of "
-                "refusing; say which values permit, such as "
-                f"`positive: {{{scalar(name, flow=True)}: {scalar(levels[0], flow=True)}}}`."
-            )
-        if not (refusal or is_agreement(name) or all(map(_outright, yes_or_no))):
-            raise TableError(
-                f"{_first(column, yes_or_no, where)}: {spelled}: its name does not tell whether "
-                "yes permits or refuses; say which value permits, with `positive`; there "
-                f"are: {listed(levels)}."
-            )
-        turned = ", as the column's name says that people refuse" if refusal else ""
-        yes = [v for v in levels if v not in odd and says_yes(v) != (refusal and not _outright(v))]
-        no = [level for level in levels if level not in yes and level not in odd]
-        answers = np.where(column.isin(yes), 1.0, np.where(column.isin(no), 0.0, np.nan))
-        gaps = gaps | column.isin(unsaid).to_numpy()
-    answers = np.where(gaps, np.nan, answers)
+    meaning = _declared if roles.positives(name) else _understood
+    yes, no, turned = meaning(column, name, roles, where)
+    answers = np.where(column.isin(yes), 1.0, np.where(column.isin(no), 0.0, np.nan))
     parts = [f"{listed(yes)} permits" if yes else "", f"{listed(no)} does not" if no else ""]
-    said = "; ".join(part for part in parts if part) or "nobody says anything"
-    count = int(gaps.sum())
+    said = "; ".join(filter(None, parts)) or "nobody says anything"
+    count = int(np.isnan(answers).sum())
     quiet = f"; {count:,} say nothing" if count else ""
-    return answers, f"{spelled}: {said}{turned}{quiet}."
+    return answers, f"{spelled(name, 'consent')}: {said}{turned}{quiet}."
+
+
+def _declared(
+    column: pd.Series, name: str, roles: Roles, where: Callable[[int], str]
+) -> tuple[list[Any], list[Any], str]:
+    """Return the levels that permit, as the roles say, and those that do not."""
+    known, positive = levels_of(column), roles.positives(name)
+    keep_case = roles.format.get("case") == "keep"
+    counted(column, name, "consent", positive, where, keep_case=keep_case)
+    yes = [level for level in known if any(same(level, word) for word in positive)]
+    if not yes:
+        # nobody may have said the word; but what means the same, or anything at all, is asked
+        meant = {(says_yes(word), says_no(word)) for word in positive} | {(False, False)}
+        said = [v for v in known if not says_nothing(v) and (says_yes(v), says_no(v)) in meant]
+        if said:
+            raise TableError(
+                f"{_first(column, said[:1], where)}: {spelled(name, 'consent')} never holds "
+                f"{_written(positive)}, which the roles give as positive; there are: "
+                f"{listed(known)}.{did_you_mean(positive[0], known)}"
+            )
+    return yes, [level for level in known if level not in yes], ""
+
+
+def _understood(
+    column: pd.Series, name: str, roles: Roles, where: Callable[[int], str]
+) -> tuple[list[Any], list[Any], str]:
+    """Return the levels that permit by their words and the column's name, and those that do not."""
+    known, refusal = levels_of(column), is_refusal(name)
+    clear = [level for level in known if says_yes(level) or says_no(level)]
+    strange = [level for level in known if level not in clear and not says_nothing(level)]
+    key = scalar(name, flow=True)
+
+    def fault(found: list[Any], said: str) -> TableError:
+        return TableError(f"{_first(column, found, where)}: {spelled(name, 'consent')}{said}")
+
+    if strange:
+        # a mark beside a name that refuses is the refusal: never propose it as what permits
+        answer = (
+            "write yes in its place if it means that the person refuses"
+            if refusal
+            else "or say which values permit, such as "
+            f"`positive: {{{key}: {scalar(strange[0], flow=True)}}}`"
+        )
+        raise fault(
+            strange,
+            f' holds "{shown(strange[0])}"; yes, no, true, false, 1, 0 or nothing is accepted; '
+            f"{answer}.",
+        )
+    if refusal and _AGREEMENT.search(words_of(name)):
+        raise fault(
+            known,
+            ": its name speaks of agreeing and of refusing; say which values permit, such as "
+            f"`positive: {{{key}: {scalar(known[0], flow=True)}}}`.",
+        )
+    if not (refusal or is_agreement(name) or all(map(_outright, clear))):
+        raise fault(
+            clear,
+            ": its name does not tell whether yes permits or refuses; say which value permits, "
+            f"with `positive`; there are: {listed(known)}.",
+        )
+    yes = [v for v in clear if says_yes(v) != (refusal and not _outright(v))]
+    turned = ", as the column's name says that people refuse" if refusal else ""
+    return yes, [level for level in clear if level not in yes], turned
 
 
 def _outright(level: Any) -> bool:

@@ -233,28 +233,25 @@ def write(drawn, first, full_name, email, phone, product_names):
     signature = pc.if_else(casual, first.take(who), full_name.take(who))
     signature = pc.if_else(signs, signature, blank)
     text = join(before, value, after, closing, signature)
-
-    def lengths(part):
-        return pc.utf8_length(part).to_numpy(zero_copy_only=False).astype(np.int64)
-
-    start = lengths(before)
-    end = start + lengths(value)
-    second_start = end + lengths(after) + lengths(closing)
-    second_end = second_start + lengths(signature)
-
-    def number(values):
-        return pa.array(values).cast(pa.string())
-
-    names = take([*KINDS, "name"], np.where(kind < 0, 0, kind))
-    one = join('{"start": ', number(start), ', "end": ', number(end), ', "kind": "', names, '"}')
-    two = join(
-        '{"start": ', number(second_start), ', "end": ', number(second_end), ', "kind": "name"}'
-    )
+    start = _lengths(before)
+    end = start + _lengths(value)
+    signed = end + _lengths(after) + _lengths(closing)
+    one = _span(start, end, take([*KINDS, "name"], np.where(kind < 0, 0, kind)))
+    two = _span(signed, signed + _lengths(signature), "name")
     has = pa.array(kind >= 0)
-    both = pc.and_(has, signs)
     inner = join(
         pc.if_else(has, one, blank),
-        pc.if_else(both, pa.scalar(", "), blank),
+        pc.if_else(pc.and_(has, signs), pa.scalar(", "), blank),
         pc.if_else(signs, two, blank),
     )
     return text, join("[", inner, "]")
+
+
+def _lengths(part: pa.Array) -> np.ndarray:
+    return pc.utf8_length(part).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _span(start: np.ndarray, end: np.ndarray, kind: pa.Array | str) -> pa.Array:
+    """Return spans of personal data as JSON."""
+    start, end = (pa.array(place).cast(pa.string()) for place in (start, end))
+    return join('{"start": ', start, ', "end": ', end, ', "kind": "', kind, '"}')

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ethicalai_lab.core.times import read_times
+from ethicalai_lab.errors import shown
 from ethicalai_lab.world.config import WorldConfig
 from ethicalai_lab.world.errors import WorldError
 from ethicalai_lab.world.schema import SCHEMA, TRUTH_SCHEMA, Column
@@ -41,29 +42,22 @@ def _first(mask: Any) -> int:
 def _conform_column(values: pd.Series, column: Column, table: str) -> Any:
     """Return the column in the schema's type, or say which row does not fit it."""
 
-    def wrong(row: int, wanted: str) -> WorldError:
-        value = values.iloc[row]
-        shown = (
-            "a missing value" if pd.isna(value) else repr(getattr(value, "item", lambda: value)())
-        )
-        shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        return WorldError(
-            f"Table {table}, column {column.name}, row {row + 1}: {shown} is not accepted; "
-            f"wanted: {wanted}."
-        )
+    def need(fits: Any, wanted: str) -> None:
+        unfit = ~np.asarray(fits, dtype=bool) & ~missing
+        if unfit.any():
+            raise _wrong(values, column, table, _first(unfit), wanted)
 
-    missing = values.isna()
+    missing = values.isna().to_numpy()
     if missing.any() and not column.nullable:
-        raise wrong(_first(missing), f"a value ({column.description}), none may be missing")
+        wanted = f"a value ({column.description}), none may be missing"
+        raise _wrong(values, column, table, _first(missing), wanted)
     if column.kind in ("category", "ordered"):
-        wanted = pd.CategoricalDtype(list(column.categories), ordered=column.kind == "ordered")
-        if values.dtype == wanted:
+        dtype = pd.CategoricalDtype(list(column.categories), ordered=column.kind == "ordered")
+        if values.dtype == dtype:
             return values
         given = values.astype(object)
-        unknown = ~given.isin(column.categories) & ~missing
-        if unknown.any():
-            raise wrong(_first(unknown), "one of " + ", ".join(column.categories))
-        return given.astype(wanted)
+        need(given.isin(column.categories), "one of " + ", ".join(column.categories))
+        return given.astype(dtype)
     if column.kind in ("date", "time"):
         return read_times(
             values,
@@ -72,44 +66,43 @@ def _conform_column(values: pd.Series, column: Column, table: str) -> Any:
             where=lambda row: f"Table {table}, column {column.name}, row {row + 1}",
             error=WorldError,
         )
-    wanted_words = _WANTED[column.kind]
+    wanted = _WANTED[column.kind]
     if column.kind == "text":
         if isinstance(values.dtype, pd.StringDtype):
             return values.astype(_text_dtype())
-        unfit = ~values.map(lambda value: isinstance(value, str)).astype(bool) & ~missing
-        if unfit.any():
-            raise wrong(_first(unfit), wanted_words)
+        need(values.map(lambda value: isinstance(value, str)), wanted)
         # pandas 2 keeps text as objects, and Arrow marks what is missing with None
         text = values.astype(_text_dtype())
         return text.where(~missing, None) if text.dtype == object else text
     if column.kind == "bool" and values.dtype == bool:
         return values
     numbers = pd.to_numeric(values, errors="coerce")
-    unfit = numbers.isna() & ~missing
-    if unfit.any():
-        raise wrong(_first(unfit), wanted_words)
     array = numbers.to_numpy(dtype=float, na_value=np.nan)
-    if column.kind in ("int", "flag", "bool"):
-        unfit = ~np.isfinite(array) | (array != np.floor(array))
-        if unfit.any():
-            raise wrong(_first(unfit), wanted_words)
+    need(~np.isnan(array), wanted)
     if column.kind in ("flag", "bool"):
-        unfit = ~np.isin(array, (0, 1))
-        if unfit.any():
-            raise wrong(_first(unfit), wanted_words)
+        need(np.isin(array, (0, 1)), wanted)
         return array.astype(np.int8 if column.kind == "flag" else bool)
-    low = -np.inf if column.low is None else column.low
-    high = np.inf if column.high is None else column.high
-    fits = np.isfinite(array) & (array >= low) & (array <= high)
-    unfit = ~fits & ~missing.to_numpy()
-    if unfit.any():
-        upper = "" if column.high is None else f" to {column.high:g}"
-        lower = "finite" if column.low is None else f"from {column.low:g}"
-        raise wrong(_first(unfit), f"{wanted_words} {lower}{upper}")
+    if column.kind == "int":
+        need(np.isfinite(array) & (array == np.floor(array)), wanted)
+    low, high = column.low, column.high
+    lower = "finite" if low is None else f"from {low:g}"
+    upper = "" if high is None else f" to {high:g}"
+    fits = np.isfinite(array) & (array >= (low if low is not None else -np.inf))
+    need(fits & (array <= (high if high is not None else np.inf)), f"{wanted} {lower}{upper}")
     if column.kind == "int":
         keep = isinstance(numbers.dtype, np.dtype) and numbers.dtype.kind == "i"
         return numbers if keep else array.astype(np.int64)
     return numbers if numbers.dtype in (np.float32, np.float64) else array
+
+
+def _wrong(values: pd.Series, column: Column, table: str, row: int, wanted: str) -> WorldError:
+    value = values.iloc[row]
+    value = getattr(value, "item", lambda: value)()
+    held = "a missing value" if pd.isna(value) else shown(repr(value))
+    return WorldError(
+        f"Table {table}, column {column.name}, row {row + 1}: {held} is not accepted; "
+        f"wanted: {wanted}."
+    )
 
 
 def _text_dtype() -> Any:
@@ -172,27 +165,23 @@ def conform_all(
     if unknown:
         raise WorldError(f"A {what} has no table {unknown[0]}; it may have: {', '.join(schema)}.")
     done = {name: conform(tables[name], schema[name], name) for name in schema if name in tables}
+    ids = {name: table["customer_id"] for name, table in done.items() if "customer_id" in table}
     for name in ("customers", "campaign"):
-        if name in done:
-            doubled = done[name]["customer_id"].duplicated()
-            if doubled.any():
-                row = _first(doubled)
-                raise WorldError(
-                    f"Table {name}, column customer_id, row {row + 1}: customer "
-                    f"{done[name]['customer_id'].iloc[row]} stands twice; wanted: one row a customer."
-                )
-    if "customers" in done:
-        known = done["customers"]["customer_id"]
-        for name, table in done.items():
-            if name != "customers" and "customer_id" in table:
-                strange = ~table["customer_id"].isin(known)
-                if strange.any():
-                    row = _first(strange)
-                    raise WorldError(
-                        f"Table {name}, column customer_id, row {row + 1}: customer "
-                        f"{table['customer_id'].iloc[row]} is not in table customers."
-                    )
+        if name in ids and ids[name].duplicated().any():
+            again = ids[name].duplicated()
+            raise _odd(name, ids[name], again, "stands twice; wanted: one row a customer")
+    for name, column in ids.items() if "customers" in ids else ():
+        strange = ~column.isin(ids["customers"])
+        if strange.any():
+            raise _odd(name, column, strange, "is not in table customers")
     return done
+
+
+def _odd(name: str, ids: pd.Series, mask: pd.Series, said: str) -> WorldError:
+    row = _first(mask)
+    return WorldError(
+        f"Table {name}, column customer_id, row {row + 1}: customer {ids.iloc[row]} {said}."
+    )
 
 
 def checksum(table: pd.DataFrame) -> str:
