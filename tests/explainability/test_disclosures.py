@@ -8,7 +8,6 @@ from ethicalai_lab.explainability.disclosures import NOT_STATED, ai_disclosure, 
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.policy import Policy
 from ethicalai_lab.policy.sections import FIELDS, choices, is_list, limits
-from ethicalai_lab.tables import Roles
 
 DOCUMENTS = (ai_disclosure, privacy_notice)
 TOLD = {
@@ -118,15 +117,6 @@ def test_nobody_receives_it_is_an_answer():
     assert named["Who receives it"].given
 
 
-def test_data_is_listed_by_role():
-    roles = Roles({"age": ("feature", "protected"), "region": "feature", "zip": "quasi_identifier"})
-    text = privacy_notice(Policy(), roles=roles)["Categories of data"].text
-    assert "feature and protected (age); feature (region); quasi identifier (zip)" in text
-    some = privacy_notice(Policy(), roles=roles, columns=["zip", "shoe"])["Categories of data"].text
-    assert "quasi identifier (zip); without a role (shoe)" in some
-    assert "age" not in some
-
-
 @pytest.mark.parametrize("make", DOCUMENTS)
 def test_sources_dates_and_what_it_is_not(make):
     made = make(Policy.default(), **TOLD[make])
@@ -183,8 +173,7 @@ def test_as_a_table():
     [
         ({"policy": {}}, "policy: expected a Policy, but this dict has no section"),
         ({"controller": 3}, "controller: expected a text"),
-        ({"columns": "age"}, "columns: expected a list of names"),
-        ({"roles": 3}, "roles: expected Roles or a mapping"),
+        ({"sendr": "shop"}, '"sendr" is not asked for in this document'),
         ({"legal_bases": "consent"}, "legal_bases: expected a mapping"),
     ],
 )
