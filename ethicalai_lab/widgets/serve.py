@@ -14,9 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ethicalai_lab.core.report import render
 from ethicalai_lab.errors import InputError
 
 __all__ = ["ServeError", "free_port", "serve", "site"]
@@ -26,22 +28,6 @@ FIRST_PORT = 8866
 _TRIES = 100
 #: Seconds after which the kernel of a page that nobody has open any more is ended.
 LEFT = 1_800
-_TEMPLATE = """\
-{%- extends 'voila/templates/lab/index.html.j2' -%}
-{% import "spinner.macro.html.j2" as spinner %}
-{#- as there, but for the style sheets that it would fetch from elsewhere -#}
-{%- block notebook_css -%}
-  {% if frontend == "voila" %}{{ resources.include_js("static/voila-style.js") }}{% endif %}
-  {{ spinner.css() }}
-  <style>
-    .jp-mod-noOutputs.jp-mod-noInput { display: none; }
-    #rendered_cells { padding: 8px; }
-    body { overflow: auto !important; }
-  </style>
-  {{ super.super() }}
-{%- endblock notebook_css -%}
-{%- block html_head_js_mermaidjs -%}{%- endblock html_head_js_mermaidjs -%}
-"""
 
 
 class ServeError(InputError):
@@ -77,42 +63,24 @@ def free_port(wanted: int | None = None) -> int:
     raise ServeError(f"None of the ports from {first} on is free; name another with --port.")
 
 
+def _template(name: str) -> str:
+    return resources.files("ethicalai_lab.widgets").joinpath("templates", name).read_text("utf-8")
+
+
 @contextlib.contextmanager
 def site(n_customers: int, path: Path, token: str) -> Iterator[Path]:
     """Write what is served to a folder that goes away again; yield that folder."""
-    source = (
-        "from ethicalai_lab.widgets.policy_lab import policy_lab\n"
-        "from ethicalai_lab.world import make_world\n\n"
-        f"policy_lab(make_world({n_customers}), path={str(path)!r}).widget()"
+    notebook = json.loads(_template("policy_lab.json"))
+    lab = notebook["cells"][-1]
+    lab["source"] = (
+        lab["source"].replace("<<n>>", str(n_customers)).replace("<<path>>", repr(str(path)))
     )
-    notebook: dict[str, Any] = {
-        "cells": [
-            {
-                "cell_type": "markdown",
-                "id": "title",
-                "metadata": {},
-                "source": "# Policy lab\n\nOne policy, its whole bill. All people in it are "
-                "synthetic.",
-            },
-            {
-                "cell_type": "code",
-                "id": "lab",
-                "metadata": {},
-                "execution_count": None,
-                "outputs": [],
-                "source": source,
-            },
-        ],
-        "metadata": {"kernelspec": {"display_name": "Python 3", "name": "python3"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
     with tempfile.TemporaryDirectory(prefix="policy-lab-", ignore_cleanup_errors=True) as folder:
         base = Path(folder)
         template = base / "share" / "voila" / "templates" / "policy_lab"
         template.mkdir(parents=True)
         (template / "conf.json").write_text('{"base_template": "lab"}', encoding="utf-8")
-        (template / "index.html.j2").write_text(_TEMPLATE, encoding="utf-8")
+        (template / "index.html.j2").write_text(_template("voila.html.j2"), encoding="utf-8")
         page = base / "page"
         page.mkdir()
         (page / "policy_lab.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
@@ -252,11 +220,7 @@ def _redirect(url: str, wanted: bool) -> Iterator[Path | None]:
     ) as folder:
         page = Path(folder, "open.html")
         with open(os.open(page, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(
-                '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-                f'<meta http-equiv="refresh" content="0; url={url}"><title>Policy lab</title>'
-                f'</head><body><p><a href="{url}">Open the policy lab</a></p></body></html>\n'
-            )
+            file.write(render("widgets/templates/open.html", url=url))
         yield page
 
 
