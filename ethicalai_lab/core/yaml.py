@@ -80,7 +80,9 @@ class Node:
     keys: dict[str, Node] = field(default_factory=dict)
 
 
-def read_text(path: str | Path, *, what: str, error: type[InputError] = InputError) -> Text:
+def read_text(
+    path: str | Path, *, what: str, error: type[InputError] = InputError, most: int = MAX_BYTES
+) -> Text:
     """Read a small UTF-8 text file.
 
     Parameters
@@ -91,6 +93,8 @@ def read_text(path: str | Path, *, what: str, error: type[InputError] = InputErr
         How messages call the file, such as "policy file".
     error : type
         The InputError subclass to raise.
+    most : int, default 262_144
+        Bytes that such a file may have.
 
     Returns
     -------
@@ -105,7 +109,7 @@ def read_text(path: str | Path, *, what: str, error: type[InputError] = InputErr
     name = str(path)
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            raw = file.read(most + 1)
     except FileNotFoundError:
         raise error(f"{name}: there is no such {what}.") from None
     except IsADirectoryError:
@@ -115,8 +119,8 @@ def read_text(path: str | Path, *, what: str, error: type[InputError] = InputErr
             raise error(f"{name} is a folder; give the {what} itself.") from None
         reason = getattr(problem, "strerror", None) or problem
         raise error(f"{name}: the {what} cannot be read ({reason}).") from None
-    if len(raw) > MAX_BYTES:
-        raise error(f"{name} is larger than {MAX_BYTES // 1024} KiB, too large for a {what}.")
+    if len(raw) > most:
+        raise error(f"{name} is larger than {most // 1024:,} KiB, too large for a {what}.")
     bom = raw.startswith(b"\xef\xbb\xbf")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise error(f"{name} is in UTF-16; save the {what} as UTF-8.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy import sections as s
 from ethicalai_lab.policy import wording
 from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.policy.faults import quoted, sentence
 from ethicalai_lab.policy.yaml_edit import edit
 from ethicalai_lab.policy.yaml_edit import value as yaml_value
 
@@ -533,19 +534,6 @@ def _faults(problem: ValidationError, root: Node | None, name: str) -> list[str]
     return [sentence for _, sentence in found]
 
 
-def _quoted(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None:
-        return "empty"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
-    shown = f'"{value}"' if isinstance(value, str) else repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
-
-
 def _sentence(error: Mapping[str, Any], loc: tuple[str | int, ...]) -> str:
     names = [str(step) for step in loc if isinstance(step, str)]
     path = ".".join(names)
@@ -558,49 +546,35 @@ def _sentence(error: Mapping[str, Any], loc: tuple[str | int, ...]) -> str:
     if kind in ("not_storable", "string_unicode"):
         return f"{path} holds a character that no text file can hold; leave it out."
     if kind == "extra_forbidden":
-        return _unknown_key(names)
+        return _unknown_key(error, names)
     if path == "version":
-        return f"version is {_quoted(value)}; this lab reads version 1."
-    if path in s.FIELDS:
-        hint = did_you_mean(value, s.choices(path)) if isinstance(value, str) else ""
-        item = "an item of " if s.is_list(path) and isinstance(loc[-1], int) else ""
-        wanted = s.accepted(path)
-        if item:
-            words = s.choices(path)
-            wanted = s.either(words) if words else "a text of 1 to 200 characters"
-        elif kind == "too_short":
-            wanted += " with at least one name"
-            return f"{path} is an empty list; accepted: {wanted}.{hint}"
-        return f"{item}{path} is {_quoted(value)}; accepted: {wanted}.{hint}"
-    return (
-        f"{path} is {_quoted(value)}; a section holds its fields, such as "
-        f"`{_example(path)}`, or is left empty."
-    )
+        return f"version is {quoted(value)}; this lab reads version 1."
+    if path not in s.FIELDS:
+        first = next(iter(s.SECTIONS[path].model_fields)) if path in s.SECTIONS else "audit"
+        return (
+            f"{path} is {quoted(value)}; a section holds its fields, such as `{first}: ...`, or is "
+            "left empty."
+        )
+    words, wanted = s.choices(path), s.accepted(path)
+    hint = did_you_mean(value, words) if isinstance(value, str) else ""
+    if kind == "too_short":
+        return f"{path} is an empty list; accepted: {wanted} with at least one name."
+    if s.is_list(path) and isinstance(loc[-1], int):
+        wanted = s.either(words) if words else "a text of 1 to 200 characters"
+        path = f"an item of {path}"
+    return f"{path} is {quoted(value)}; accepted: {wanted}.{hint}"
 
 
-def _example(path: str) -> str:
-    if path in s.SECTIONS:
-        return f"{next(iter(s.SECTIONS[path].model_fields))}: ..."
-    return "audit: ..."
-
-
-def _unknown_key(names: list[str]) -> str:
+def _unknown_key(error: Mapping[str, Any], names: list[str]) -> str:
     *outer, key = names
     inside = ".".join(outer)
-    if inside in s.SECTIONS:
-        options: Iterable[str] = s.SECTIONS[inside].model_fields
-    elif inside == "fairness":
-        options = ("audit", "mitigation")
-    else:
-        options = Policy.model_fields
-    options = list(options)
-    hint = did_you_mean(key, options)
-    if not hint:
-        homes = [path.rpartition(".")[0] for path in s.FIELDS if path.endswith(f".{key}")]
-        if len(homes) == 1:
-            hint = f" It belongs in {homes[0]}."
-    place = f"in {inside}" if inside else "in a policy"
-    return f'there is no "{key}" {place}; accepted are {", ".join(options)}.{hint}'
+    model = s.SECTIONS.get(inside) or (s.Fairness if inside else Policy)
+    place = f" in {inside or 'a policy'}"
+    said = sentence(error, key, options=model.model_fields, place=place)
+    homes = [path.rpartition(".")[0] for path in s.FIELDS if path.endswith(f".{key}")]
+    if len(homes) == 1 and not said.endswith("?"):
+        said += f" It belongs in {homes[0]}."
+    return said
 
 
 def _changes(old: Policy, new: Policy) -> dict[str, Any]:

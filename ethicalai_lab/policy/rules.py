@@ -19,6 +19,7 @@ from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.core.yaml import Node, Text, line_of, parse, read_text, scalar, to_data
 from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.policy.faults import quoted
 from ethicalai_lab.policy.measure import DIMENSIONS, Limit, Measure, RuleViolation
 
 __all__ = ["Rule", "Rules", "near"]
@@ -267,14 +268,6 @@ class Rules:
 # ------------------------------------------------------------------------- reading a file
 
 
-def _shown(value: object) -> str:
-    if value is None:
-        return "empty"
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return str(value).lower() if isinstance(value, bool) else repr(value)[:80]
-
-
 class _Reader:
     """Reads the rules of a text and gathers every fault with its line."""
 
@@ -308,7 +301,7 @@ class _Reader:
         by = to_data(self.root.value["set_by"]) if "set_by" in self.root.value else None
         if by is None or (isinstance(by, str) and by.strip()):
             return by or ""
-        said = f"set_by is {_shown(by)}; accepted: a text, such as a role's name."
+        said = f"set_by is {quoted(by)}; accepted: a text, such as a role's name."
         self.fault(("set_by",), said)
         return "-"  # said once; the rules are not at fault
 
@@ -320,7 +313,7 @@ class _Reader:
                 self.faults.append((1, f"{self.text.name}: the rules are missing; {_EXAMPLE}."))
             return []
         if listed.kind != "mapping":
-            self.fault(("rules",), f"rules is {_shown(to_data(listed))}; {_EXAMPLE}.")
+            self.fault(("rules",), f"rules is {quoted(to_data(listed))}; {_EXAMPLE}.")
             return []
         found = (
             self._rule(name, to_data(node), listed.keys[name].line, by)
@@ -330,7 +323,7 @@ class _Reader:
 
     def _rule(self, name: str, values: Any, line: int, by: str) -> Rule | None:
         if not isinstance(values, dict):
-            said = f"{name} is {_shown(values)}; accepted: a mapping such as `{{max: 0.01}}`."
+            said = f"{name} is {quoted(values)}; accepted: a mapping such as `{{max: 0.01}}`."
             self.fault(("rules", name), said)
             return None
         before = len(self.faults)

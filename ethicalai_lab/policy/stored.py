@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ethicalai_lab.errors import did_you_mean
+from ethicalai_lab.core.yaml import read_text
 from ethicalai_lab.policy.errors import PolicyError
+from ethicalai_lab.policy.faults import quoted, sentence
 
 __all__ = ["FORMAT", "StoredCard", "StoredLimit", "StoredMeasure", "read_stored"]
 
@@ -95,7 +96,11 @@ def read_stored(source: str | Path) -> tuple[str, StoredCard]:
     ...
     ethicalai_lab.policy.errors.PolicyError: scorecard: version is 2; this lab reads version 1.
     """
-    name, text = _text(source)
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        name, text = "scorecard", source
+    else:
+        held = read_text(source, what="scorecard", error=PolicyError, most=_LARGEST)
+        name, text = held.name, held.text
     data = _json(name, text)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise PolicyError(f'{name} is no scorecard: "format" must be "{FORMAT}".')
@@ -109,29 +114,6 @@ def read_stored(source: str | Path) -> tuple[str, StoredCard]:
         return name, StoredCard.model_validate(data)
     except ValidationError as problem:
         raise PolicyError(_sentence(name, problem.errors()[0])) from None
-
-
-def _text(source: str | Path) -> tuple[str, str]:
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        return "scorecard", source
-    name = str(source)
-    try:
-        path = Path(source)
-        if path.exists() and not path.is_file():
-            raise PolicyError(f"{name} is no file; give a scorecard that was written as JSON.")
-        with open(path, "rb") as file:
-            raw = file.read(_LARGEST + 1)
-    except PolicyError:
-        raise
-    except (OSError, ValueError, TypeError) as problem:
-        reason = getattr(problem, "strerror", None) or problem
-        raise PolicyError(f"{name}: the scorecard cannot be read ({reason}).") from None
-    if len(raw) > _LARGEST:
-        raise PolicyError(f"{name} is larger than {_LARGEST // 10**6} MB; no scorecard is.")
-    try:
-        return name, raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise PolicyError(f"{name} is not UTF-8; save the scorecard as UTF-8.") from None
 
 
 def _json(name: str, text: str) -> Any:
@@ -171,44 +153,17 @@ def _unshowable(data: Any) -> str:
     return f"{level[0][1]} is nested too deeply, in more than {_DEEPEST} levels" if level else ""
 
 
-_ACCEPTED = {
-    "value": "a number or null",
-    "low": "a number or null",
-    "high": "a number or null",
-    "truth": "a number or null",
-    "replicates": "a list of numbers",
-    "refits": "a list of numbers",
-    "spread_by": "a number or null",
-    "learned": "true or false",
-    "only_here": "true or false",
-    "limits": "a list of limits",
-    "measures": "a list",
-    "about": "a mapping",
-    "policy": "a policy file's text",
-    "threshold": "a finite number",
-    "bound": '"max" or "min"',
-    "direction": "higher, lower or none",
-    "certain": "true or false",
-}
-
-
 def _sentence(name: str, fault: Any) -> str:
     """Return one of pydantic's findings as a sentence that names measure and field."""
-    place, kind = list(fault["loc"]), fault["type"]
-    where, model = name, StoredCard
+    place, where, model = list(fault["loc"]), name, StoredCard
     while len(place) > 1 and place[0] in ("measures", "limits") and isinstance(place[1], int):
-        word = "measure" if place[0] == "measures" else "limit"
+        word = place[0].removesuffix("s")
         model = StoredMeasure if word == "measure" else StoredLimit
         where += f", {word} {place[1] + 1}"
         place = place[2:]
-    if not place or kind in ("model_type", "model_attributes_type"):
-        return f"{where} must be a mapping."
-    field = str(place[0])[:60]
-    if kind == "extra_forbidden":
-        return f'{where}: there is no field "{field}".{did_you_mean(field, model.model_fields)}'
-    if kind == "missing":
-        return f'{where}: the field "{field}" is missing.'
-    if kind in ("too_long", "string_too_long"):
-        return f'{where}: "{field}" is too long; up to {fault["ctx"]["max_length"]:,} is accepted.'
-    accepted = _ACCEPTED.get(field, "a text")
-    return f'{where}: "{field}" must be {accepted}.'
+    if not place:
+        return f"{where} is {quoted(fault['input'])}; accepted: a mapping."
+    # what stands in a list of numbers
+    numbers = "a list of numbers" if place[0] in ("replicates", "refits") else ""
+    said = sentence(fault, str(place[0]), options=model.model_fields, accepted=numbers)
+    return f"{where}: {said}"
