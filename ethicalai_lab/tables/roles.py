@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ethicalai_lab.core.yaml import line_of, parse, read_text, to_data
+from ethicalai_lab.core.yaml import line_of, own_data, parse, read_text, to_data
 from ethicalai_lab.errors import InputError, did_you_mean
 
 __all__ = ["ROLES", "Roles", "TableError", "load_roles"]
@@ -18,42 +18,15 @@ class TableError(InputError):
     """A table or roles file that cannot be used, said in one sentence."""
 
 
-ROLES: Mapping[str, str] = MappingProxyType(
-    {
-        "identifier": "names one person or record, such as a customer number or an e-mail address",
-        "quasi_identifier": "singles a person out together with others, such as birth date and "
-        "postcode",
-        "sensitive": "harms when revealed, such as health or financial stress",
-        "protected": "a characteristic people must not be treated worse for, such as gender",
-        "feature": "may be used to predict or to choose an offer",
-        "treatment": "what was done to the person, such as which mail was sent",
-        "outcome": "what was measured afterwards, such as a visit or the spend",
-        "score": "a model's output for the person",
-        "decision": "what was decided for the person, such as selected or not",
-        "consent": "whether the person agreed to a purpose",
-        "time": "when it happened",
-    }
-)
+_KNOWN = own_data(__file__, "roles.yaml")
+ROLES: Mapping[str, str] = MappingProxyType(_KNOWN["roles"])
 """Every role a column may have, with its meaning."""
 
 _KEYS = ("columns", "control", "outcome", "positive", "cluster", "format")
 _SCALARS = (str, int, float, bool)
-_FORMAT = {
-    "separator": "what stands between fields: one character, tab or space",
-    "encoding": "how the file writes letters, such as utf-8, cp1252 or utf-16",
-    "decimal": "what stands before the decimals: a point or a comma",
-    "thousands": "what groups thousands: a comma, a point, a space or an apostrophe",
-    "dates": "the order of day, month and year in dates: dmy, mdy or ymd",
-    "sheet": "the name of a workbook's sheet",
-    "case": "whether levels that differ only in case or blanks are one: ignore or keep",
-}
-_ACCEPTED = {
-    "decimal": (".", ","),
-    "thousands": (",", ".", " ", "'"),
-    "dates": ("dmy", "mdy", "ymd"),
-    "case": ("ignore", "keep"),
-}
+_FORMAT: dict[str, str] = _KNOWN["format"]
 _SEPARATORS = {"tab": "\t", "space": " "}
+_SIGNS = {"\u2019": "'", "\xa0": " ", "\u202f": " "}
 Value = str | int | float | bool
 
 
@@ -209,6 +182,11 @@ def _unknown_role(role: object) -> str:
     return f'there is no role "{role}"; accepted are {", ".join(ROLES)}.{did_you_mean(role, ROLES)}'
 
 
+def _need(right: object, said: str, *place: str | int) -> None:
+    if not right:
+        raise _Problem(said, place)
+
+
 def _validated(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the keys say, in the one form that is kept."""
     columns = _columns(given["columns"])
@@ -218,81 +196,70 @@ def _validated(given: Mapping[str, Any]) -> dict[str, Any]:
 
     treatments, control, cluster = having("treatment"), given.get("control"), given.get("cluster")
     if len(treatments) > 1:
-        raise _Problem(
-            f'both "{treatments[0]}" and "{treatments[1]}" have the role treatment; '
-            "one column may.",
-            ("columns", treatments[1]),
-        )
-    if control is not None and not isinstance(control, _SCALARS):
-        raise _Problem('"control" must be one value, such as a word or a number.', ("control",))
-    if control is not None and not treatments:
-        raise _Problem('"control" is given, but no column has the role treatment.', ("control",))
-    if cluster is not None and (not isinstance(cluster, str) or not cluster):
-        raise _Problem(
-            '"cluster" must be the name of one column, such as `cluster: household`.', ("cluster",)
-        )
+        both = f'both "{treatments[0]}" and "{treatments[1]}" have the role treatment; '
+        raise _Problem(both + "one column may.", ("columns", treatments[1]))
+    if control is not None:
+        one = isinstance(control, _SCALARS)
+        _need(one, '"control" must be one value, such as a word or a number.', "control")
+        said = '"control" is given, but no column has the role treatment.'
+        _need(treatments, said, "control")
+    _need(
+        cluster is None or (isinstance(cluster, str) and cluster),
+        '"cluster" must be the name of one column, such as `cluster: household`.',
+        "cluster",
+    )
+    counted, consents = having("outcome") + having("decision"), having("consent")
     return {
         "columns": columns,
         "outcome": _meant(given.get("outcome"), having("outcome")),
-        "positive": _positive(
-            given.get("positive"), having("outcome") + having("decision"), having("consent")
-        ),
+        "positive": _positive(given.get("positive"), counted, consents),
         "format": _format(given.get("format")),
     }
 
 
 def _columns(columns: Any) -> dict[str, str | tuple[str, ...]]:
-    if not isinstance(columns, Mapping):
-        raise _Problem(
-            'under "columns" is no mapping of column names to roles, such as `visit: outcome`.',
-            ("columns",),
-        )
-    if not columns:
-        raise _Problem(
-            '"columns" names no column; write lines such as `visit: outcome`.', ("columns",)
-        )
+    said = 'under "columns" is no mapping of column names to roles, such as `visit: outcome`.'
+    _need(isinstance(columns, Mapping), said, "columns")
+    said = '"columns" names no column; write lines such as `visit: outcome`.'
+    _need(columns, said, "columns")
     checked: dict[str, str | tuple[str, ...]] = {}
     for column, given in columns.items():
-        place: tuple[str | int, ...] = ("columns", column)
-        if not isinstance(column, str) or not column:
-            raise _Problem(f"a column name must be a text, not {column!r}.", place)
+        place = ("columns", column)
+        named = isinstance(column, str) and column
+        _need(named, f"a column name must be a text, not {column!r}.", *place)
         several = isinstance(given, list | tuple)
-        if given is None or (several and not given):
-            raise _Problem(
-                f'column "{column}" has no role; accepted are {", ".join(ROLES)}, '
-                "or leave the column out.",
-                place,
-            )
+        said = f'column "{column}" has no role; accepted are {", ".join(ROLES)}, '
+        _need(
+            given or (given is not None and not several), said + "or leave the column out.", *place
+        )
         listed = list(given) if several else [given]
         for position, role in enumerate(listed):
             if not isinstance(role, str) or role not in ROLES:
-                shown = role if isinstance(role, _SCALARS) else type(role).__name__
-                raise _Problem(
-                    f'column "{column}": {_unknown_role(shown)}',
-                    (*place, position) if several else place,
-                )
-        if len(set(listed)) < len(listed):
-            raise _Problem(f'column "{column}" has the same role twice; keep one.', place)
+                written = role if isinstance(role, _SCALARS) else type(role).__name__
+                inner = (*place, position) if several else place
+                raise _Problem(f'column "{column}": {_unknown_role(written)}', inner)
+        once = len(set(listed)) == len(listed)
+        _need(once, f'column "{column}" has the same role twice; keep one.', *place)
         checked[column] = listed[0] if len(listed) == 1 else tuple(listed)
     return checked
 
 
 def _meant(outcome: Any, outcomes: list[str]) -> str | None:
     if outcome is None:
-        if len(outcomes) > 1:
-            raise _Problem(
-                f"several columns have the role outcome ({', '.join(outcomes)}); "
-                f"say which one is meant, such as `outcome: {outcomes[0]}`."
-            )
-        return outcomes[0] if outcomes else None
-    if not isinstance(outcome, str) or outcome not in outcomes:
-        options = ", ".join(outcomes) or "none, as no column has the role outcome"
-        raise _Problem(
-            f'"outcome" names "{outcome}", which has not the role outcome; accepted: {options}.'
-            f"{did_you_mean(outcome, outcomes)}",
-            ("outcome",),
+        _need(
+            len(outcomes) < 2,
+            f"several columns have the role outcome ({', '.join(outcomes)}); say which one is "
+            f"meant, such as `outcome: {', '.join(outcomes[:1])}`.",
         )
-    return outcome
+        return outcomes[0] if outcomes else None
+    options = ", ".join(outcomes) or "none, as no column has the role outcome"
+    _need(
+        isinstance(outcome, str) and outcome in outcomes,
+        f'"outcome" names "{outcome}", which has not the role outcome; accepted: {options}.'
+        f"{did_you_mean(outcome, outcomes)}",
+        "outcome",
+    )
+    return str(outcome)
 
 
 def _positive(given: Any, counted: list[str], consents: list[str]) -> Any:
@@ -300,77 +267,67 @@ def _positive(given: Any, counted: list[str], consents: list[str]) -> Any:
     if isinstance(given, Mapping):
         known = [*counted, *consents]
         for column in given:
-            if column not in known:
-                raise _Problem(
-                    f'"positive" names the column "{column}"; accepted are columns with the role '
-                    f"outcome, decision or consent: {', '.join(known) or 'there is none'}."
-                    f"{did_you_mean(column, known)}",
-                    ("positive", column),
-                )
-        return {column: _values(value, ("positive", column)) for column, value in given.items()}
-    if given is not None and not counted:
-        more = f" For consent write `positive: {{{consents[0]}: ...}}`." if consents else ""
-        raise _Problem(
-            f'"positive" is given, but no column has the role outcome or decision.{more}',
-            ("positive",),
-        )
-    return None if given is None else _values(given, ("positive",))
+            _need(
+                column in known,
+                f'"positive" names the column "{column}"; accepted are columns with the role '
+                f"outcome, decision or consent: {', '.join(known) or 'there is none'}."
+                f"{did_you_mean(column, known)}",
+                "positive",
+                column,
+            )
+        return {column: _values(value, "positive", column) for column, value in given.items()}
+    if given is None:
+        return None
+    more = f" For consent write `positive: {{{consents[0]}: ...}}`." if consents else ""
+    said = '"positive" is given, but no column has the role outcome or decision.'
+    _need(counted, said + more, "positive")
+    return _values(given, "positive")
 
 
-def _values(given: Any, place: tuple[str, ...]) -> Any:
-    several = isinstance(given, list | tuple)
-    listed = tuple(given) if several else (given,)
-    if not listed or not all(isinstance(value, _SCALARS) for value in listed):
-        raise _Problem(
-            '"positive" must be one value, a list of values, or a mapping of columns to these, '
-            "such as `positive: [Yes, YES]`.",
-            place,
-        )
-    return listed if several and len(listed) > 1 else listed[0]
+def _values(given: Any, *place: str) -> Any:
+    listed = tuple(given) if isinstance(given, list | tuple) else (given,)
+    _need(
+        listed and all(isinstance(value, _SCALARS) for value in listed),
+        '"positive" must be one value, a list of values, or a mapping of columns to these, '
+        "such as `positive: [Yes, YES]`.",
+        *place,
+    )
+    return listed if len(listed) > 1 else listed[0]
 
 
 def _format(given: Any) -> dict[str, str]:
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise _Problem(
-            f'under "format" is no mapping; accepted keys are {", ".join(_FORMAT)}.', ("format",)
-        )
+    given, accepted = {} if given is None else given, ", ".join(_FORMAT)
+    said = f'under "format" is no mapping; accepted keys are {accepted}.'
+    _need(isinstance(given, Mapping), said, "format")
     checked = {}
     for key, value in given.items():
-        place = ("format", key)
-        if key not in _FORMAT:
-            raise _Problem(
-                f'"format" has no key "{key}"; accepted are {", ".join(_FORMAT)}.'
-                f"{did_you_mean(key, _FORMAT)}",
-                place,
-            )
-        if value is None or not isinstance(value, _SCALARS):
-            raise _Problem(f'"format", "{key}": write {_FORMAT[key]}.', place)
+        said = f'"format" has no key "{key}"; accepted are {accepted}.{did_you_mean(key, _FORMAT)}'
+        _need(key in _FORMAT, said, "format", key)
+        written = isinstance(value, _SCALARS)
+        _need(written, f'"format", "{key}": write {_FORMAT[key]}.', "format", key)
         text = _SEPARATORS.get(str(value), str(value)) if key == "separator" else str(value)
-        text = {"\u2019": "'", "\xa0": " ", "\u202f": " "}.get(text, text)
-        fits = text in _ACCEPTED.get(key, (text,))
+        text = _SIGNS.get(text, text)
+        fits = text in _KNOWN["accepted"].get(key, (text,))
         if key == "separator":
             fits = len(text) == 1 and text not in '"\r\n\0' and not text.isalnum()
         if key == "encoding":
             fits = _is_encoding(text)
-        if not fits:
-            raise _Problem(f'"format", "{key}" is "{value}"; write {_FORMAT[key]}.', place)
+        _need(fits, f'"format", "{key}" is "{value}"; write {_FORMAT[key]}.', "format", key)
         checked[key] = text
-    if "decimal" in checked and checked["decimal"] == checked.get("thousands"):
-        raise _Problem(
-            '"format": the same character cannot stand for decimals and for thousands.',
-            ("format", "thousands"),
-        )
+    _need(
+        "decimal" not in checked or checked["decimal"] != checked.get("thousands"),
+        '"format": the same character cannot stand for decimals and for thousands.',
+        "format",
+        "thousands",
+    )
     return checked
 
 
 def _is_encoding(name: str) -> bool:
     try:
-        "a".encode(name)
+        return bool("a".encode(name))
     except (LookupError, ValueError):
         return False
-    return True
 
 
 def load_roles(path: str | Path) -> Roles:
