@@ -34,14 +34,12 @@ def reading_text(sentences: Iterable[str]) -> str:
     return "\n".join([READING, *shown]) if shown else ""
 
 
-def reading_html(sentences: Iterable[str], *, level: int = 2) -> str:
+def reading_html(sentences: Iterable[str]) -> str:
     r"""Return the block as HTML; empty where everything was read as written.
 
     Parameters
     ----------
     sentences : iterable of str
-    level : int, default 2
-        Of the heading.
 
     Returns
     -------
@@ -53,4 +51,4 @@ def reading_html(sentences: Iterable[str], *, level: int = 2) -> str:
     '<h2>How this table was read</h2>\n<ul>\n<li>a &lt; b.</li>\n</ul>'
     """
     shown = "\n".join(f"<li>{escape(printable(sentence))}</li>" for sentence in sentences)
-    return f"<h{level}>{READING}</h{level}>\n<ul>\n{shown}\n</ul>" if shown else ""
+    return f"<h2>{READING}</h2>\n<ul>\n{shown}\n</ul>" if shown else ""

@@ -25,11 +25,11 @@ __all__ = ["Node", "Text", "line_of", "own_data", "parse", "read_text", "scalar"
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
 
-_WORDS = (
-    (re.compile(r"|~|null|Null|NULL"), None),
-    (re.compile(r"true|True|TRUE"), True),
-    (re.compile(r"false|False|FALSE"), False),
-)
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))")
@@ -220,9 +220,10 @@ class _Places:
         value = found.value
         if found.style:
             return value
-        for pattern, known in _WORDS:
-            if pattern.fullmatch(value):
-                return known
+        if value in _WORDS:
+            return _WORDS[value]
+        if value[0] not in "+-.0123456789":
+            return value
         if _INT.fullmatch(value):
             if len(value) > 18:
                 self.refuse(
@@ -268,6 +269,7 @@ def parse(
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.resolver import VersionedResolver
 
     if isinstance(source, str):
         source = Text(what, source)
@@ -278,6 +280,8 @@ def parse(
 
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = _composer(refuse)
+    # which scalar is a number is decided here, not by ruamel
+    yaml.Resolver = type("Untyped", (VersionedResolver,), {"resolve": lambda *_: None})
     try:
         root = yaml.compose(text)
         found = None if root is None else _Places(text, refuse).node(root)
