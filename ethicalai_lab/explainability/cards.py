@@ -1,7 +1,8 @@
 """Cards: what is known of a model or a table, measured, with the gaps left open.
 
 A figure on a card is measured from what was given. A question that only people can
-answer (what is it for, whom may it harm) stays visibly open until someone answers it.
+answer (what is it for, whom may it harm) stays visibly open until someone answers it;
+those questions stand in ``cards.yaml``.
 
 References
 ----------
@@ -13,20 +14,21 @@ Gebru, T. et al. (2021). Datasheets for datasets. Communications of the ACM 64(1
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ethicalai_lab.core.files import write_atomic
+from ethicalai_lab.core.report import render
+from ethicalai_lab.core.yaml import own_data
+from ethicalai_lab.explainability._auc import auc
 from ethicalai_lab.explainability._text import clean, markdown_cell
 from ethicalai_lab.explainability._themes import tabled, themed
 from ethicalai_lab.explainability.errors import ExplanationError
@@ -45,10 +47,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Card", "Entry", "dataset_datasheet", "model_card"]
 
-_HEADINGS = ("Question", "Answer", "Kind", "Source")
-_STATED = "stated by the card's author"
-_OPEN = "for people to answer"
 _BANDS = 5
+# an average over fewer is noise, and close to telling who did what
+_MIN_GROUP = 30
 # one person's extreme date must not be readable off the sheet
 _ABOUT_PEOPLE = {"identifier", "quasi_identifier", "sensitive", "protected"}
 
@@ -79,16 +80,11 @@ class Entry:
     question : str
         What is asked.
     answer : str or None
-        The answer; None, or a blank text, leaves the question open.
+        The answer; None leaves the question open.
     source : str
         Where the answer comes from, or why there is none.
     measured : bool
         Whether the answer is to be measured, rather than stated by people.
-
-    Raises
-    ------
-    ExplanationError
-        If a text is no text, or the question is blank.
 
     Examples
     --------
@@ -102,37 +98,17 @@ class Entry:
     source: str
     measured: bool
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.question, str) or not clean(self.question):
-            raise ExplanationError(
-                f"Entry: the question must be a text that is not blank, not {self.question!r}."
-            )
-        if not isinstance(self.answer, str | None):
-            raise ExplanationError(
-                f'Entry "{self.question}": the answer must be a text or None, '
-                f"not {type(self.answer).__name__}."
-            )
-        if not isinstance(self.source, str):
-            raise ExplanationError(
-                f'Entry "{self.question}": the source must be a text, '
-                f"not {type(self.source).__name__}."
-            )
-        if not isinstance(self.measured, bool):
-            raise ExplanationError(f'Entry "{self.question}": measured must be True or False.')
-        if self.answer is not None and not clean(self.answer):
-            object.__setattr__(self, "answer", None)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is no answer."""
-        return self.answer is None
-
     @property
     def shown(self) -> str:
         """The answer, or ``not measured`` or ``not stated``."""
         if self.answer is None:
             return "not measured" if self.measured else "not stated"
         return clean(self.answer)
+
+    @property
+    def kind(self) -> str:
+        """``open``, ``measured`` or ``stated``."""
+        return "open" if self.answer is None else "measured" if self.measured else "stated"
 
 
 @dataclass(frozen=True)
@@ -143,14 +119,8 @@ class Card:
     ----------
     title : str
         The card's title.
-    sections : mapping of str to iterable of Entry
-        The entries of each section, in order; no question twice in a section.
-
-    Raises
-    ------
-    ExplanationError
-        If the title is blank, a section is no series of entries, or a section asks
-        the same question twice.
+    sections : mapping of str to list of Entry
+        The entries of each section, in order.
 
     References
     ----------
@@ -167,39 +137,7 @@ class Card:
     """
 
     title: str
-    sections: Mapping[str, tuple[Entry, ...]]
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.title, str) or not clean(self.title):
-            raise ExplanationError(
-                f"Card: the title must be a text that is not blank, not {self.title!r}."
-            )
-        if not isinstance(self.sections, Mapping):
-            raise ExplanationError(
-                "Card: sections must be a mapping of section names to lists of entries, "
-                f"not {type(self.sections).__name__}."
-            )
-        sections = {}
-        for name, entries in self.sections.items():
-            if not isinstance(name, str) or not clean(name):
-                raise ExplanationError(f"Card: a section's name must be a text, not {name!r}.")
-            listed = tuple(entries) if isinstance(entries, Iterable) else (entries,)
-            if not all(isinstance(entry, Entry) for entry in listed):
-                raise ExplanationError(f'Card: section "{name}" must hold only Entry objects.')
-            twice = [q for q, n in Counter(entry.question for entry in listed).items() if n > 1]
-            if twice:
-                raise ExplanationError(
-                    f'Card: section "{name}" asks "{twice[0]}" twice; ask it once.'
-                )
-            sections[name] = listed
-        object.__setattr__(self, "sections", MappingProxyType(sections))
-
-    def __hash__(self) -> int:
-        return hash((self.title, tuple(self.sections.items())))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # a read-only mapping does not pickle by itself
-        return (Card, (self.title, dict(self.sections)))
+    sections: Mapping[str, list[Entry]]
 
     @property
     def entries(self) -> list[Entry]:
@@ -209,12 +147,12 @@ class Card:
     @property
     def gaps(self) -> list[str]:
         """The open questions, in order."""
-        return [entry.question for entry in self.entries if entry.is_open]
+        return [entry.question for entry in self.entries if entry.answer is None]
 
     @property
     def summary(self) -> str:
         """How many questions are open, in one sentence."""
-        missing = [entry for entry in self.entries if entry.is_open]
+        missing = [entry for entry in self.entries if entry.answer is None]
         measured = sum(entry.measured for entry in missing)
         verb = "is" if len(missing) == 1 else "are"
         return (
@@ -225,54 +163,17 @@ class Card:
     @property
     def markdown(self) -> str:
         """The card as Markdown: one table a section."""
-        lines = [f"# {_cell(self.title)}", "", f"**{_cell(self.summary)}**"]
-        for name, entries in self.sections.items():
-            lines += ["", f"## {_cell(name)}", "", f"| {' | '.join(_HEADINGS)} |"]
-            lines.append("|" + " --- |" * len(_HEADINGS))
-            for entry in entries:
-                shown = _cell(entry.shown)
-                cells = (
-                    _cell(entry.question),
-                    f"**{shown}**" if entry.is_open else shown,
-                    _kind(entry),
-                    _cell(entry.source),
-                )
-                lines.append(f"| {' | '.join(cells)} |")
-        return "\n".join(lines) + "\n"
+        return render("explainability/templates/card.md", card=self, cell=_cell)
 
     @property
     def html(self) -> str:
         """The card as a whole HTML page that loads nothing."""
-        return (
-            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{_text(self.title)}</title>"
-            "<style>:root{color-scheme:light dark}</style></head>"
-            f"<body><main>{self._repr_html_()}</main></body></html>\n"
+        return render(
+            "explainability/templates/card_page.html", card=self, shown=self._repr_html_()
         )
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{heading}</th>' for heading in _HEADINGS)
-        gap = ' class="gap"'
-        parts = []
-        for name, entries in self.sections.items():
-            rows = "".join(
-                f'<tr><th scope="row">{_text(entry.question)}</th>'
-                f"<td{gap if entry.is_open else ''}>{_text(entry.shown)}</td>"
-                f"<td>{_kind(entry)}</td><td>{_text(entry.source)}</td></tr>\n"
-                for entry in entries
-            )
-            # focusable, so that a wide table scrolls from the keyboard too
-            parts.append(
-                f'<h2>{_text(name)}</h2>\n<div role="region" tabindex="0" '
-                f'aria-label="{_text(name)}"><table><thead><tr>{head}</tr></thead>\n'
-                f"<tbody>{rows}</tbody></table></div>\n"
-            )
-        return (
-            f'<article class="eal-card" lang="en"><style>{_CSS}</style>\n'
-            f"<h1>{_text(self.title)}</h1>\n<p><strong>{_text(self.summary)}</strong></p>\n"
-            f"{''.join(parts)}</article>"
-        )
+        return render("explainability/templates/card.html", card=self, css=_CSS, text=clean)
 
     def __str__(self) -> str:
         return self.markdown
@@ -290,8 +191,6 @@ class Card:
         ExplanationError
             If the name ends otherwise or the file cannot be written.
         """
-        if not isinstance(path, str | Path):
-            raise ExplanationError(f"path must be a file name, not {type(path).__name__}.")
         suffix = Path(path).suffix.lower()
         if suffix not in (".md", ".html"):
             raise ExplanationError(f"{path}: a card is saved under a name in .md or .html.")
@@ -299,39 +198,36 @@ class Card:
         write_atomic(path, content, error=ExplanationError)
 
 
-def _kind(entry: Entry) -> str:
-    if entry.is_open:
-        return "open"
-    return "measured" if entry.measured else "stated"
-
-
-def _text(text: str) -> str:
-    return html.escape(clean(text), quote=True)
-
-
 def _cell(text: str) -> str:
     # the dollar too: notebooks read a pair of them as mathematics
     return markdown_cell(text, also="~$")
 
 
-def _stated(question: str, answer: Any, argument: str) -> Entry:
-    if not isinstance(answer, str | None):
-        raise ExplanationError(
-            f"{argument} must be a text, or None to leave it open, not {type(answer).__name__}."
-        )
-    blank = answer is None or not clean(answer)
-    return Entry(question, None if blank else answer, _OPEN if blank else _STATED, False)
-
-
-def _name(name: Any) -> str:
+def _card(
+    title: str, name: Any, kind: str, measured: Mapping[str, list[Entry]], told: Mapping[str, Any]
+) -> Card:
+    """Return each section's measured entries, and after them what people state."""
     if not isinstance(name, str) or not clean(name):
         raise ExplanationError(f"name must be a text that is not blank, not {name!r}.")
-    return name
-
-
-def _short(problem: Exception) -> str:
-    lines = str(problem).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(problem).__name__
+    sections = own_data(__file__, "cards.yaml")[kind]
+    asked = {field for stated in sections.values() for field in stated or {}}
+    for field, answer in told.items():
+        if field not in asked:
+            known = ", ".join(sorted(asked))
+            raise ExplanationError(f'"{field}" is not asked for on this card; {known} are.')
+        if not isinstance(answer, str | None):
+            raise ExplanationError(
+                f"{field} must be a text, or None to leave it open, not {type(answer).__name__}."
+            )
+    filled = {}
+    for section, stated in sections.items():
+        filled[section] = list(measured.get(section, []))
+        for field, question in (stated or {}).items():
+            answer = told.get(field)
+            blank = answer is None or not clean(answer)
+            source = "for people to answer" if blank else "stated by the card's author"
+            filled[section].append(Entry(question, None if blank else answer, source, False))
+    return Card(f"{title}: {name}", filled)
 
 
 # ------------------------------------------------------------------------ model card
@@ -339,75 +235,39 @@ def _short(problem: Exception) -> str:
 
 def model_card(
     model: Any,
-    X: ArrayLike | pd.DataFrame,
+    X: pd.DataFrame,
     y: ArrayLike,
     *,
     name: str,
-    groups: ArrayLike | pd.DataFrame | str | None = None,
-    score: Callable[[Any], ArrayLike] | ArrayLike | None = None,
+    groups: pd.DataFrame | pd.Series | None = None,
     threshold: float | None = None,
-    positive: Any = None,
-    training: ArrayLike | pd.DataFrame | None = None,
-    importance: Mapping[str, float | Interval] | pd.Series | None = None,
-    importance_method: str | None = None,
-    owner: str | None = None,
-    version: str | None = None,
-    intended_use: str | None = None,
-    intended_users: str | None = None,
-    out_of_scope: str | None = None,
-    factors: str | None = None,
-    evaluation_data: str | None = None,
-    training_data: str | None = None,
-    ethical_considerations: str | None = None,
-    caveats: str | None = None,
-    min_group: int = 30,
-    confidence: float = 0.95,
     n_boot: int = 400,
-    versions: bool = False,
-    seed: int = 0,
+    **told: str | None,
 ) -> Card:
     """Return the card of a binary classifier, its performance measured on `X` and `y`.
 
     Parameters
     ----------
-    model : object
-        The fitted model. It scores through ``predict_proba``, else
-        ``decision_function``, unless `score` is given.
-    X : array-like or DataFrame of shape (n_rows, n_columns)
+    model : fitted classifier of two classes
+        Scored by ``predict_proba``, else ``decision_function``.
+    X : DataFrame of shape (n_rows, n_columns)
         The evaluation data: rows that the model was not trained on.
     y : array-like of shape (n_rows,)
-        What happened; at most two values.
+        What happened: one of the model's classes a row. The second counts as positive.
     name : str
         The model's name.
-    groups : array-like (n_rows,), DataFrame (n_rows, n_attributes) or str, optional
-        The groups to report, or the name of a column of `X`.
-    score : callable or array-like of shape (n_rows,), optional
-        The scores, or what makes them from `X`; higher means likelier positive.
+    groups : Series or DataFrame of n_rows, optional
+        The groups to report, by one attribute or several. A group of fewer than 30 rows is marked
+        too small and its figures are withheld.
     threshold : float, optional
         A row is selected where its score is at least this. 0.5 if all scores are in
         [0, 1]; otherwise it must be given.
-    positive : object, optional
-        The positive value of `y`; by default the second of ``model.classes_``, or 1.
-    training : array-like or DataFrame, optional
-        The training data, to be measured.
-    importance : mapping of str to float or Interval, optional
-        The importance of each feature, largest magnitude shown first.
-    importance_method : str, optional
-        How `importance` was found, with its unit.
-    owner, version, intended_use, intended_users, out_of_scope, factors : str, optional
-        What only people can state; what is left out stays open.
-    evaluation_data, training_data, ethical_considerations, caveats : str, optional
-        Likewise.
-    min_group : int, default 30
-        A group of fewer rows is marked too small and its figures are withheld.
-    confidence : float, default 0.95
-        Of the intervals, in (0, 1).
     n_boot : int, default 400
         Bootstrap replicates for the interval of the AUC.
-    versions : bool, default False
-        Whether to name library versions, which makes the card depend on the machine.
-    seed : int, default 0
-        Source of the bootstrap's draws.
+    **told : str
+        What only people can state; what is left out stays open: ``owner``, ``version``,
+        ``intended_use``, ``intended_users``, ``out_of_scope``, ``factors``, ``evaluation_data``,
+        ``training_data``, ``ethical_considerations``, ``caveats``.
 
     Returns
     -------
@@ -416,13 +276,13 @@ def model_card(
     Raises
     ------
     ExplanationError
-        If lengths or row labels differ, `y` or a score is missing, `y` is not binary,
-        or the model cannot score `X`.
+        If lengths or row labels differ, `y` or a score is missing, `y` is none of the model's two
+        classes, the model cannot score `X`, or something is told that is not asked for.
 
     Notes
     -----
     Shares have Wilson intervals, means (calibration gap, Brier score) t-intervals, the
-    AUC a percentile bootstrap within outcomes. The calibration gap is the mean score
+    AUC a percentile bootstrap within outcomes; all of 95 %. The calibration gap is the mean score
     minus the observed rate. A bootstrap of a perfect separation has no width.
 
     References
@@ -431,449 +291,253 @@ def model_card(
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.dummy import DummyClassifier
     >>> from ethicalai_lab.explainability.cards import model_card
-    >>> y = np.tile([0, 0, 0, 1], 25)
-    >>> card = model_card(None, np.ones((100, 1)), y, score=np.full(100, 0.25), name="Base rate")
+    >>> X, y = pd.DataFrame({"age": range(100)}), [0, 0, 0, 1] * 25
+    >>> card = model_card(DummyClassifier().fit(X, y), X, y, name="Base rate")
     >>> answers = {entry.question: entry.answer for entry in card.entries}
     >>> answers["Observed rate, all rows"]
     '0.250 [0.175, 0.343]'
     >>> answers["Intended use"] is None
     True
     """
-    _name(name)
-    if not isinstance(confidence, int | float) or not 0 < confidence < 1:
-        raise ExplanationError(f"confidence is {confidence!r}; give a share between 0 and 1.")
-    for label, number, least in (("min_group", min_group, 1), ("n_boot", n_boot, 1)):
-        _whole(label, number, least)
-    _whole("seed", seed, 0)
     n, width = _shape(X, "X")
-    actual, positive = _outcomes(model, X, y, n, positive)
-    scores, scorer = _scores(model, X, n, score, positive)
-    probabilities = bool(((scores >= 0) & (scores <= 1)).all())
+    actual, positive = _outcomes(model, X, y)
+    scores, scorer = _scores(model, X)
+    sure = bool(((scores >= 0) & (scores <= 1)).all())
     if threshold is None:
-        if not probabilities:
+        if not sure:
             raise ExplanationError(
                 "threshold is not given and the scores are not all between 0 and 1; "
                 "give the score from which a row is selected."
             )
         threshold = 0.5
-    if (
-        isinstance(threshold, bool)
-        or not isinstance(threshold, int | float | np.number)
-        or not math.isfinite(threshold)
-    ):
-        raise ExplanationError(f"threshold is {threshold!r}; give a finite number.")
-    attributes = _groups(X, groups, n)
-    chosen = scores >= threshold
-
-    details = [
-        Entry("Class", type(model).__name__, "read from the model", True)
-        if model is not None
-        else Entry("Class", None, "no model was given, only scores", True),
-        _parameters(model),
-        _stated("Person or team responsible", owner, "owner"),
-        _stated("Version", version, "version"),
-    ]
-    if versions:
-        details.append(Entry("Libraries", _versions(), "read from the installation", True))
-
-    metrics = [
-        Entry("Score", scorer, "read from the call", True),
-        Entry("Positive outcome", str(positive), "read from y", True),
-        Entry(
-            "Decision rule", f"selected where score >= {threshold:g}", "read from the call", True
-        ),
-        Entry(
-            "Intervals",
-            f"{confidence:.0%}: Wilson for shares, t for means, bootstrap "
-            f"({n_boot:,} replicates, seed {seed}) for the AUC",
-            "read from the call",
-            True,
-        ),
-    ]
-    evaluation = [
-        Entry("Rows and columns", f"{n:,} rows, {width:,} columns", "measured on X", True),
-        _stated("Where the evaluation data come from", evaluation_data, "evaluation_data"),
-    ]
-
-    def figures(rows: NDArray[np.bool_], label: str, stream: int) -> list[Entry]:
-        draws = np.random.SeedSequence([int(seed), stream])
-        return _figures(
-            actual[rows],
-            scores[rows],
-            chosen[rows],
-            label,
-            probabilities,
-            confidence,
-            n_boot,
-            draws,
-        )
-
-    overall = figures(np.ones(n, dtype=bool), "all rows", 0)
-    overall += _bands(actual, scores, probabilities, confidence)
-    by_group: list[Entry] = []
-    stream = 0
-    for attribute, values in attributes.items():
-        for value in sorted(set(values)):
-            stream += 1
-            rows = values == value
-            size, label = int(rows.sum()), f"{attribute} = {value}"
-            small = size < min_group
-            mark = f"; too small: fewer than {min_group} rows" if small else ""
-            by_group.append(
-                Entry(f"Rows, {label}", f"{size:,} ({size / n:.1%}){mark}", "measured on X", True)
-            )
-            if small:
-                # an average over so few is noise, and close to telling who did what
-                why = f"withheld: {size} rows, fewer than {min_group}"
-                by_group.append(Entry(f"Performance, {label}", None, why, True))
-            else:
-                by_group += figures(rows, label, stream)
-    if not attributes:
-        by_group.append(Entry("Performance by group", None, "no groups were given", True))
-
-    return Card(
-        f"Model card: {name}",
-        {
-            "Model details": details,
-            "Intended use": [
-                _stated("Intended use", intended_use, "intended_use"),
-                _stated("Intended users", intended_users, "intended_users"),
-                _stated("Out of scope", out_of_scope, "out_of_scope"),
-            ],
-            "Factors": [
-                Entry("Groups reported", ", ".join(attributes), "read from the call", True)
-                if attributes
-                else Entry("Groups reported", None, "no groups were given", True),
-                _stated("Factors that matter, and why", factors, "factors"),
-            ],
-            "Metrics": metrics,
-            "Evaluation data": evaluation,
-            "Training data": [
-                *_training(model, X, training),
-                _stated("Where the training data come from", training_data, "training_data"),
-            ],
-            "Quantitative analyses, overall": overall,
-            "Quantitative analyses, by group": by_group,
-            "Importance": _importance(X, importance, importance_method),
-            "Ethical considerations": [
-                _stated("Ethical considerations", ethical_considerations, "ethical_considerations")
-            ],
-            "Caveats and recommendations": [
-                _stated("Caveats and recommendations", caveats, "caveats")
-            ],
-        },
+    measure = _Measured(actual, scores, threshold, sure, n_boot)
+    attributes = _groups(X, groups)
+    names = ", ".join(attributes) or None
+    why = "read from the call" if attributes else "no groups were given"
+    fitted = getattr(model, "n_features_in_", None)
+    features = (
+        (None, "the model does not say")
+        if fitted is None
+        else (f"{fitted:,}", "read from the model")
     )
-
-
-def _whole(label: str, number: Any, least: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
-        raise ExplanationError(f"{label} is {number!r}; give a whole number from {least}.")
+    measured = {
+        "Model details": [
+            Entry("Class", type(model).__name__, "read from the model", True),
+            _parameters(model),
+        ],
+        "Factors": [Entry("Groups reported", names, why, True)],
+        "Metrics": [
+            Entry("Score", scorer, "read from the model", True),
+            Entry("Positive outcome", str(positive), "read from the model", True),
+            Entry(
+                "Decision rule",
+                f"selected where score >= {threshold:g}",
+                "read from the call",
+                True,
+            ),
+            Entry(
+                "Intervals",
+                "95%: Wilson for shares, t for means, bootstrap "
+                f"({n_boot:,} replicates, seed 0) for the AUC",
+                "read from the call",
+                True,
+            ),
+        ],
+        "Evaluation data": [
+            Entry("Rows and columns", f"{n:,} rows, {width:,} columns", "measured on X", True)
+        ],
+        "Training data": [Entry("Features fitted", *features, True)],
+        "Quantitative analyses, overall": [
+            *measure.figures(np.ones(n, dtype=bool), "all rows", 0),
+            *measure.bands(),
+        ],
+        "Quantitative analyses, by group": measure.by_group(attributes),
+    }
+    return _card("Model card", name, "model_card", measured, told)
 
 
 def _shape(table: Any, label: str) -> tuple[int, int]:
-    shape = table.shape if hasattr(table, "shape") else np.shape(np.asarray(table, dtype=object))
-    if len(shape) != 2:
-        raise ExplanationError(f"{label} must be a table of rows and columns.")
-    if shape[0] == 0:
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise ExplanationError(f"{label} must be a DataFrame, not {type(table).__name__}.")
+    if not len(table):
         raise ExplanationError(f"{label} has no rows; at least one is needed.")
-    return int(shape[0]), int(shape[1])
+    return len(table), table.shape[1]
 
 
-def _column(X: Any, values: Any, label: str, n: int) -> NDArray[Any]:
+def _column(X: pd.DataFrame, values: Any, label: str) -> NDArray[Any]:
     """One value a row, in the order of X: labels that differ would pair strangers."""
+    array = np.asarray(values)
+    if array.shape != (len(X),):
+        raise ExplanationError(
+            f"{label} has shape {array.shape}; X has {len(X)} rows: give ({len(X)},)."
+        )
     index = getattr(values, "index", None)
-    array = np.asarray(values, dtype=object)
-    if array.ndim != 1 or array.shape[0] != n:
-        raise ExplanationError(f"{label} has shape {array.shape}; X has {n} rows: give ({n},).")
-    if hasattr(X, "index") and hasattr(index, "equals") and not index.equals(X.index):
+    if hasattr(index, "equals") and not index.equals(X.index):
         raise ExplanationError(f"{label} and X have different row labels; give the same index.")
     return array
 
 
-def _outcomes(model: Any, X: Any, y: Any, n: int, positive: Any) -> tuple[NDArray[np.bool_], Any]:
+def _outcomes(model: Any, X: pd.DataFrame, y: Any) -> tuple[NDArray[np.bool_], Any]:
     import pandas as pd
 
-    values = _column(X, y, "y", n)
+    values = _column(X, y, "y")
     missing = np.flatnonzero(pd.isna(values))
     if missing.size:
         raise ExplanationError(
             f"y is missing in row {missing[0]} (and {missing.size - 1} more); leave such rows out."
         )
-    for row, value in enumerate(values):
-        if not isinstance(value, Hashable):
-            raise ExplanationError(
-                f"y, row {row}: it holds a {type(value).__name__}; give one of two values a row."
-            )
-    found = set(values)
-    if len(found) > 2:
-        raise ExplanationError(f"y has {len(found)} values; a card needs at most two.")
-    classes = getattr(model, "classes_", None)
-    if classes is not None and len(classes) != 2:
+    classes = list(getattr(model, "classes_", (0, 1)))
+    if len(classes) != 2:
         raise ExplanationError(f"the model has {len(classes)} classes; a card needs two.")
-    if positive is None:
-        if classes is not None:
-            positive = classes[1]
-        elif found <= {0, 1}:
-            positive = 1
-        else:
-            raise ExplanationError(
-                "positive is not given and y is not 0 and 1; name y's positive value."
-            )
-    elif positive not in found | set(() if classes is None else classes):
-        raise ExplanationError(f"positive is {positive!r}, which y does not hold.")
-    if classes is not None and not found <= set(classes):
-        odd = next(value for value in values if value not in set(classes))
-        raise ExplanationError(f"y holds {odd!r}, which is none of the model's classes.")
-    return np.array([value == positive for value in values], dtype=bool), positive
+    found = values.tolist()
+    odd = [v for v in found if not isinstance(v, Hashable) or v not in classes]
+    if odd:
+        raise ExplanationError(f"y holds {odd[0]!r}, which is none of the model's classes.")
+    return values == classes[1], classes[1]
 
 
-def _scores(
-    model: Any, X: Any, n: int, score: Any, positive: Any
-) -> tuple[NDArray[np.float64], str]:
+def _scores(model: Any, X: pd.DataFrame) -> tuple[NDArray[np.float64], str]:
+    label = next((way for way in ("predict_proba", "decision_function") if hasattr(model, way)), "")
+    if not label:
+        raise ExplanationError("the model has neither predict_proba nor decision_function.")
     try:
-        if callable(score):
-            raw, label = score(X), "a function given in the call"
-        elif score is not None:
-            raw, label = score, "scores given in the call"
-        elif hasattr(model, "predict_proba"):
-            # the position of the positive class is the model's, not always the second
-            classes = getattr(model, "classes_", None)
-            place = 1 if classes is None else list(classes).index(positive)
-            raw, label = np.asarray(model.predict_proba(X))[:, place], "predict_proba"
-        elif hasattr(model, "decision_function"):
-            raw, label = np.asarray(model.decision_function(X)), "decision_function"
-            classes = getattr(model, "classes_", None)
-            if classes is not None and classes[1] != positive:
-                raw = -raw
-        else:
-            raise ExplanationError(
-                "the model has neither predict_proba nor decision_function; give score."
-            )
-    except ExplanationError:
-        raise
+        found = np.asarray(getattr(model, label)(X), dtype=float)
     except Exception as problem:
         raise ExplanationError(f"X cannot be scored ({_short(problem)}).") from None
-    values = _column(X, raw, "score", n)
-    try:
-        numbers = values.astype(float)
-    except (TypeError, ValueError):
-        raise ExplanationError("score holds values that are no numbers; give numbers.") from None
-    bad = np.flatnonzero(~np.isfinite(numbers))
+    scores = found if label == "decision_function" else found[:, 1]
+    bad = np.flatnonzero(~np.isfinite(scores))
     if bad.size:
-        raise ExplanationError(f"score is not a finite number in row {bad[0]}; give one a row.")
-    return numbers, label
+        raise ExplanationError(f"the score is not a finite number in row {bad[0]}.")
+    return scores, label
 
 
-def _groups(X: Any, groups: Any, n: int) -> dict[str, NDArray[Any]]:
+def _short(problem: Exception) -> str:
+    lines = str(problem).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(problem).__name__
+
+
+def _groups(X: pd.DataFrame, groups: Any) -> dict[str, NDArray[Any]]:
     import pandas as pd
 
     if groups is None:
         return {}
-    if isinstance(groups, str):
-        if not isinstance(X, pd.DataFrame) or groups not in X.columns:
-            raise ExplanationError(
-                f'groups: X has no column "{groups}"; name one, or give one value a row.'
-            )
-        columns = {groups: X[groups]}
-    elif isinstance(groups, pd.DataFrame):
-        if not groups.columns.is_unique:
-            raise ExplanationError("groups names a column twice; give each column once.")
-        columns = {str(column): groups[column] for column in groups.columns}
-    else:
-        columns = {str(getattr(groups, "name", None) or "group"): groups}
-    return {
-        label: np.array(
-            [
-                "(missing)" if gone else str(value)
-                for value, gone in zip(values, pd.isna(values), strict=True)
-            ],
-            dtype=object,
-        )
-        for label, values in ((c, _column(X, v, f'groups "{c}"', n)) for c, v in columns.items())
-    }
+    table = groups if isinstance(groups, pd.DataFrame) else pd.DataFrame({_named(groups): groups})
+    if not table.columns.is_unique:
+        raise ExplanationError("groups names a column twice; give each column once.")
+    shown = table.astype(object).where(table.notna(), "(missing)").astype(str)
+    return {str(name): _column(X, shown[name], f'groups "{name}"') for name in shown}
+
+
+def _named(groups: Any) -> str:
+    return str(getattr(groups, "name", None) or "group")
 
 
 def _parameters(model: Any) -> Entry:
     if not hasattr(model, "get_params"):
         return Entry("Parameters", None, "the model has no get_params", True)
-    try:
-        given = model.get_params(deep=False)
-    except Exception as problem:
-        return Entry("Parameters", None, f"get_params failed ({_short(problem)})", True)
     # addresses in memory differ from run to run
-    listed = [f"{k}={re.sub(r' at 0x[0-9a-fA-F]+', '', repr(v))}" for k, v in sorted(given.items())]
+    given = sorted(model.get_params(deep=False).items())
+    listed = [f"{k}={re.sub(r' at 0x[0-9a-fA-F]+', '', repr(v))}" for k, v in given]
     return Entry("Parameters", ", ".join(listed) or "none", "read from the model", True)
 
 
-def _versions() -> str:
-    import platform
-    from importlib import metadata
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """The figures of a card: of all rows, of a group's rows and by score."""
 
-    found = [f"Python {platform.python_version()}"]
-    for package in ("numpy", "pandas", "scikit-learn"):
-        found.append(f"{package} {metadata.version(package)}")
-    return ", ".join(found)
+    actual: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    threshold: float
+    probabilities: bool
+    n_boot: int
 
-
-def _training(model: Any, X: Any, training: Any) -> list[Entry]:
-    import pandas as pd
-
-    question, overlap = "Rows and columns of training", "Evaluation rows that are also in training"
-    if training is None:
-        width = getattr(model, "n_features_in_", None)
-        columns = (
-            Entry("Features fitted", f"{width:,}", "read from the model", True)
-            if width is not None
-            else Entry("Features fitted", None, "the model does not say", True)
-        )
-        why = "the training data were not given"
-        return [Entry(question, None, why, True), columns, Entry(overlap, None, why, True)]
-    rows, width = _shape(training, "training")
-    entries = [Entry(question, f"{rows:,} rows, {width:,} columns", "measured on training", True)]
-    old, new = pd.DataFrame(training), pd.DataFrame(X)
-    if list(old.columns) != list(new.columns):
-        why = "X and training have different columns"
-        return [*entries, Entry(overlap, None, why, True)]
-    try:
-        # as texts: the same categories may be coded differently in the two tables
-        old_keys = set(old.astype(str).itertuples(index=False, name=None))
-        shared = sum(row in old_keys for row in new.astype(str).itertuples(index=False, name=None))
-    except (TypeError, ValueError) as problem:
-        return [*entries, Entry(overlap, None, f"cannot be compared ({_short(problem)})", True)]
-    share = f"{shared:,} of {len(new):,} ({shared / len(new):.1%}), equal in every column"
-    return [*entries, Entry(overlap, share, "measured on X and training", True)]
-
-
-def _importance(X: Any, importance: Any, method: Any) -> list[Entry]:
-    how = _stated("How importance was found", method, "importance_method")
-    if importance is None:
-        gap = Entry("Importance of features", None, "not given", True)
-        return [gap] if how.is_open else [gap, how]
-    if not hasattr(importance, "items") or not len(importance):
-        raise ExplanationError("importance must map feature names to numbers or Intervals.")
-    known = {str(column) for column in X.columns} if hasattr(X, "columns") else None
-    sized = []
-    for feature, value in importance.items():
-        if known is not None and str(feature) not in known:
-            raise ExplanationError(f'importance names "{feature}", which is no column of X.')
-        number = value.value if isinstance(value, Interval) else value
-        if isinstance(number, bool) or not isinstance(number, int | float | np.number):
-            raise ExplanationError(
-                f'importance of "{feature}" must be a number or an Interval, '
-                f"not {type(value).__name__}."
+    def figures(self, chosen_rows: NDArray[np.bool_], label: str, stream: int) -> list[Entry]:
+        actual, scores = self.actual[chosen_rows], self.scores[chosen_rows]
+        chosen = scores >= self.threshold
+        source = f"measured on {actual.size:,} rows"
+        value = auc(scores, actual)
+        replicates: NDArray[np.float64] = np.array([math.nan])
+        if not math.isnan(value):
+            replicates = bootstrap_rows(
+                lambda rows: auc(scores[rows], actual[rows]),
+                actual.size,
+                self.n_boot,
+                np.random.SeedSequence([0, stream]),
+                strata=actual,
             )
-        shown = value.format(3) if isinstance(value, Interval) else f"{number:.3f}"
-        size = -1.0 if math.isnan(number) else abs(float(number))
-        sized.append((-size, str(feature), None if math.isnan(number) else shown))
-    source = "given in the call"
-    return [how] + [
-        Entry(f"Importance, {feature}", shown, source, True) for _, feature, shown in sorted(sized)
-    ]
+        found = percentile_interval(value, replicates)
+        entries = [_figure(f"AUC, {label}", found, source, "needs both outcomes")]
+        shares = (
+            ("Observed rate", actual, None, ""),
+            ("Selection rate", chosen, None, ""),
+            ("Accuracy", chosen == actual, None, ""),
+            ("True positive rate", chosen, actual, "no positive outcome"),
+            ("False positive rate", chosen, ~actual, "no negative outcome"),
+        )
+        for question, hits, among, why in shares:
+            kept = hits if among is None else hits[among]
+            where = source if among is None else f"measured on {kept.size:,} rows"
+            if kept.size == 0:
+                entries.append(Entry(f"{question}, {label}", None, why, True))
+                continue
+            share = proportion_interval(int(kept.sum()), kept.size)
+            entries.append(_figure(f"{question}, {label}", share, where, why))
+        why = "the scores are no probabilities"
+        for question, values in (
+            (f"Calibration gap, {label}", scores - actual),
+            (f"Brier score, {label}", (scores - actual) ** 2),
+        ):
+            if self.probabilities:
+                entries.append(_figure(question, mean_interval(values), source, why))
+            else:
+                entries.append(Entry(question, None, why, True))
+        return entries
 
+    def bands(self) -> list[Entry]:
+        if not self.probabilities:
+            return [Entry("Calibration by score", None, "the scores are no probabilities", True)]
+        # equal scores stay in one band, whatever the order of the rows
+        levels = np.arange(1, _BANDS) / _BANDS
+        cuts = np.unique(np.quantile(self.scores, levels, method="higher"))
+        band = np.searchsorted(cuts, self.scores, side="right")
+        entries = []
+        for number, code in enumerate(np.unique(band), start=1):
+            rows = band == code
+            rate = proportion_interval(int(self.actual[rows].sum()), int(rows.sum()))
+            answer = f"mean score {self.scores[rows].mean():.3f}, observed rate {rate.format(3)}"
+            source = f"measured on {int(rows.sum()):,} rows"
+            entries.append(Entry(f"Calibration, score band {number}", answer, source, True))
+        return entries
 
-def _auc(codes: NDArray[np.int64], actual: NDArray[np.bool_], levels: int) -> float:
-    """Return the chance that a positive outscores a negative, ties counted half."""
-    good = np.bincount(codes[actual], minlength=levels).astype(float)
-    bad = np.bincount(codes[~actual], minlength=levels).astype(float)
-    if not good.sum() or not bad.sum():
-        return math.nan
-    below = np.cumsum(bad) - bad
-    return float((good * (below + bad / 2)).sum() / (good.sum() * bad.sum()))
+    def by_group(self, attributes: Mapping[str, NDArray[Any]]) -> list[Entry]:
+        if not attributes:
+            return [Entry("Performance by group", None, "no groups were given", True)]
+        entries = []
+        cells = [(name, value) for name, held in attributes.items() for value in sorted(set(held))]
+        for stream, (name, value) in enumerate(cells, start=1):
+            rows = attributes[name] == value
+            size, label = int(rows.sum()), f"{name} = {value}"
+            small = size < _MIN_GROUP
+            mark = f"; too small: fewer than {_MIN_GROUP} rows" if small else ""
+            share = f"{size:,} ({size / len(rows):.1%}){mark}"
+            entries.append(Entry(f"Rows, {label}", share, "measured on X", True))
+            if small:
+                why = f"withheld: {size} rows, fewer than {_MIN_GROUP}"
+                entries.append(Entry(f"Performance, {label}", None, why, True))
+            else:
+                entries += self.figures(rows, label, stream)
+        return entries
 
 
 def _figure(question: str, found: Interval, source: str, why: str) -> Entry:
     if math.isnan(found.value):
         return Entry(question, None, why, True)
     return Entry(question, found.format(3), source, True)
-
-
-def _figures(
-    actual: NDArray[np.bool_],
-    scores: NDArray[np.float64],
-    chosen: NDArray[np.bool_],
-    label: str,
-    probabilities: bool,
-    confidence: float,
-    n_boot: int,
-    draws: np.random.SeedSequence,
-) -> list[Entry]:
-    n = actual.size
-    source = f"measured on {n:,} rows"
-    levels, codes = np.unique(scores, return_inverse=True)
-    codes = codes.ravel()
-    value = _auc(codes, actual, levels.size)
-    replicates: NDArray[np.float64] = np.array([math.nan])
-    if not math.isnan(value):
-        replicates = bootstrap_rows(
-            lambda rows: _auc(codes[rows], actual[rows], levels.size),
-            n,
-            n_boot,
-            draws,
-            strata=actual,
-        )
-    entries = [
-        _figure(
-            f"AUC, {label}",
-            percentile_interval(value, replicates, confidence),
-            source,
-            "needs both outcomes",
-        )
-    ]
-    shares = (
-        ("Observed rate", actual, None, ""),
-        ("Selection rate", chosen, None, ""),
-        ("Accuracy", chosen == actual, None, ""),
-        ("True positive rate", chosen, actual, "no positive outcome"),
-        ("False positive rate", chosen, ~actual, "no negative outcome"),
-    )
-    for question, hits, among, why in shares:
-        kept = hits if among is None else hits[among]
-        where = source if among is None else f"measured on {kept.size:,} rows"
-        if kept.size == 0:
-            entries.append(Entry(f"{question}, {label}", None, why, True))
-            continue
-        share = proportion_interval(int(kept.sum()), kept.size, confidence)
-        entries.append(_figure(f"{question}, {label}", share, where, why))
-    why = "the scores are no probabilities"
-    for question, values in (
-        ("Calibration gap", scores - actual),
-        ("Brier score", (scores - actual) ** 2),
-    ):
-        question = f"{question}, {label}"
-        if probabilities:
-            entries.append(_figure(question, mean_interval(values, confidence), source, why))
-        else:
-            entries.append(Entry(question, None, why, True))
-    return entries
-
-
-def _bands(
-    actual: NDArray[np.bool_],
-    scores: NDArray[np.float64],
-    probabilities: bool,
-    confidence: float,
-) -> list[Entry]:
-    if not probabilities:
-        return [Entry("Calibration by score", None, "the scores are no probabilities", True)]
-    # equal scores stay in one band, whatever the order of the rows
-    cuts = np.unique(np.quantile(scores, np.arange(1, _BANDS) / _BANDS, method="higher"))
-    band = np.searchsorted(cuts, scores, side="right")
-    entries = []
-    for number, code in enumerate(np.unique(band), start=1):
-        rows = band == code
-        rate = proportion_interval(int(actual[rows].sum()), int(rows.sum()), confidence)
-        answer = f"mean score {scores[rows].mean():.3f}, observed rate {rate.format(3)}"
-        entries.append(
-            Entry(
-                f"Calibration, score band {number}",
-                answer,
-                f"measured on {int(rows.sum()):,} rows",
-                True,
-            )
-        )
-    return entries
 
 
 # ------------------------------------------------------------------------- datasheet
@@ -884,18 +548,7 @@ def dataset_datasheet(
     roles: Roles | Mapping[str, str | tuple[str, ...]] | None = None,
     *,
     name: str,
-    purpose: str | None = None,
-    creators: str | None = None,
-    funding: str | None = None,
-    represents: str | None = None,
-    collection: str | None = None,
-    consent: str | None = None,
-    preprocessing: str | None = None,
-    uses: str | None = None,
-    unsuitable_uses: str | None = None,
-    distribution: str | None = None,
-    maintenance: str | None = None,
-    retention: str | None = None,
+    **told: str | None,
 ) -> Card:
     """Return the datasheet of a table: its composition measured, the rest for people.
 
@@ -909,10 +562,10 @@ def dataset_datasheet(
         ``world.roles``.
     name : str
         The table's name.
-    purpose, creators, funding, represents, collection, consent : str, optional
-        What only people can state; what is left out stays open.
-    preprocessing, uses, unsuitable_uses, distribution, maintenance, retention : str, optional
-        Likewise.
+    **told : str
+        What only people can state; what is left out stays open: ``purpose``, ``creators``,
+        ``funding``, ``represents``, ``collection``, ``consent``, ``preprocessing``, ``uses``,
+        ``unsuitable_uses``, ``distribution``, ``maintenance``, ``retention``.
 
     Returns
     -------
@@ -921,8 +574,8 @@ def dataset_datasheet(
     Raises
     ------
     ExplanationError
-        If the table is empty or has a column name twice, or a role names a column that
-        the table has not or is unknown.
+        If the table is empty or has a column name twice, a role names a column that
+        the table has not or is unknown, or something is told that is not asked for.
 
     References
     ----------
@@ -942,102 +595,80 @@ def dataset_datasheet(
     >>> "Purpose" in sheet.gaps
     True
     """
-    import pandas as pd
-
-    _name(name)
-    if not isinstance(table, pd.DataFrame):
-        raise ExplanationError(f"table must be a DataFrame, not {type(table).__name__}.")
-    n, width = _shape(table, "table")
-    if width == 0:
+    if _shape(table, "table")[1] == 0:
         raise ExplanationError("table has no columns; at least one is needed.")
     labels = [str(column) for column in table.columns]
     twice = [label for label, times in Counter(labels).items() if times > 1]
     if twice:
         raise ExplanationError(f'table has two columns "{twice[0]}"; rename one.')
     given = _roles(roles, labels)
-
-    source = "measured on the table"
     kinds = {label: _kind_of(table.iloc[:, i]) for i, label in enumerate(labels)}
-    gone = {label: int(table.iloc[:, i].isna().sum()) for i, label in enumerate(labels)}
-    total = sum(gone.values())
-    counted = sorted(Counter(kinds.values()).items(), key=lambda item: (-item[1], item[0]))
     composition = [
-        Entry("Rows and columns", f"{n:,} rows, {width:,} columns", source, True),
-        Entry("Kinds of column", ", ".join(f"{k}: {times}" for k, times in counted), source, True),
-        Entry("Missing values", f"{_of(total, n * width)} cells", source, True),
-        _repeats("Rows that repeat an earlier row", table, source),
+        *_whole_table(table, kinds),
+        *_by_role(table, labels, given),
+        *(
+            _one_column(table.iloc[:, i], label, kinds[label], given)
+            for i, label in enumerate(labels)
+        ),
     ]
+    return _card("Datasheet", name, "dataset_datasheet", {"Composition": composition}, told)
+
+
+_MEASURED = "measured on the table"
+
+
+def _whole_table(table: pd.DataFrame, kinds: Mapping[str, str]) -> list[Entry]:
+    n, width = table.shape
+    counted = sorted(Counter(kinds.values()).items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{k}: {times}" for k, times in counted)
+    gone = f"{_of(int(table.isna().sum().sum()), n * width)} cells"
+    return [
+        Entry("Rows and columns", f"{n:,} rows, {width:,} columns", _MEASURED, True),
+        Entry("Kinds of column", shown, _MEASURED, True),
+        Entry("Missing values", gone, _MEASURED, True),
+        _repeats("Rows that repeat an earlier row", table),
+    ]
+
+
+def _by_role(
+    table: pd.DataFrame, labels: list[str], given: Mapping[str, tuple[str, ...]] | None
+) -> list[Entry]:
+    identify, sensitive = "Columns that identify a person", "Sensitive and protected columns"
     if given is None:
         why = "no roles were given"
-        composition += [
-            Entry("Columns that identify a person", None, why, False),
-            Entry("Sensitive and protected columns", None, why, False),
-        ]
-    else:
-        identifiers = _having(given, "identifier")
-        sensitive = _having(given, "sensitive", "protected")
-        composition += [
-            Entry("Columns that identify a person", _listed(identifiers), "roles given", False),
-            Entry(
-                "Columns that identify in combination",
-                _listed(_having(given, "quasi_identifier")),
-                "roles given",
-                False,
-            ),
-            Entry("Sensitive and protected columns", _listed(sensitive), "roles given", False),
-        ]
-        roleless = [label for label in labels if label not in given]
-        if roleless:
-            why = f"no role was given for {_listed(roleless)}"
-            composition.append(Entry("Roles of the other columns", None, why, False))
-        if identifiers and len(identifiers) < width:
-            kept = table.iloc[:, [i for i, c in enumerate(labels) if c not in identifiers]]
-            composition.append(
-                _repeats("Rows that repeat an earlier row but for identifiers", kept, source)
-            )
-    for i, label in enumerate(labels):
-        known = () if given is None else given.get(label, ())
-        parts = [kinds[label]]
-        if known:
-            parts.append(f"role {' and '.join(known)}")
-        parts.append(f"{_of(gone[label], n).replace(' (', ' missing (')}")
-        if kinds[label] == "date or time" and gone[label] < n:
-            exact = bool(known) and not _ABOUT_PEOPLE & set(known)
-            form = "%Y-%m-%d" if exact else "%Y"
-            values = table.iloc[:, i].dropna()
-            parts.append(f"from {values.min().strftime(form)} to {values.max().strftime(form)}")
-        composition.append(Entry(f"Column {label}", "; ".join(parts), source, True))
-    composition.append(
-        _stated("What a row stands for, and who is left out", represents, "represents")
-    )
+        return [Entry(question, None, why, False) for question in (identify, sensitive)]
+    identifiers = _having(given, "identifier")
+    together = _having(given, "quasi_identifier")
+    guarded = _having(given, "sensitive", "protected")
+    entries = [
+        Entry(identify, _listed(identifiers), "roles given", False),
+        Entry("Columns that identify in combination", _listed(together), "roles given", False),
+        Entry(sensitive, _listed(guarded), "roles given", False),
+    ]
+    roleless = [label for label in labels if label not in given]
+    if roleless:
+        why = f"no role was given for {_listed(roleless)}"
+        entries.append(Entry("Roles of the other columns", None, why, False))
+    if identifiers and len(identifiers) < len(labels):
+        kept = table.iloc[:, [i for i, c in enumerate(labels) if c not in identifiers]]
+        entries.append(_repeats("Rows that repeat an earlier row but for identifiers", kept))
+    return entries
 
-    return Card(
-        f"Datasheet: {name}",
-        {
-            "Motivation": [
-                _stated("Purpose", purpose, "purpose"),
-                _stated("Who made it", creators, "creators"),
-                _stated("Who paid for it", funding, "funding"),
-            ],
-            "Composition": composition,
-            "Collection": [
-                _stated("How it was collected", collection, "collection"),
-                _stated("What people were told and agreed to", consent, "consent"),
-            ],
-            "Preprocessing": [
-                _stated("Cleaning and labelling", preprocessing, "preprocessing"),
-            ],
-            "Uses": [
-                _stated("Uses", uses, "uses"),
-                _stated("Uses it is not fit for", unsuitable_uses, "unsuitable_uses"),
-            ],
-            "Distribution": [_stated("Who receives it", distribution, "distribution")],
-            "Maintenance": [
-                _stated("Who maintains it", maintenance, "maintenance"),
-                _stated("How long it is kept", retention, "retention"),
-            ],
-        },
-    )
+
+def _one_column(
+    values: pd.Series, label: str, kind: str, given: Mapping[str, tuple[str, ...]] | None
+) -> Entry:
+    known = () if given is None else given.get(label, ())
+    gone = int(values.isna().sum())
+    parts = [kind]
+    if known:
+        parts.append(f"role {' and '.join(known)}")
+    parts.append(f"{_of(gone, len(values)).replace(' (', ' missing (')}")
+    if kind == "date or time" and gone < len(values):
+        form = "%Y-%m-%d" if known and not _ABOUT_PEOPLE & set(known) else "%Y"
+        held = values.dropna()
+        parts.append(f"from {held.min().strftime(form)} to {held.max().strftime(form)}")
+    return Entry(f"Column {label}", "; ".join(parts), _MEASURED, True)
 
 
 def _roles(roles: Any, labels: list[str]) -> dict[str, tuple[str, ...]] | None:
@@ -1076,9 +707,9 @@ def _of(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,} ({part / whole:.1%})"
 
 
-def _repeats(question: str, table: pd.DataFrame, source: str) -> Entry:
+def _repeats(question: str, table: pd.DataFrame) -> Entry:
     try:
-        return Entry(question, _of(int(table.duplicated().sum()), len(table)), source, True)
+        return Entry(question, _of(int(table.duplicated().sum()), len(table)), _MEASURED, True)
     except TypeError:
         return Entry(question, None, "a column holds values that cannot be compared", True)
 
