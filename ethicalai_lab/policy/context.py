@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from math import ceil
 from typing import Any
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.world import PURPOSES, World
 
-__all__ = ["EvaluationContext"]
+__all__ = ["EvaluationContext", "WorldContext"]
 
 _NEEDED = (
     "customers",
@@ -27,72 +29,102 @@ _NEEDED = (
 )
 
 
-class EvaluationContext:
-    """A world as the stages see it: people in one order, values as arrays.
+class EvaluationContext(ABC):
+    """What an evaluation runs on, whoever made it: people in one order, values as arrays.
 
-    Parameters
+    `of_world` makes one of a world with its truth, `of_table` one of a team's own table. Stages
+    and measures ask it; what it does not hold a measure answers with `Needs`.
+
+    Attributes
     ----------
-    world : World
-        With its truth.
-    seed : int, default 0
-        Of every draw that an evaluation makes; another world is dealt other chances.
-    part : float, default 1.0
-        Share of the world's people whom it holds, where it is one of several refits.
-
-    Raises
-    ------
-    PolicyError
-        If the world lacks a table or its truth.
+    n : int
+        People.
+    ids : ndarray of int, shape (n,)
+    customers : DataFrame of n rows
+    as_of : Timestamp
+        The moment of the decision.
+    offers : tuple of str
+        What a message may be.
+    fingerprint : str
+        A checksum of all that is held; empty where results are not told apart by it.
 
     Examples
     --------
     >>> from ethicalai_lab.world import make_world
-    >>> EvaluationContext(make_world(200, seed=1)).n
+    >>> EvaluationContext.of_world(make_world(200, seed=1)).n
     200
     """
 
-    def __init__(self, world: World, *, seed: int = 0, part: float = 1.0) -> None:
-        if not isinstance(world, World):
-            raise PolicyError(
-                f"world is a {type(world).__name__}; a World is accepted, or a table with roles."
-            )
-        lacking = [name for name in _NEEDED if name not in world.tables]
-        if lacking:
-            raise PolicyError(
-                f"This world has no table {lacking[0]}; an evaluation needs {', '.join(_NEEDED)}."
-            )
-        if not world.truth.tables:
-            raise PolicyError(
-                "This world has no truth, so people's response cannot be simulated; for a table "
-                "of your own give the table with its roles."
-            )
+    n: int
+    ids: NDArray[np.int64]
+    customers: pd.DataFrame
+    as_of: pd.Timestamp
+    offers: tuple[str, ...]
+    groups: dict[str, tuple[NDArray[np.int64], tuple[str, ...]]]
+    identity: str
+    fingerprint: str = ""
+    name: str
+
+    def __init__(self, seed: int, part: float) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise PolicyError(f"seed is {seed!r}; a whole number from 0 on is accepted.")
-        self.world = world
         self.seed = seed
         self.part = part
-        self.customers = world.customers.sort_values("customer_id", ignore_index=True)
-        self.ids: NDArray[np.int64] = self.customers["customer_id"].to_numpy(np.int64)
-        self.n = len(self.ids)
-        self.as_of = world.as_of
-        number = int(self.identity, 16) if world.seed is None else world.seed
-        self.entropy: tuple[int, ...] = (seed, number)
+        self.entropy: tuple[int, ...] = (seed,)
+        self._kept: dict[Any, Any] = {}
+
+    @staticmethod
+    def of_world(world: World, *, seed: int = 0, part: float = 1.0) -> WorldContext:
+        """Return the context of a world.
+
+        Parameters
+        ----------
+        world : World
+            With its truth.
+        seed : int, default 0
+            Of every draw that an evaluation makes; another world is dealt other chances.
+        part : float, default 1.0
+            Share of the world's people whom it holds, where it is one of several refits.
+
+        Raises
+        ------
+        PolicyError
+            If the world lacks a table or its truth.
+        """
+        return WorldContext(world, seed=seed, part=part)
+
+    def about(self, values: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a reader must know of the data besides its measures."""
+        return {}
+
+    def lacks(self, policy: Any, key: str, needs: str) -> str:
+        """Return what a measure needs, here and under a policy; `needs` as its own step said."""
+        return needs
+
+    def once(self, name: Any, make: Callable[[], Any]) -> Any:
+        """Return what depends on the people alone, worked out once."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+    def sample(self, name: str, size: int) -> NDArray[np.int64]:
+        """Draw the same people whatever the policy: their positions, in rising order."""
+        return self.once(
+            ("sample", name), lambda: np.sort(self.rng(name).permutation(self.n)[:size])
+        )
 
     def rng(self, name: str) -> np.random.Generator:
         """Return a random stream of its own for a name, whatever else is drawn."""
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
         return np.random.default_rng(np.random.SeedSequence(self.entropy, spawn_key=(key,)))
 
+    @abstractmethod
     def half(self, number: int) -> EvaluationContext:
-        """Return a random half of the people as a world of its own, with chances of its own.
+        """Return a random half of the people, the same at every call, with chances of its own."""
 
-        Parameters
-        ----------
-        number : int
-            Which of the halves; the same people at every call.
-        """
-        rows, seed = self.half_rows(number)
-        return EvaluationContext(self.world.part(self.ids[rows]), seed=seed, part=self.part / 2)
+    @abstractmethod
+    def records(self, people: NDArray[np.int64]) -> dict[int, dict[str, Any]]:
+        """Return what is stored of some people, by number; an `email` tells them apart."""
 
     def fewest(self, people: int) -> int:
         """Return how many people are too few here, where so many are on all the people.
@@ -110,10 +142,63 @@ class EvaluationContext:
 
     def chances(self, name: str, *shape: int) -> NDArray[np.float64]:
         """Return uniform numbers for a name, the same at every call."""
-        kept: dict[Any, NDArray[np.float64]] = self.__dict__.setdefault("_chances", {})
-        if (name, shape) not in kept:
-            kept[name, shape] = self.rng(name).random(shape)
-        return kept[name, shape]
+        return self.once((name, shape), lambda: self.rng(name).random(shape))
+
+
+class WorldContext(EvaluationContext):
+    """A world as the stages see it; made by `EvaluationContext.of_world`."""
+
+    offers = ("sports_mail", "fashion_mail")
+
+    def __init__(self, world: World, *, seed: int, part: float = 1.0) -> None:
+        super().__init__(seed, part)
+        if not isinstance(world, World):
+            raise PolicyError(
+                f"world is a {type(world).__name__}; a World is accepted, or a table with roles."
+            )
+        lacking = [name for name in _NEEDED if name not in world.tables]
+        if lacking:
+            raise PolicyError(
+                f"This world has no table {lacking[0]}; an evaluation needs {', '.join(_NEEDED)}."
+            )
+        if not world.truth.tables:
+            raise PolicyError(
+                "This world has no truth, so people's response cannot be simulated; for a table "
+                "of your own give the table with its roles."
+            )
+        self.world = world
+        self.customers = world.customers.sort_values("customer_id", ignore_index=True)
+        self.ids: NDArray[np.int64] = self.customers["customer_id"].to_numpy(np.int64)
+        self.n = len(self.ids)
+        self.as_of = world.as_of
+        number = int(self.identity, 16) if world.seed is None else world.seed
+        self.entropy = (seed, number)
+
+    def half(self, number: int) -> WorldContext:
+        """Return a random half of the people as a world of its own, with chances of its own."""
+        rows, seed = self.half_rows(number)
+        return WorldContext(self.world.part(self.ids[rows]), seed=seed, part=self.part / 2)
+
+    @property
+    def name(self) -> str:
+        """Which world it is."""
+        seed = self.world.seed
+        return "world" if seed is None else f"synthetic world, seed {seed}"
+
+    def records(self, people: NDArray[np.int64]) -> dict[int, dict[str, Any]]:
+        """Return name, address, birth date and spending of some customers, by number."""
+        table = self.customers.iloc[people]
+        rows = {
+            "name": table["full_name"].astype(str),
+            "email": table["email"].astype(str),
+            "born": table["birth_date"].dt.strftime("%Y-%m-%d"),
+            "spent": self.campaign["history"].iloc[people],
+        }
+        columns = [list(column) for column in rows.values()]
+        return {
+            int(who): {name: column[i] for name, column in zip(rows, columns, strict=True)}
+            for i, who in enumerate(self.ids[people])
+        }
 
     def aligned(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return a table of one row a customer in the order of `ids`."""

@@ -9,22 +9,27 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.measure import DIMENSIONS, FEWEST_REFITS, Measure
+from ethicalai_lab.policy.own_data import TableContext
+from ethicalai_lab.policy.own_measures import graph_of_table
 from ethicalai_lab.policy.policy import Policy
 from ethicalai_lab.policy.scorecard import Scorecard
 from ethicalai_lab.policy.stages import (
     Graph,
     MeasureStep,
     Memory,
+    Reading,
     read_all,
     read_half,
     resampling_weights,
     values_of,
 )
+from ethicalai_lab.tables.loading import roles_of
 
 if TYPE_CHECKING:
     from ethicalai_lab.world import World
@@ -85,8 +90,8 @@ class PolicyLab:
 
     Parameters
     ----------
-    world : World
-        With its truth.
+    world : World or DataFrame
+        A world with its truth, or a team's own table with its roles, as in `evaluate`.
     n_boot : int, default 200
         Resamples of the people, for the intervals; 0 gives none.
     seed : int, default 0
@@ -120,7 +125,7 @@ class PolicyLab:
 
     def __init__(
         self,
-        world: World,
+        world: World | pd.DataFrame,
         *,
         n_boot: int = 200,
         seed: int = 0,
@@ -129,9 +134,14 @@ class PolicyLab:
     ) -> None:
         if isinstance(n_boot, bool) or not isinstance(n_boot, int) or not 0 <= n_boot <= 10_000:
             raise PolicyError(f"n_boot is {n_boot!r}; a whole number from 0 to 10000 is accepted.")
-        self.context = EvaluationContext(world, seed=seed)
+        if isinstance(world, pd.DataFrame):
+            table = TableContext(world, roles_of(world), seed)
+            self.context: EvaluationContext = table
+            self.graph = graph_of_table(evaluation_graph(), table) if graph is None else graph
+        else:
+            self.context = EvaluationContext.of_world(world, seed=seed)
+            self.graph = evaluation_graph() if graph is None else graph
         self.n_boot = n_boot
-        self.graph = evaluation_graph() if graph is None else graph
         self._memory = Memory(remember)
         self._weights = resampling_weights(self.context.n, n_boot, seed)
         self._threads = _Threads()
@@ -141,7 +151,7 @@ class PolicyLab:
     @property
     def world(self) -> World:
         """The world."""
-        return self.context.world
+        return self.context.world  # type: ignore[attr-defined]
 
     def results(self, policy: Policy, wanted: Iterable[str] | None = None) -> dict[str, Any]:
         """Run the stages and return their results by name, for those who look inside."""
@@ -205,6 +215,9 @@ class PolicyLab:
         measures = []
         for name, each in self.graph.measures.items():
             found = readings[name]
+            lacks = self.context.lacks(policy, name, found.needs)
+            if lacks != found.needs:
+                found = Reading(None, needs=lacks, evidence="the policy")
             measures.append(
                 Measure(
                     each.dimension,
@@ -217,7 +230,7 @@ class PolicyLab:
                     low=found.low,
                     high=found.high,
                     truth=found.truth,
-                    needs=found.needs,
+                    needs=lacks,
                     replicates=found.replicates,
                     samples=samples,
                     basis=self._basis(each, keys[name]),
@@ -227,7 +240,8 @@ class PolicyLab:
                     spread_by=found.spread_by,
                 )
             )
-        return Scorecard(tuple(measures), policy, self._about(refit))
+        about = self._about(refit) | self.context.about(values, results)
+        return Scorecard(tuple(measures), policy, about)
 
     def run_refits(
         self,
@@ -325,6 +339,8 @@ class PolicyLab:
 
     def _basis(self, each: MeasureStep, key: Any) -> str:
         """Name all that a measure depends on: the fields behind it and the code that ran."""
+        if not self.context.fingerprint:
+            return ""
         steps = [self.graph.stages[name] for name in self.graph.behind(*each.needs)]
         ran = [each.run.__qualname__, *(step.run.__qualname__ for step in steps)]
         what = (self.context.fingerprint, key, ran)
@@ -333,9 +349,8 @@ class PolicyLab:
     def _about(self, refit: int) -> dict[str, Any]:
         from ethicalai_lab import __version__
 
-        world = self.world
         return {
-            "world": f"synthetic world, seed {world.seed}" if world.seed is not None else "world",
+            "world": self.context.name,
             "n": self.context.n,
             "seed": self.context.seed,
             "n_boot": self.n_boot,
@@ -374,8 +389,10 @@ def evaluate(
     policy : Policy
         What is undecided counts as what usually happens, see `Policy.with_defaults`.
     world : World or DataFrame
-        A world with its truth; or a team's own table, from `load_table`, whose roles say
-        what can be measured on it.
+        A world with its truth; or a team's own table, from `load_table`, one row a person:
+        its roles say what can be measured on it, and what cannot says what it needs. On a
+        table there are also ``value.added_<outcome>`` for each outcome, against no contact, and
+        ``fairness.selection_gap_<column>`` for each protected column.
     n_boot : int, default 200
         Resamples of the people, for the intervals.
     seed : int, default 0
@@ -394,15 +411,27 @@ def evaluate(
     Raises
     ------
     PolicyError
-        If the policy names a column that is not there, or the world cannot be evaluated.
+        If the policy names a column that is not there, or the world or table cannot be
+        evaluated.
+    TableError
+        If a table carries no roles.
 
     See Also
     --------
     PolicyLab : the same for many policies, far faster from the second on.
 
+    Notes
+    -----
+    On a table the treatment must have been given by lot, with the same chance for everybody:
+    the weights are the arms' shares. People are ranked by a model that has not seen them.
+    Without a consent column everybody is taken as permitting everything.
+
     References
     ----------
     Every measure names its evidence; the sources are those of the rooms.
+    Horvitz and Thompson (1952). A generalization of sampling without replacement from a
+    finite universe. JASA 47 (what a policy adds on a table).
+    Athey and Wager (2021). Policy learning with observational data. Econometrica 89.
 
     Examples
     --------
@@ -412,10 +441,4 @@ def evaluate(
     >>> card["privacy.sensitive_columns"].value
     0.0
     """
-    import pandas as pd
-
-    if isinstance(world, pd.DataFrame):
-        from ethicalai_lab.policy.own_data import evaluate_table
-
-        return evaluate_table(policy, world, n_boot=n_boot, seed=seed, refit=refit, step=step)
     return PolicyLab(world, n_boot=n_boot, seed=seed).evaluate(policy, refit=refit, step=step)

@@ -277,7 +277,8 @@ def recipe(world: World) -> dict[str, Any] | None:
     again = make_world(found["n"], seed=found["seed"], config=found["config"])
     return (
         found
-        if EvaluationContext(again).fingerprint == EvaluationContext(world).fingerprint
+        if EvaluationContext.of_world(again).fingerprint
+        == EvaluationContext.of_world(world).fingerprint
         else None
     )
 
@@ -423,7 +424,7 @@ def sweep(
                 found.append(_values(world.evaluate(policy)))
                 count(1)
         return _gathered(tried, found, 0)
-    held, context = _Store(store), EvaluationContext(world, seed=seed)
+    held, context = _Store(store), EvaluationContext.of_world(world, seed=seed)
     keys = [_key(policy, context, n_boot) for policy in tried]
     waiting = {
         key: policy for key, policy in zip(keys, tried, strict=True) if key not in held.known

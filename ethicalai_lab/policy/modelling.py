@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ethicalai_lab.errors import did_you_mean
-from ethicalai_lab.policy.context import EvaluationContext
+from ethicalai_lab.policy.context import EvaluationContext, WorldContext
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.permission import Permission
 from ethicalai_lab.policy.stages import (
@@ -30,7 +31,7 @@ __all__ = ["COLUMNS", "MEASURES", "STAGES", "Collection", "Model", "Targeting"]
 _ANALYTICS = PURPOSES.index("analytics")
 _MARKETING = PURPOSES.index("direct_marketing")
 _PERSONAL = PURPOSES.index("personalization")
-OFFERS = ("sports_mail", "fashion_mail")
+OFFERS = WorldContext.offers
 _ACCOUNT = (
     "age",
     "gender",
@@ -53,8 +54,8 @@ _CAMPAIGN = ("newbie", "channel")
 COLUMNS = (*_ACCOUNT, *INFERRED, *_BEHAVIOUR, *_CAMPAIGN)
 """The columns a policy's ``data.features`` may name."""
 _ADULT = 18
-_TOO_FEW = 200  # fewer people to learn from than this give no model
-_SMOOTHING = 30.0  # ridge penalty, in people: effects are weak, and learning chases noise
+TOO_FEW = 200  # fewer people to learn from than this give no model
+SMOOTHING = 30.0  # ridge penalty, in people: effects are weak, and learning chases noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +114,8 @@ class Model:
         the model is linear. None where the ranking uses no model.
     trained_on : ndarray of bool, shape (n,)
     label : str
+    why : str
+        What is missing where nobody can be chosen by it; empty otherwise.
     """
 
     uplift: NDArray[np.float64]
@@ -121,6 +124,7 @@ class Model:
     contributions: NDArray[np.float64] | None
     trained_on: NDArray[np.bool_]
     label: str
+    why: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +174,7 @@ def _roles() -> dict[str, str]:
     return found
 
 
-def _standard(values: Any, among: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+def standard(values: Any, among: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
     """Return values less their mean, in standard deviations, both taken among some people."""
     values = np.asarray(values, dtype=float)
     known = values if among is None else values[among]
@@ -186,24 +190,24 @@ def _encoded(
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes = values.cat.codes.to_numpy()
         names = [f"{name}: {level}" for level in values.cat.categories]
-        return np.column_stack([_standard(codes == i) for i in range(len(names))]), names
+        return np.column_stack([standard(codes == i) for i in range(len(names))]), names
     numbers = values.to_numpy(dtype=float)
     if name in ("history", "household_income", "tenure_days"):
         numbers = np.log1p(numbers)  # long tails
-    return _standard(numbers, among)[:, None], [name]
+    return standard(numbers, among)[:, None], [name]
 
 
 def _static(
     context: EvaluationContext, column: str
 ) -> tuple[pd.Series, NDArray[np.float64], list[str]]:
-    kept = context.__dict__.setdefault("_columns", {})
-    if column not in kept:
+    def read() -> tuple[Any, ...]:
         table = context.customers if column in context.customers.columns else context.campaign
         values = table[column].reset_index(drop=True)
         if values.dtype == object or str(values.dtype) in ("str", "string"):
             values = values.astype("category")
-        kept[column] = (values, *_encoded(values, column))
-    return kept[column]
+        return values, *_encoded(values, column)
+
+    return context.once(("column", column), read)
 
 
 def _behaviour(context: EvaluationContext, days: int) -> pd.DataFrame:
@@ -232,15 +236,15 @@ def _behaviour(context: EvaluationContext, days: int) -> pd.DataFrame:
 
 
 def _said(context: EvaluationContext, question: str) -> pd.Series:
-    kept = context.__dict__.setdefault("_said", {})
-    if question not in kept:
+    def read() -> pd.Series:
         answers = context.world.preferences
         rows = answers[answers["question"].astype(str) == question].dropna(subset=["answer"])
         column = pd.Series(["not said"] * context.n, dtype=object)
         place = context.rows_of(rows["customer_id"])
         column.iloc[place[place >= 0]] = rows["answer"].to_numpy(object)[place >= 0]
-        kept[question] = column.astype("category")
-    return kept[question]
+        return column.astype("category")
+
+    return context.once(("said", question), read)
 
 
 def chosen_columns(features: Any, *, inferred: bool) -> tuple[str, ...]:
@@ -283,7 +287,7 @@ def collection(
             # nothing of those whose behaviour may not be kept enters, not even a mean
             block, own = _encoded(values, column, kept)
             if column == "recency" and (values[kept] == 13).any():
-                block = np.column_stack([block, _standard(values == 13, kept)])
+                block = np.column_stack([block, standard(values == 13, kept)])
                 own = [*own, "nothing bought"]
             block = np.where(kept[:, None], block, 0.0)
         else:
@@ -328,16 +332,16 @@ def collection(
 # ------------------------------------------------------------------------- learning
 
 
-def _learner(name: str) -> Any:
+def learner(name: str) -> Any:
     from sklearn.linear_model import LogisticRegression, Ridge
 
     from ethicalai_lab.personalization import ClassTransformation, TLearner, XLearner
 
-    ridge = partial(Ridge, alpha=_SMOOTHING, solver="cholesky")
+    ridge = partial(Ridge, alpha=SMOOTHING, solver="cholesky")
     if name == "x_learner":
         return XLearner(ridge(), ridge())
     if name == "class_transformation":
-        return ClassTransformation(LogisticRegression(C=1 / _SMOOTHING, max_iter=2000))
+        return ClassTransformation(LogisticRegression(C=1 / SMOOTHING, max_iter=2000))
     return TLearner(ridge())
 
 
@@ -372,10 +376,10 @@ def model(
     nothing = np.zeros((n, len(OFFERS)))
     wanted = targeting in ("uplift", "response") or offer == "best_per_customer"
     fewest = min(int((learn & (fold == side)).sum()) for side in (False, True))
-    enough = fewest >= context.fewest(_TOO_FEW)
+    enough = fewest >= context.fewest(TOO_FEW)
     if not wanted or not enough or not p:
         chosen = np.full(n, _fixed_offer(offer, y, arm, learn))
-        score = _rfm(collection) if targeting == "rfm" else np.zeros(n)
+        score = rfm(collection) if targeting == "rfm" else np.zeros(n)
         label = "no model" if not wanted else "no model: too little to learn from"
         return Model(nothing, score, chosen, None, learn & False, label)
     slopes = np.zeros((2, len(OFFERS), p))
@@ -390,7 +394,7 @@ def model(
         rows = learn & (fold == bool(side))
         for number, mail in enumerate(OFFERS):
             own = np.flatnonzero(rows & ((arm == mail) | (arm == "no_mail")))
-            fitted = _learner(name).fit(collection.matrix[own], y[own], arm[own] == mail)
+            fitted = learner(name).fit(collection.matrix[own], y[own], arm[own] == mail)
             predict = fitted.predict_uplift
             if name == "class_transformation":
                 # on the scale on which it is linear; the order is the same
@@ -400,7 +404,7 @@ def model(
             from sklearn.linear_model import Ridge
 
             own = np.flatnonzero(rows & (arm != "no_mail"))
-            fitted = Ridge(alpha=_SMOOTHING, solver="cholesky").fit(collection.matrix[own], y[own])
+            fitted = Ridge(alpha=SMOOTHING, solver="cholesky").fit(collection.matrix[own], y[own])
             response[side] = [fitted.intercept_, *fitted.coef_]
     # each person is judged by the model that has not seen them
     judge = np.where(fold, 0, 1)
@@ -420,7 +424,7 @@ def model(
         contributions = collection.matrix * slopes[judge, chosen]
         score = uplift[np.arange(n), chosen]
     if targeting == "rfm":
-        score, contributions = _rfm(collection), None
+        score, contributions = rfm(collection), None
     label = f"{targeting}, {name}, {objective}, {p} features"
     return Model(uplift, score, chosen, contributions, learn, label)
 
@@ -453,7 +457,7 @@ def points(collection: Collection) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _rfm(collection: Collection) -> NDArray[np.float64]:
+def rfm(collection: Collection) -> NDArray[np.float64]:
     """Return a score from recency and spending: most recent and most valuable first."""
     total = sum(points(collection).values(), np.zeros(len(collection.kept)))
     return np.where(collection.kept, total, 0.0)
@@ -478,6 +482,19 @@ def targeting(
     model: Model,
 ) -> Targeting:
     """Choose whom to contact: by rank those who permit it, by lot among the others."""
+    y = context.campaign["visit"].to_numpy(float)
+    offer, learn = settings["personalization.offer"], permission.practice[_ANALYTICS]
+    return chosen(context, settings, permission, model, _fixed_offer(offer, y, context.arm, learn))
+
+
+def chosen(
+    context: EvaluationContext,
+    settings: Mapping[str, Any],
+    permission: Permission,
+    model: Model,
+    common: Any,
+) -> Targeting:
+    """Choose people by a model's ranking or by lot; who is not ranked gets the `common` offer."""
     n = context.n
     rule = settings["personalization.targeting"]
     contactable = permission.practice[_MARKETING]
@@ -485,11 +502,6 @@ def targeting(
     if settings["duty.children"] != "as_adults":
         # no parent's consent is on record, so a rule that asks for it ranks no child either
         personal &= ~(context.customers["age"].to_numpy(float) < _ADULT)
-    y = context.campaign["visit"].to_numpy(float)
-    arm = context.arm
-    common = _fixed_offer(
-        settings["personalization.offer"], y, arm, permission.practice[_ANALYTICS]
-    )
     offer = np.where(personal, model.offer, common)
     # a rule that has nothing to tell people apart by ranks nobody: it draws lots
     tells = np.ptp(model.score) > 0

@@ -85,8 +85,9 @@ class Permission:
 
 def _logits(context: EvaluationContext) -> dict[str, Any]:
     """Return each banner's answer logits, fresh and fully tired, by purpose; once a world."""
-    kept = context.__dict__.setdefault("_answer_logits", {})
-    if not kept:
+
+    def worked_out() -> dict[str, Any]:
+        kept = {}
         frame = population(context.world).set_index("customer_id").loc[context.ids].reset_index()
         pushes = calibrate(frame)
         for banner in BANNERS:
@@ -98,7 +99,9 @@ def _logits(context: EvaluationContext) -> dict[str, Any]:
                     chance = answer_chance(asked, banner, pushes=pushes, fatigue=float(tired))
                     both[tired, p] = np.log(chance / (1 - chance))
             kept[banner] = both
-    return kept
+        return kept
+
+    return context.once("answer logits", worked_out)
 
 
 @stage(
@@ -193,17 +196,12 @@ def permission(context: EvaluationContext, settings: Settings, *, asking: Asking
 
 
 def _register(context: EvaluationContext) -> pd.DataFrame:
-    kept = context.__dict__.get("_register")
-    if kept is None:
-        kept = pd.DataFrame(
-            {
-                "person": context.ids,
-                "regime": pd.Categorical.from_codes(context.regime, categories=list(_REGIMES)),
-                "birth_date": context.customers["birth_date"],
-            }
-        )
-        context.__dict__["_register"] = kept
-    return kept
+    regime = pd.Categorical.from_codes(context.regime, categories=list(_REGIMES))
+    born = context.customers["birth_date"]
+    return context.once(
+        "register",
+        lambda: pd.DataFrame({"person": context.ids, "regime": regime, "birth_date": born}),
+    )
 
 
 def _events(context: EvaluationContext, asking: Asking) -> pd.DataFrame:

@@ -28,17 +28,25 @@ from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, measure, stage
 from ethicalai_lab.world import PURPOSES
 
-__all__ = ["MEASURES", "STAGES", "Publication", "Release", "Store", "Tokens"]
+__all__ = [
+    "MEASURES",
+    "PARTNERS",
+    "STAGES",
+    "TOKEN_PEOPLE",
+    "TOKEN_PURPOSES",
+    "YEAR_PEOPLE",
+    "Publication",
+    "Release",
+    "Store",
+    "Tokens",
+    "joined",
+    "make_tokens",
+    "share_of",
+    "use_of",
+]
 
 _YEAR = 365
 _MONTHS = 12
-
-
-def _cached(context: EvaluationContext, name: str, make: Any) -> Any:
-    """Return what depends on the world alone, worked out once."""
-    if name not in context.__dict__:
-        context.__dict__[name] = make()
-    return context.__dict__[name]
 
 
 def _spread(n: int, positions: NDArray[np.int64], values: Any) -> NDArray[np.float64]:
@@ -48,22 +56,13 @@ def _spread(n: int, positions: NDArray[np.int64], values: Any) -> NDArray[np.flo
     return column
 
 
-def _sample(context: EvaluationContext, name: str, size: int) -> NDArray[np.int64]:
-    """Draw the same people whatever the policy: their positions, in rising order."""
-    return _cached(
-        context,
-        f"_sample_{name}",
-        lambda: np.sort(context.rng(name).permutation(context.n)[:size]),
-    )
-
-
 # ------------------------------------------------------------------------------- tokens
 
-_TOKEN_PEOPLE = 1_500
-_YEAR_PEOPLE = 250
+TOKEN_PEOPLE = 1_500
+YEAR_PEOPLE = 250
 _DECOYS = 500
-_PARTNERS = ("advertising network", "data broker")
-_TOKEN_PURPOSES = ("analytics", "direct_marketing")
+PARTNERS = ("advertising network", "data broker")
+TOKEN_PURPOSES = ("analytics", "direct_marketing")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +99,7 @@ def _master_key(context: EvaluationContext) -> bytes:
     return hashlib.sha256(f"ethicalai-lab token key {context.seed}".encode()).digest()
 
 
-def _make_tokens(
+def make_tokens(
     context: EvaluationContext,
     settings: Mapping[str, Any],
     addresses: list[str],
@@ -124,7 +123,8 @@ def _make_tokens(
     return Pseudonymizer(_master_key(context), use, version=version).tokens(addresses)
 
 
-def _use(settings: Mapping[str, Any], purpose: str, partner: str) -> str:
+def use_of(settings: Mapping[str, Any], purpose: str, partner: str) -> str:
+    """Name a use as far as the policy's tokens tell purposes and partners apart."""
     parts = [
         purpose if settings["pseudonymization.per_purpose"] else "every purpose",
         partner if settings["pseudonymization.per_partner"] else "every partner",
@@ -136,7 +136,7 @@ def _address_book(context: EvaluationContext) -> dict[str, Any]:
     """Gather the people whose tokens are made, their addresses, and what attackers already know."""
     from ethicalai_lab.privacy.pseudonymization import normalize
 
-    people = _sample(context, "tokens", min(_TOKEN_PEOPLE, context.n))
+    people = context.sample("tokens", min(TOKEN_PEOPLE, context.n))
     addresses = normalize(context.customers["email"].to_numpy(object)[people])
     known = context.world.truth.identity["customer_id"].to_numpy()
     listed = np.isin(context.ids[people], known)
@@ -155,7 +155,7 @@ def _address_book(context: EvaluationContext) -> dict[str, Any]:
             strict=True,
         )
     ]
-    year = people[np.sort(rng.permutation(len(people))[:_YEAR_PEOPLE])]
+    year = people[np.sort(rng.permutation(len(people))[:YEAR_PEOPLE])]
     return {
         "people": people,
         "addresses": addresses,
@@ -183,7 +183,7 @@ def _recovered(
     return found
 
 
-def _joined(left: Sequence[str], right: Sequence[str]) -> NDArray[np.bool_]:
+def joined(left: Sequence[str], right: Sequence[str]) -> NDArray[np.bool_]:
     """Whose token in one list is found in the other, at that person's own place."""
     place = {token: i for i, token in enumerate(right)}
     return np.array([place.get(token) == i for i, token in enumerate(left)], dtype=bool)
@@ -198,24 +198,24 @@ def _joined(left: Sequence[str], right: Sequence[str]) -> NDArray[np.bool_]:
 )
 def tokens(context: EvaluationContext, settings: Settings) -> Tokens:
     """Make tokens of real addresses and attack them: guess, join partners, join months."""
-    book = _cached(context, "_address_book", lambda: _address_book(context))
+    book = context.once("address book", lambda: _address_book(context))
     people, addresses = book["people"], book["addresses"]
 
     made: dict[tuple[str, int], list[str]] = {}
 
     def at(purpose: str, partner: str) -> list[str]:
-        key = (_use(settings, purpose, partner), 0)
+        key = (use_of(settings, purpose, partner), 0)
         if key not in made:
-            made[key] = _make_tokens(context, settings, addresses, use=key[0], day=0)
+            made[key] = make_tokens(context, settings, addresses, use=key[0], day=0)
         return made[key]
 
-    first = at(_TOKEN_PURPOSES[0], _PARTNERS[0])
+    first = at(TOKEN_PURPOSES[0], PARTNERS[0])
     holder = settings["pseudonymization.key_holder"]
     has_key = holder in (None, "same_team")
 
     def rebuild(guesses: list[str]) -> list[str]:
-        use = _use(settings, _TOKEN_PURPOSES[0], _PARTNERS[0])
-        return _make_tokens(context, settings, guesses, use=use, day=0)
+        use = use_of(settings, TOKEN_PURPOSES[0], PARTNERS[0])
+        return make_tokens(context, settings, guesses, use=use, day=0)
 
     def right(found: Mapping[int, str]) -> NDArray[np.bool_]:
         flags = np.zeros(len(people), dtype=bool)
@@ -228,7 +228,7 @@ def tokens(context: EvaluationContext, settings: Settings) -> Tokens:
     inside = _recovered(first, book["guesses"], rebuild) if has_key and keyed else outside
 
     # the middle of each month: what one token still says about the same person's other months
-    use = _use(settings, _TOKEN_PURPOSES[0], _PARTNERS[0])
+    use = use_of(settings, TOKEN_PURPOSES[0], PARTNERS[0])
     by_version: dict[int, NDArray[np.str_]] = {}
     days = settings["pseudonymization.key_rotation_days"]
     months = []
@@ -237,7 +237,7 @@ def tokens(context: EvaluationContext, settings: Settings) -> Tokens:
         version = 0 if days is None or not keyed else day // int(days)
         if version not in by_version:
             by_version[version] = np.asarray(
-                _make_tokens(context, settings, book["year_addresses"], use=use, day=day)
+                make_tokens(context, settings, book["year_addresses"], use=use, day=day)
             )
         months.append(by_version[version])
     linked = np.zeros(len(book["year"]), dtype=np.int64)
@@ -248,8 +248,8 @@ def tokens(context: EvaluationContext, settings: Settings) -> Tokens:
         people,
         right(outside),
         right(inside),
-        _joined(first, at(_TOKEN_PURPOSES[0], _PARTNERS[1])),
-        _joined(first, at(_TOKEN_PURPOSES[1], _PARTNERS[0])),
+        joined(first, at(TOKEN_PURPOSES[0], PARTNERS[1])),
+        joined(first, at(TOKEN_PURPOSES[1], PARTNERS[0])),
         book["year"],
         linked,
         first[0],
@@ -266,7 +266,7 @@ def reidentified_by_guessing(context: EvaluationContext, *, tokens: Tokens) -> E
     The outsider holds the addresses of those customers who are in a public register, and
     others that belong to nobody, and has no key.
     """
-    return _share(context, tokens.people, tokens.guessed)
+    return share_of(context, tokens.people, tokens.guessed)
 
 
 @measure(
@@ -278,19 +278,19 @@ def reidentified_by_insider(context: EvaluationContext, *, tokens: Tokens) -> Es
     The insider has the outsider's list, and the key as well where nobody keeps it apart from
     those who use the tokens.
     """
-    return _share(context, tokens.people, tokens.guessed_inside)
+    return share_of(context, tokens.people, tokens.guessed_inside)
 
 
 @measure("privacy", "lower", "share of people", f"joining two partners' lists of {_TOKENS}")
 def linked_across_partners(context: EvaluationContext, *, tokens: Tokens) -> Estimate:
     """Share of people whose records two partners can join by their tokens."""
-    return _share(context, tokens.people, tokens.partners_linked)
+    return share_of(context, tokens.people, tokens.partners_linked)
 
 
 @measure("privacy", "lower", "share of people", f"joining the lists of two purposes of {_TOKENS}")
 def linked_across_purposes(context: EvaluationContext, *, tokens: Tokens) -> Estimate:
     """Share of people whose records for analytics and for marketing are joined by their tokens."""
-    return _share(context, tokens.people, tokens.purposes_linked)
+    return share_of(context, tokens.people, tokens.purposes_linked)
 
 
 @measure("privacy", "lower", "share of pairs of months", f"joining twelve months of {_TOKENS}")
@@ -303,7 +303,8 @@ def linked_over_the_year(context: EvaluationContext, *, tokens: Tokens) -> Estim
     )
 
 
-def _share(context: EvaluationContext, people: NDArray[np.int64], flags: Any) -> Ratio:
+def share_of(context: EvaluationContext, people: NDArray[np.int64], flags: Any) -> Ratio:
+    """Return the share of some people, by position, whom a flag marks."""
     return Ratio(_spread(context.n, people, flags), _spread(context.n, people, 1.0))
 
 
@@ -471,23 +472,6 @@ class _Files:
         return b"\n".join(taken)
 
 
-def _records(context: EvaluationContext) -> tuple[NDArray[np.int64], dict[int, dict[str, Any]]]:
-    people = _sample(context, "store", min(_STORE_PEOPLE, context.n))
-    table = context.customers.iloc[people]
-    rows = {
-        "name": table["full_name"].astype(str),
-        "email": table["email"].astype(str),
-        "born": table["birth_date"].dt.strftime("%Y-%m-%d"),
-        "spent": context.campaign["history"].iloc[people],
-    }
-    columns = [list(column) for column in rows.values()]
-    records = {
-        int(who): {name: column[i] for name, column in zip(rows, columns, strict=True)}
-        for i, who in enumerate(context.ids[people])
-    }
-    return people, records
-
-
 def _erase(files: _Files, how: str, people: list[int]) -> None:
     if how == "mark_inactive":
         files.mark(people)
@@ -516,7 +500,8 @@ def _delays(
 @stage("storage.encryption", "storage.erasure", "storage.erasure_days")
 def store(context: EvaluationContext, settings: Settings, *, permission: Any) -> Store:
     """Write records to files, keep a backup, erase who asked, then try to read them."""
-    people, records = _cached(context, "_store_records", lambda: _records(context))
+    people = context.sample("store", min(_STORE_PEOPLE, context.n))
+    records = context.once("store records", lambda: context.records(people))
     asked = np.asarray(permission.erasure_requested, dtype=bool)
     erased = people[asked[people]]
     test = len(erased) == 0
@@ -551,7 +536,7 @@ _STORE = "files of 200 customers' records, really written, backed up, erased and
 @measure("privacy", "lower", "share of people", f"vault.breach and a search of the bytes; {_STORE}")
 def readable_if_stolen(context: EvaluationContext, *, store: Store) -> Estimate:
     """Share of people whose record a thief reads who took the files, and a backup, but no key."""
-    return _share(context, store.people, store.stolen)
+    return share_of(context, store.people, store.stolen)
 
 
 @measure("privacy", "lower", "share of erased people", _STORE)
@@ -561,7 +546,7 @@ def readable_after_erasure(context: EvaluationContext, *, store: Store) -> Estim
     Keys are destroyed in the backup's key file too; a copy that the house forgot is not seen.
     Where nobody asked to be erased, twenty people's requests were made for the test.
     """
-    return _share(context, store.erased, store.still_readable)
+    return share_of(context, store.erased, store.still_readable)
 
 
 @measure(
@@ -573,7 +558,7 @@ def erasures_late(context: EvaluationContext, *, store: Store) -> Estimate:
     One month is the deadline of GDPR Art 12(3). The house is taken to use the time that it
     allows itself, every number of days up to it being equally likely.
     """
-    return _share(context, store.requests, store.late)
+    return share_of(context, store.requests, store.late)
 
 
 # ------------------------------------------------------------------------------ release
@@ -755,8 +740,8 @@ def release(context: EvaluationContext, settings: Settings, *, permission: Any) 
     from ethicalai_lab.privacy.errors import PrivacyError
     from ethicalai_lab.privacy.measures import class_sizes
 
-    full = _cached(context, "_release_table", lambda: _full_table(context))
-    attackers = _cached(context, "_release_register", lambda: _register(context))
+    full = context.once("release table", lambda: _full_table(context))
+    attackers = context.once("release register", lambda: _register(context))
     position = attackers["position"]
     may = np.flatnonzero(np.asarray(permission.practice)[_SHARING])
     names = _quasi_identifiers(context, settings["anonymization.quasi_identifiers"])
@@ -812,7 +797,7 @@ def reidentified_by_linkage(context: EvaluationContext, *, release: Release) -> 
     The attacker knows age, gender and postcode and names one of the rows that fit, at random;
     customers who are not in the release cannot be found in it and count as not found.
     """
-    return _share(context, release.attacked, release.named)
+    return share_of(context, release.attacked, release.named)
 
 
 @measure("privacy", "higher", "people", "privacy.class_sizes of the released table")
@@ -840,7 +825,7 @@ def secret_revealed(context: EvaluationContext, *, release: Release) -> Estimate
     All rows that fit the person's age, gender and postcode hold the same band of it, and it
     is the person's own: no row need be singled out for that.
     """
-    return _share(context, release.attacked, release.revealed)
+    return share_of(context, release.attacked, release.revealed)
 
 
 @measure("privacy", "lower", "share of attacked customers", f"attacks: inference from {_RELEASE}")
@@ -851,7 +836,7 @@ def secret_guessed(context: EvaluationContext, *, release: Release) -> Estimate:
     without it: the band that is commonest of all.
     """
     gain = release.secret_right.astype(float) - release.secret_base.astype(float)
-    return _share(context, release.attacked, gain)
+    return share_of(context, release.attacked, gain)
 
 
 @measure("privacy", "lower", "share of customers", "rows of the released table")
@@ -979,9 +964,9 @@ def publication(context: EvaluationContext, settings: Settings, *, permission: A
     """Publish monthly visitors by segment, with noise if asked, and guess who was counted."""
     from ethicalai_lab.privacy.noise import simulate_noise
 
-    base = _cached(context, "_publication_visits", lambda: _visits(context))
+    base = context.once("publication visits", lambda: _visits(context))
     may = np.asarray(permission.practice)[_ANALYTICS]
-    watched = _sample(context, "publication", min(_WATCHED, context.n))
+    watched = context.sample("publication", min(_WATCHED, context.n))
     active = base["active"] & may
     true = np.stack(
         [
@@ -1044,7 +1029,7 @@ def presence_guessed(context: EvaluationContext, *, publication: Publication) ->
     The attacker knows all others' visits and when the customer would have come; 0.5 is no
     better than a coin. The truth is what the best possible attacker would reach.
     """
-    reading = _share(context, publication.watched, publication.right)
+    reading = share_of(context, publication.watched, publication.right)
     # without noise the attacker is the best possible one: that is no test of the value
     truth = None if publication.spent is None else float(publication.best.mean())
     return Ratio(reading.top, reading.bottom, truth)

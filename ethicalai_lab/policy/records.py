@@ -25,7 +25,6 @@ __all__ = ["MEASURES", "POINTS", "STAGES", "TAMPERING", "Duties", "Recording"]
 
 _RECORDS = 200
 _TRIALS = 8
-_OFFERS = ("sports_mail", "fashion_mail")
 
 TAMPERING = ("edit one", "delete one", "insert one", "cut the tail", "rewrite everything")
 """What is tried on a record, in this order."""
@@ -156,7 +155,7 @@ def _holds(kind: str, files: Mapping[str, bytes], witnessed: bytes | None) -> bo
 def _other(entry: bytes) -> bytes:
     """Return a decision that says something else about the same person."""
     decision = json.loads(entry)
-    decision["what"] = "no_mail" if decision["what"] != "no_mail" else _OFFERS[0]
+    decision["what"] = "no_mail" if decision["what"] != "no_mail" else "sports_mail"
     return json.dumps(decision).encode()
 
 
@@ -189,17 +188,14 @@ def _tampered(
 
 
 def _decisions(context: EvaluationContext, repair: Any, model: Any) -> tuple[bytes, ...]:
-    people = context.__dict__.get("_recorded_people")
-    if people is None:
-        people = np.sort(context.rng("recording").permutation(context.n)[:_RECORDS])
-        context.__dict__["_recorded_people"] = people
+    people = context.sample("recording", _RECORDS)
     when = context.as_of.isoformat()
     return tuple(
         json.dumps(
             {
                 "who": int(context.ids[i]),
                 "when": when,
-                "what": _OFFERS[int(repair.offer[i])] if repair.selected[i] else "no_mail",
+                "what": context.offers[int(repair.offer[i])] if repair.selected[i] else "no_mail",
                 "model": str(model.label) if repair.ranked[i] else "drawn by lot",
             }
         ).encode()

@@ -78,7 +78,7 @@ def group_codes(context: EvaluationContext, names: Sequence[str]) -> tuple[Codes
     Examples
     --------
     >>> from ethicalai_lab.world import make_world
-    >>> codes, labels = group_codes(EvaluationContext(make_world(200, seed=1)), ["gender"])
+    >>> codes, labels = group_codes(EvaluationContext.of_world(make_world(200, seed=1)), ["gender"])
     >>> len(codes), labels
     (200, ('female', 'male', 'nonbinary'))
     """
@@ -691,6 +691,17 @@ def own_audit(
 
     Rates among those who respond take the visits of the randomised campaign for the response.
     """
+    return audited(context, settings, repair, permission, context.campaign["visit"].to_numpy())
+
+
+def audited(
+    context: EvaluationContext,
+    settings: Settings,
+    repair: Targeting,
+    permission: Permission,
+    responds: NDArray[Any],
+) -> OwnAudit:
+    """Audit a selection, with who responds for those metrics that compare rates among them."""
     metric = settings["fairness.audit.metric"]
     columns = tuple(settings["fairness.audit.groups"] or ())
     crossed = bool(settings["fairness.audit.intersections"]) and len(columns) > 1
@@ -704,7 +715,7 @@ def own_audit(
     looks = [(name,) for name in columns]
     if crossed:
         looks += list(itertools.combinations(columns, 2))
-    response = context.campaign["visit"].to_numpy(np.int64)
+    response = responds.astype(np.int64)
     everybody = np.ones(context.n, dtype=bool)
     best: tuple[float, float, float] | None = None
     over_all, small = [], []

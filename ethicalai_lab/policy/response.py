@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ethicalai_lab.consent.simulation import Assumptions
@@ -122,25 +123,24 @@ def schedule(cap: int, days: int) -> tuple[bool, ...]:
 
 def _truth(context: EvaluationContext) -> dict[str, NDArray[np.float64]]:
     """Return the expected weekly outcomes, shape (5 actions, 3 recent contacts, n)."""
-    kept = context.__dict__.get("_journeys")
-    if kept is None:
-        order = context.world.truth.journeys["customer_id"].to_numpy()
-        place = np.argsort(order, kind="stable")[np.searchsorted(np.sort(order), context.ids)]
-        kept = {
-            name: np.ascontiguousarray(context.world.truth.journey(name)[place].transpose(1, 2, 0))
+
+    def read() -> dict[str, NDArray[np.float64]]:
+        truth = context.world.truth
+        place = pd.Index(truth.journeys["customer_id"]).get_indexer(context.ids)
+        return {
+            name: np.ascontiguousarray(truth.journey(name)[place].transpose(1, 2, 0))
             for name in OUTCOMES
         }
-        context.__dict__["_journeys"] = kept
-    return kept
+
+    return context.once("journeys", read)
 
 
 def _baskets(context: EvaluationContext) -> NDArray[np.float64]:
-    kept = context.__dict__.get("_baskets")
-    if kept is None:
+    def draw() -> NDArray[np.float64]:
         normal = context.rng("baskets").standard_normal((WEEKS, context.n))
-        kept = np.exp(0.80 * normal - 0.32)  # mean 1, long-tailed, as the world draws them
-        context.__dict__["_baskets"] = kept
-    return kept
+        return np.exp(0.80 * normal - 0.32)  # mean 1, long-tailed, as the world draws them
+
+    return context.once("baskets", draw)
 
 
 @stage(

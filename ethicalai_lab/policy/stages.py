@@ -13,7 +13,7 @@ import inspect
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,12 @@ _PEOPLE, _PRODUCTS = "people drawn again", "people and products drawn again"
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a measure returns; one of `Ratio`, `Gap`, `Correlation`, `Exact` and `Needs`."""
+    """What a measure returns; one of `Ratio`, `Gap`, `Correlation`, `Exact` and `Needs`.
+
+    `evidence` says what it rests on here, where that is not what its measure usually does.
+    """
+
+    evidence: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -528,10 +533,15 @@ class Reading:
     note: str = ""
     spread_by: float | None = None
     over: str = _PEOPLE
+    evidence: str = ""
 
     def says(self, evidence: str) -> str:
         """Return the evidence with what the interval is over, and what else is to be noted."""
-        parts = [evidence, self.note, "" if self.low is None else f"interval over {self.over}"]
+        parts = [
+            self.evidence or evidence,
+            self.note,
+            "" if self.low is None else f"interval over {self.over}",
+        ]
         return "; ".join(filter(None, parts))
 
 
@@ -634,7 +644,10 @@ def read_all(
             readings[name] = _with_products(
                 estimates[name], readings[name], seed, name in shares, confidence
             )
-    return {name: _rounded(readings[name]) for name in estimates}
+    return {
+        name: replace(_rounded(readings[name]), evidence=estimate.evidence)
+        for name, estimate in estimates.items()
+    }
 
 
 def read_half(estimates: Mapping[str, Estimate], n: int) -> dict[str, float]:

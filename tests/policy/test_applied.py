@@ -220,8 +220,11 @@ def test_a_world_changed_in_one_table_is_another_world(world, lab):
     aged = world.customers.copy()
     aged["disability"] = ~aged["disability"].astype(bool)
     other = replace_tables(world, customers=aged)
-    assert EvaluationContext(other).identity == EvaluationContext(world).identity
-    assert EvaluationContext(other).fingerprint != EvaluationContext(world).fingerprint
+    assert EvaluationContext.of_world(other).identity == EvaluationContext.of_world(world).identity
+    assert (
+        EvaluationContext.of_world(other).fingerprint
+        != EvaluationContext.of_world(world).fingerprint
+    )
     policy = [preset("fairness_first")]
     one = sweep(policy, world, progress=False).table
     two = sweep(policy, other, progress=False).table

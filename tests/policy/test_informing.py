@@ -32,7 +32,7 @@ BASE = {path: sections.assumed(path) for path in sections.FIELDS} | {
 
 @pytest.fixture(scope="module")
 def context():
-    return EvaluationContext(make_world(4_000, seed=7))
+    return EvaluationContext.of_world(make_world(4_000, seed=7))
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +241,7 @@ def test_nobody_contacted_gives_no_numbers(run, scores):
 def test_the_same_seed_gives_the_same_texts(context):
     fields = {RECOMMENDER: "matrix_factorization", WORDING: "style_matched", CHANGES: True}
     first, second = (
-        GRAPH.run(EvaluationContext(context.world, seed=3), BASE | fields, Memory())
+        GRAPH.run(EvaluationContext.of_world(context.world, seed=3), BASE | fields, Memory())
         for _ in range(2)
     )
     assert first["notices"].texts == second["notices"].texts
@@ -272,7 +272,7 @@ def test_claims_are_held_to_the_shelf(context, run, scores):
 
 def test_a_full_shelf_makes_claims_false_and_an_empty_one_makes_them_true(context, run):
     results = run({URGENCY: "any"})
-    fresh = EvaluationContext(context.world)
+    fresh = EvaluationContext.of_world(context.world)
     stock, _, product = informing._shelf(fresh)
     for units, hours, false in ((1, 6, 0.0), (500, 24 * 30, 1.0)):
         then = fresh.as_of + pd.to_timedelta(np.full(stock.size, hours), unit="h")

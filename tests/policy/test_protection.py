@@ -22,7 +22,7 @@ N = 1_500
 
 @pytest.fixture(scope="module")
 def context():
-    return EvaluationContext(make_world(N, seed=3))
+    return EvaluationContext.of_world(make_world(N, seed=3))
 
 
 def permission_of(n, *, asked=0.1, practice=None):
@@ -121,7 +121,7 @@ def test_same_seed_same_figures(context):
         "anonymization__epsilon": 0.7,
     }
     assert measure(context, **changes) == measure(
-        EvaluationContext(make_world(N, seed=3)), **changes
+        EvaluationContext.of_world(make_world(N, seed=3)), **changes
     )
 
 
@@ -137,9 +137,9 @@ def test_a_hash_in_the_place_of_keyed_tokens_is_seen(context, monkeypatch):
 
         return hash_values(addresses)
 
-    monkeypatch.setattr(P, "_make_tokens", careless)
+    monkeypatch.setattr(P, "make_tokens", careless)
     wrong = measure(context, **KEYED, pseudonymization__per_partner=True)
-    book = context.__dict__["_address_book"]
+    book = context.once("address book", None)
     listed = len(set(book["guesses"]) & set(book["addresses"])) / len(book["addresses"])
     assert wrong["reidentified_by_guessing"] == pytest.approx(listed)
     assert 0.3 < listed < 0.9
@@ -151,7 +151,7 @@ def test_joins_agree_with_the_rooms_link_partners(context):
 
     for per_partner in (False, True):
         _, results = run(context, **KEYED, pseudonymization__per_partner=per_partner)
-        book = context.__dict__["_address_book"]
+        book = context.once("address book", None)
         read_fields = {
             "pseudonymization.method": "keyed",
             "pseudonymization.per_purpose": False,
@@ -160,15 +160,15 @@ def test_joins_agree_with_the_rooms_link_partners(context):
         }
         made = [
             pd.Series(
-                P._make_tokens(
+                P.make_tokens(
                     context,
                     read_fields,
                     book["addresses"],
-                    use=P._use(read_fields, "analytics", partner),
+                    use=P.use_of(read_fields, "analytics", partner),
                     day=0,
                 )
             )
-            for partner in P._PARTNERS
+            for partner in P.PARTNERS
         ]
         assert link_partners(*made).recall.value == results["tokens"].partners_linked.mean()
 
@@ -269,7 +269,7 @@ def test_a_release_has_the_k_and_l_asked_or_there_is_none(context, k, l, method,
     assert found.k == release.smallest_class >= k
     assert found.l >= l
     assert not release.shared[~practice[3]].any()
-    before = context.__dict__["_release_table"].iloc[np.flatnonzero(practice[3])]
+    before = context.once("release table", None).iloc[np.flatnonzero(practice[3])]
     loss = information_loss(before, release.table, ["age", "gender", "postcode"])
     missing = 1 - len(release.table) / len(before)
     lost = [*loss.by_column.values(), *[missing] * 4]
@@ -288,12 +288,12 @@ def test_linking_agrees_with_the_rooms_attack(context, generalization):
         anonymization__k=5,
     )
     release = results["release"]
-    known = context.__dict__["_release_register"]["known"]
+    known = context.once("release register", None)["known"]
     truth = pd.Series(release.attacked, index=known.index)
     got = linkage(release.table, known, P._KNOWN, truth)
     assert release.named.sum() == pytest.approx(got.expected, rel=1e-5)
     assert got.in_release == release.shared[release.attacked].sum()
-    secret = context.__dict__["_release_table"][P._SECRET].astype(str)
+    secret = context.once("release table", None)[P._SECRET].astype(str)
     targets = known.assign(**{P._SECRET: secret.to_numpy()[release.attacked]})
     table = release.table.astype({P._SECRET: str})
     risk = inference(table, targets, P._KNOWN, P._SECRET, n_attacks=len(known))

@@ -22,7 +22,7 @@ N = 1_000
 
 @pytest.fixture(scope="module")
 def context():
-    return EvaluationContext(make_world(N, seed=4))
+    return EvaluationContext.of_world(make_world(N, seed=4))
 
 
 def parts(n):
@@ -262,7 +262,7 @@ def test_contact_after_an_objection_is_seen(context):
 
 def test_children_need_children(context):
     assert measure(context)["children_profiled"] is None
-    young = EvaluationContext(context.world)
+    young = EvaluationContext.of_world(context.world)
     young.customers = young.customers.copy()
     young.customers.loc[:99, "age"] = 16
     assert measure(young)["children_profiled"] == pytest.approx(
@@ -363,6 +363,8 @@ def test_no_data_and_no_decisions_give_no_number(context):
 
 def test_same_seed_same_figures(context):
     asked = {**ALL, "log__kind": "merkle_tree", "log__witness": "second_team"}
-    assert measure(context, **asked) == measure(EvaluationContext(make_world(N, seed=4)), **asked)
+    assert measure(context, **asked) == measure(
+        EvaluationContext.of_world(make_world(N, seed=4)), **asked
+    )
     first, second = (run(context, **asked)[1]["recording"] for _ in range(2))
     assert first.files == second.files

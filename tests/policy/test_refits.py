@@ -168,7 +168,7 @@ def test_an_unseen_gap_of_a_lottery_is_none():
     run = evaluation_graph().measures["fairness.unseen_gap"].run
     found = []
     for seed in range(20):
-        context = EvaluationContext(make_world(3_000, seed=seed))
+        context = EvaluationContext.of_world(make_world(3_000, seed=seed))
         rng = np.random.default_rng([seed, 1])
         repair = replace_selected(context, rng.random(context.n) < 0.3)
         nothing = type("Audit", (), {"run": False, "columns": (), "crossed": False})()
@@ -192,14 +192,14 @@ def replace_selected(context, selected):
 
 
 def test_each_world_is_dealt_its_own_chances(world):
-    one, two = EvaluationContext(world), EvaluationContext(make_world(N, seed=6))
+    one, two = EvaluationContext.of_world(world), EvaluationContext.of_world(make_world(N, seed=6))
     assert not np.array_equal(one.chances("lot", 50), two.chances("lot", 50))
     assert np.array_equal(
-        one.chances("lot", 50), EvaluationContext(make_world(N, seed=5)).chances("lot", 50)
+        one.chances("lot", 50), EvaluationContext.of_world(make_world(N, seed=5)).chances("lot", 50)
     )
     # a world without a seed of its own is told apart by its people
     bare = [World(w.tables, w.truth) for w in (world, make_world(N, seed=6))]
-    dealt = [EvaluationContext(w).chances("lot", 50) for w in (*bare, bare[0])]
+    dealt = [EvaluationContext.of_world(w).chances("lot", 50) for w in (*bare, bare[0])]
     assert not np.array_equal(dealt[0], dealt[1])
     assert np.array_equal(dealt[0], dealt[2])
 
@@ -247,7 +247,7 @@ def test_refits_are_run_once_a_policy_and_widen_what_is_learned(lab):
 
 
 def test_refits_are_halves_of_the_people_with_chances_of_their_own(world):
-    context = EvaluationContext(world)
+    context = EvaluationContext.of_world(world)
     halves = [context.half(i) for i in range(3)]
     assert all(half.n == N // 2 and half.part == 0.5 for half in halves)
     assert not np.array_equal(halves[0].ids, halves[1].ids)

@@ -38,7 +38,7 @@ CONSTRAINTS = sections.choices(CONSTRAINT)
 
 @pytest.fixture(scope="module")
 def context():
-    return EvaluationContext(make_world(6_000, seed=7))
+    return EvaluationContext.of_world(make_world(6_000, seed=7))
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_the_same_seed_gives_the_same_people(context):
     for method in ("resampling", "exponentiated_gradient", "grid_search"):
         first, second = (
             GRAPH.run(
-                EvaluationContext(context.world),
+                EvaluationContext.of_world(context.world),
                 BASE | {METHOD: method},
                 Memory(),
                 wanted=["repair"],
@@ -319,7 +319,7 @@ def test_a_ratio_is_taken_from_one_and_held_to_its_limit(run):
 
 
 def test_a_gap_between_one_person_and_one_other_may_be_anything(context):
-    fresh = EvaluationContext(context.world)
+    fresh = EvaluationContext.of_world(context.world)
     codes = np.zeros(context.n, dtype=np.int64)
     codes[4:8] = 1
     fresh.__dict__["_group_codes"] = {("gender",): (codes, ("a", "b"))}
