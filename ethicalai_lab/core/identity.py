@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import unicodedata
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from numbers import Integral
 from typing import Any
@@ -132,13 +132,8 @@ alike.
     same = keys == wanted[0]
     # a text is a label and may have lookalikes beside it; a number may stand for any of them
     if not (isinstance(person, str) and same.any()):
-        loose = _loose(wanted[0])
-        for row, key in enumerate(keys):
-            if key is not None and not same[row] and _loose(key) == loose:
-                raise error(
-                    f"row {row}: {name} is {key!r}, which may or may not be {person!r}; "
-                    "write both alike."
-                )
+        alike = {_loose(wanted[0]): person}
+        _no_lookalikes(keys, np.flatnonzero(~same), alike, name, error)
     return same
 
 
@@ -189,13 +184,24 @@ def locate_people(
         found = np.zeros(len(index), dtype=bool)
         found[rows[rows >= 0]] = True
         alike = {_loose(key): key for key in index[~found]}
-        for row in np.flatnonzero(rows < 0) if alike else ():
-            if keys[row] is not None and _loose(keys[row]) in alike:
-                raise error(
-                    f"row {row}: {name} is {keys[row]!r}, which may or may not be "
-                    f"{alike[_loose(keys[row])]!r}; write both alike."
-                )
+        _no_lookalikes(keys, np.flatnonzero(rows < 0) if alike else [], alike, name, error)
     return rows.astype(np.int64)
+
+
+def _no_lookalikes(
+    keys: NDArray[np.object_],
+    rows: Iterable[int],
+    alike: Mapping[str, Any],
+    name: str,
+    error: type[ValueError],
+) -> None:
+    """Refuse rows whose key only looks like that of a person asked for."""
+    for row in rows:
+        if keys[row] is not None and _loose(keys[row]) in alike:
+            raise error(
+                f"row {row}: {name} is {keys[row]!r}, which may or may not be "
+                f"{alike[_loose(keys[row])]!r}; write both alike."
+            )
 
 
 def _array(values: Any) -> Any:
