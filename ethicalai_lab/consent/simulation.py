@@ -18,7 +18,6 @@ Johnson, Shriver, Du (2020); Kim, Barasz, John (JCR 2019).
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +28,8 @@ from numpy.typing import NDArray
 from ethicalai_lab.consent import data
 from ethicalai_lab.consent.errors import ConsentError
 from ethicalai_lab.consent.purposes import Purposes
-from ethicalai_lab.core.checks import Shares, check_value, checked, need_columns, number, whole
+from ethicalai_lab.core.assumptions import Numbers, numbers_of
+from ethicalai_lab.core.checks import Shares, check_value, checked, need_columns, whole
 from ethicalai_lab.core.times import read_moment
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ BANNERS = {name: Banner(name, **told) for name, told in data.read("banners")["ba
 _NAMES = Literal[tuple(BANNERS)]  # type: ignore[valid-type]
 
 
-class _Numbers:
+class _Numbers(Numbers):
     """Every number the simulation rests on, with its range and where it comes from.
 
     Raises
@@ -109,25 +109,7 @@ class _Numbers:
     0.1
     """
 
-    if TYPE_CHECKING:
-
-        def __init__(self, **changed: float) -> None: ...
-
-        def __getattr__(self, name: str) -> float: ...
-
-    def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):  # type: ignore[arg-type]
-            span = number(item.metadata["low"], item.metadata["high"])
-            check_value(getattr(self, item.name), span, item.name, ConsentError)
-
-    def table(self) -> pd.DataFrame:
-        """Return one row a number: name, value, meaning, low, high, evidence."""
-        import pandas as pd
-
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return pd.DataFrame(
-            [{"name": f.name, "value": getattr(self, f.name), **f.metadata} for f in fields]
-        )
+    error = ConsentError
 
     def target(self, banner: str) -> float:
         """Return the opt-in rate a banner is calibrated to."""
@@ -137,18 +119,8 @@ class _Numbers:
         return min(self.neutral_rate + getattr(self, told.points), HIGHEST_RATE)
 
 
-def _assumed(value: float, meaning: str, evidence: str = "assumption", **span: Any) -> Any:
-    low, high = span["range"]
-    told = {"meaning": meaning, "low": low, "high": high, "evidence": evidence}
-    return field(default=value, metadata=told)
-
-
-Assumptions: type[_Numbers] = dataclasses.make_dataclass(
-    "Assumptions",
-    [(name, float, _assumed(**told)) for name, told in data.read("banners")["assumptions"].items()],
-    bases=(_Numbers,),
-    frozen=True,
-    namespace={"__module__": __name__, "__doc__": _Numbers.__doc__},
+Assumptions: type[_Numbers] = numbers_of(
+    _Numbers, "Assumptions", data.read("banners")["assumptions"]
 )
 
 

@@ -26,18 +26,19 @@ personalization paradox. Journal of Retailing 91(1), 34-49.
 from __future__ import annotations
 
 import dataclasses
-import html
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ethicalai_lab.core.assumptions import Numbers, numbers_of
+from ethicalai_lab.core.checks import Seed, check_value
+from ethicalai_lab.core.yaml import own_data
 from ethicalai_lab.explainability.errors import ExplanationError
 from ethicalai_lab.stats import (
-    bootstrap_counts,
     mean_interval,
     proportion_difference_interval,
     proportion_interval,
@@ -63,35 +64,15 @@ DISCLOSURES = ("none", "one_line", "layered", "full_text")
 TRUST_OUTCOMES = ("visit", "unsubscribe", "stated_trust")
 
 Array = NDArray[np.float64]
-# policy's and the world's names; of the arms only those in which a message is sent
-_MAILS = ("sports_mail", "fashion_mail")
 _CONDITIONS = ("acceptable", "reasons_true", "false_claims", "ai_disclosed", "choice_given")
+_THIRDS = ["low", "middle", "high"]
 _POINTS = 5  # of the scale on which people state their trust
 
-_KIM = "direction only, Kim, Barasz, John 2019"
-_AGUIRRE = "direction only, Aguirre et al. 2015"
 
-
-def _assume(
-    value: float, meaning: str, unit: str, low: float, high: float, evidence: str = "assumption"
-) -> Any:
-    return field(
-        default=value,
-        metadata={
-            "meaning": meaning,
-            "unit": unit,
-            "low": float(low),
-            "high": float(high),
-            "evidence": evidence,
-        },
-    )
-
-
-@dataclass(frozen=True)
-class TrustAssumptions:
+class _Assumed(Numbers):
     """Every number the trust model rests on, with its unit, range and evidence.
 
-    No size below is published for a shop like this one. Where the evidence says "direction
+    No size is published for a shop like this one. Where the evidence says "direction
     only", a study supports the sign and the size is assumed.
 
     Raises
@@ -109,127 +90,7 @@ class TrustAssumptions:
     (0.2, 'assumption')
     """
 
-    # reading
-    noticed: float = _assume(0.6, "share that would read a notice of no length", "share", 0, 1)
-    words_one_line: float = _assume(15, "length of one line", "words", 1, 2000)
-    words_first_layer: float = _assume(25, "length of the layer seen first", "words", 1, 2000)
-    words_full_text: float = _assume(500, "length of a full text", "words", 1, 20_000)
-    words_that_halve_readers: float = _assume(
-        150, "length at which half as many read; longer is read by fewer", "words", 10, 100_000
-    )
-    layer_opened: float = _assume(
-        0.15, "readers of the first layer who open the rest", "share", 0, 1
-    )
-    told_by_line: float = _assume(
-        0.5, "readers of a line, or a first layer, who grasp which data is used", "share", 0, 1
-    )
-    reading_by_concern: float = _assume(
-        0.3, "added to reading at full privacy concern, taken off at none", "share of it", 0, 1
-    )
-    # the data a message rests on
-    acceptable_gain: float = _assume(
-        0.05,
-        "way to full trust that telling acceptable data covers",
-        "share of distrust",
-        0,
-        1,
-        f"assumption; that it does no harm: {_KIM}",
-    )
-    unacceptable_loss: float = _assume(
-        0.3,
-        "trust lost on being told that unacceptable data was used",
-        "share of trust",
-        0,
-        1,
-        _KIM,
-    )
-    covert_loss: float = _assume(
-        0.45,
-        "trust lost on finding out unacceptable data that nobody told of",
-        "share of trust",
-        0,
-        1,
-        _AGUIRRE,
-    )
-    discovery: float = _assume(
-        0.08, "chance to find out untold unacceptable data after one message", "chance", 0, 1
-    )
-    loss_by_concern: float = _assume(
-        0.6,
-        "added to those losses at full privacy concern, taken off at none",
-        "share of the loss",
-        0,
-        1,
-    )
-    # what else a message says, or leaves out
-    false_reason_found: float = _assume(
-        0.25, "readers who see that an invented reason is not true of them", "share", 0, 1
-    )
-    false_reason_loss: float = _assume(
-        0.3, "trust lost on seeing through an invented reason", "share of trust", 0, 1
-    )
-    false_claim_found: float = _assume(
-        0.15, "chance to find out that a scarcity or countdown claim is false", "chance", 0, 1
-    )
-    false_claim_loss: float = _assume(
-        0.3, "trust lost on finding out a false claim", "share of trust", 0, 1
-    )
-    ai_told_loss: float = _assume(
-        0.01, "trust lost on being told that a machine chose or wrote it", "share of trust", 0, 1
-    )
-    ai_discovery: float = _assume(0.1, "chance to find out an undisclosed machine", "chance", 0, 1)
-    ai_hidden_loss: float = _assume(
-        0.3, "trust lost on finding out an undisclosed machine", "share of trust", 0, 1
-    )
-    no_choice_loss: float = _assume(
-        0.04,
-        "trust lost where a message offers no way to change or stop it",
-        "share of trust",
-        0,
-        1,
-    )
-    # what trust does
-    visits_by_trust: float = _assume(
-        1.0,
-        "log of the effect on visits and spending, per unit of trust",
-        "log per trust",
-        0,
-        5,
-        f"{_KIM}; {_AGUIRRE.removeprefix('direction only, ')}",
-    )
-    unsubscribing_by_trust: float = _assume(
-        3.0, "log of the chance to unsubscribe, per unit of trust lost", "log per trust", 0, 10
-    )
-    # how trust is asked
-    stated_noise: float = _assume(
-        0.8, "spread of an answer around the person's trust", "points of 5", 0.05, 4
-    )
-
-    def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            value = getattr(self, item.name)
-            low, high = item.metadata["low"], item.metadata["high"]
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float | np.floating | np.integer)
-                or not low <= value <= high
-            ):
-                raise ExplanationError(
-                    f"{item.name} is {value!r}; {low:g} to {high:g} ({item.metadata['unit']}) "
-                    "is accepted."
-                )
-            object.__setattr__(self, item.name, float(value))
-
-    def table(self) -> pd.DataFrame:
-        """Return one row a number: name, value, meaning, unit, low, high, evidence."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {"name": f.name, "value": getattr(self, f.name), **f.metadata}
-                for f in dataclasses.fields(self)
-            ]
-        )
+    error = ExplanationError
 
     def read(self, disclosure: str) -> float:
         """Return the share that reads a notice, at middling privacy concern.
@@ -273,6 +134,11 @@ class TrustAssumptions:
         ]
 
 
+TrustAssumptions: type[_Assumed] = numbers_of(
+    _Assumed, "TrustAssumptions", own_data(__file__, "trust.yaml")["assumptions"]
+)
+
+
 # ----------------------------------------------------------------------------- the model
 
 
@@ -285,7 +151,7 @@ def trust_after(
     false_claims: float | ArrayLike = 0.0,
     ai_disclosed: bool | ArrayLike = True,
     choice_given: bool | ArrayLike = True,
-    assumptions: TrustAssumptions | None = None,
+    assumptions: _Assumed | None = None,
 ) -> Array:
     """Return each person's expected trust after one message.
 
@@ -347,7 +213,7 @@ def trust_after(
 
 
 def response_factor(
-    before: ArrayLike, after: ArrayLike, assumptions: TrustAssumptions | None = None
+    before: ArrayLike, after: ArrayLike, assumptions: _Assumed | None = None
 ) -> tuple[Array, Array]:
     """Return what a change of trust does to a message's effect and to unsubscribing.
 
@@ -424,7 +290,7 @@ def message_response(without: ArrayLike, mailed: ArrayLike, factor: ArrayLike) -
 
 
 def _trust_after(
-    concern: Array, trust: Array, level: str, given: dict[str, Any], a: TrustAssumptions
+    concern: Array, trust: Array, level: str, given: dict[str, Any], a: _Assumed
 ) -> Array:
     lean = 2.0 * concern - 1.0
     losses = 1.0 + a.loss_by_concern * lean
@@ -457,83 +323,28 @@ class TrustExperiment:
     ----------
     table : DataFrame
         A row an outcome and level: outcome (visit and unsubscribe as shares, stated_trust in
-        points 1 to 5), level, n (people), value, low, high (95 % interval unless told), truth
+        points 1 to 5), level, n (people), value, low, high (95 % interval), truth
         (expected over all people of the world, if the assumptions hold), difference,
-        difference_low, difference_high and difference_truth (to ``reference``; missing in the
-        reference's own row).
+        difference_low, difference_high and difference_truth (to no notice; missing in its own
+        row).
     by_band : DataFrame
-        The same within each band of ``by``, in a leading column band.
-    ranking : DataFrame
-        A row an outcome and level: rank (1 is best for the shop: more visits, fewer
-        unsubscribed, more trust), rank_truth, and share_best, the share of bootstrap
-        resamples in which the level came first (ties shared).
-    balance : DataFrame
-        A row a level: n, and the standardised mean difference of privacy_concern and trust to
-        all others before any message. Randomised, it differs from 0 by chance alone.
-    reference : str
-        The level that differences are taken to: "none" where it is among the levels.
-    arm, by : str
-    assumptions : TrustAssumptions
-    confidence : float
-    n_people : int
+        The same for the low, middle and high third of privacy concern, in a leading column band.
     """
 
     table: pd.DataFrame
     by_band: pd.DataFrame
-    ranking: pd.DataFrame
-    balance: pd.DataFrame
-    reference: str
-    arm: str
-    by: str
-    assumptions: TrustAssumptions
-    confidence: float
-    n_people: int
-
-    def __repr__(self) -> str:
-        return (
-            f"TrustExperiment({self.n_people} people, {self.table['level'].nunique()} levels, "
-            f"{self.arm}, reference {self.reference})"
-        )
-
-    def _repr_html_(self) -> str:
-        share = f"{100 * self.confidence:g} %"
-        note = (
-            "The truth is what the assumptions imply for all people; no experiment sees it. "
-            "The sizes are assumed: see assumptions.table()."
-        )
-        return (
-            _html_table(
-                self.table,
-                f"Response by disclosure, {self.arm.replace('_', ' ')}, {self.n_people} people "
-                f"at random, {share} intervals",
-                self.reference,
-            )
-            + _html_table(self.by_band, f"The same by {self.by.replace('_', ' ')}", self.reference)
-            + f"<p>{html.escape(note)}</p>"
-        )
 
 
 def trust_experiment(
     world: Any,
     *,
-    levels: Sequence[str] = DISCLOSURES,
     acceptable: bool | ArrayLike = True,
-    arm: str = "sports_mail",
-    n_people: int | None = None,
-    by: str = "privacy_concern",
-    bands: int = 3,
     seed: int = 0,
-    n_boot: int = 500,
-    assumptions: TrustAssumptions | None = None,
-    reasons_true: float | ArrayLike = 1.0,
-    false_claims: float | ArrayLike = 0.0,
-    ai_disclosed: bool | ArrayLike = True,
-    choice_given: bool | ArrayLike = True,
-    confidence: float = 0.95,
+    assumptions: _Assumed | None = None,
 ) -> TrustExperiment:
     """Randomise people over disclosure levels and report how they respond.
 
-    Each person gets the same mail with a notice drawn at random. Whether they visit and
+    Each person gets the same sports mail with a notice drawn at random. Whether they visit and
     unsubscribe is drawn from the world's own probabilities, changed by :func:`response_factor`;
     their trust is asked on a scale of 1 to 5. This opens ``world.truth``: it is a simulation of
     an experiment, not the result of one.
@@ -541,24 +352,11 @@ def trust_experiment(
     Parameters
     ----------
     world : World
-    levels : sequence of str, default DISCLOSURES
-        Levels to compare, two or more.
-    acceptable, reasons_true, false_claims, ai_disclosed, choice_given
-        As in :func:`trust_after`; arrays follow the rows of ``world.truth.people``.
-    arm : {"sports_mail", "fashion_mail"}, default "sports_mail"
-        The mail that everybody gets.
-    n_people : int, optional
-        How many take part, drawn at random; everybody by default.
-    by : str, default "privacy_concern"
-        A number in ``world.truth.people`` whose bands are reported too.
-    bands : int, default 3
-        How many bands of about equal size in the world, 1 to 20.
+    acceptable : bool or array-like of shape (people,)
+        As in :func:`trust_after`; an array follows the rows of ``world.truth.people``.
     seed : int, default 0
         Source of every draw.
-    n_boot : int, default 500
-        Resamples for ``ranking``.
     assumptions : TrustAssumptions, optional
-    confidence : float, default 0.95
 
     Returns
     -------
@@ -567,14 +365,13 @@ def trust_experiment(
     Raises
     ------
     ExplanationError
-        If an argument is not among what is accepted, or a level would have fewer than two
-        people.
+        If an argument is not among what is accepted.
 
     Notes
     -----
     Rates have Wilson's intervals and their differences Newcombe's; stated trust has
-    Student's and Welch's. Taking part is random, so the intervals hold for all people; where
-    everybody takes part they are a little too wide, never too narrow for that reason.
+    Student's and Welch's. Everybody takes part, so the intervals are a little too wide for these
+    people, never too narrow for that reason.
 
     Examples
     --------
@@ -591,73 +388,37 @@ def trust_experiment(
     import pandas as pd
 
     chosen = _assumptions(assumptions)
-    names = _levels(levels)
-    people, frame, given, outcomes = _world(
-        world,
-        arm,
-        acceptable=acceptable,
-        reasons_true=reasons_true,
-        false_claims=false_claims,
-        ai_disclosed=ai_disclosed,
-        choice_given=choice_given,
+    frame, given, outcomes = _world(world, acceptable)
+    total = len(frame[0])
+    check_value(seed, Seed, "seed", ExplanationError)
+    # one stream a purpose: another assumption must not shift the rest
+    _, lots, answers = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(int(seed)).spawn(3)
     )
-    total = len(people)
-    size = total if n_people is None else _whole(n_people, "n_people", 2 * len(names), total)
-    if size < 2 * len(names):
-        raise ExplanationError(
-            f"world has {total} people; {2 * len(names)} or more are needed for "
-            f"{len(names)} levels."
-        )
-    _whole(n_boot, "n_boot", 1, 1_000_000)
-    _whole(seed, "seed", 0, 2**63 - 1)
-    if isinstance(confidence, bool) or not isinstance(confidence, float) or not 0 < confidence < 1:
-        raise ExplanationError(f"confidence is {confidence!r}; above 0 and below 1 is accepted.")
-    band, labels = _bands(people, by, _whole(bands, "bands", 1, 20))
+    level_of = lots.permutation(np.arange(total) % len(DISCLOSURES))
+    uniform = answers.random((2, total))
+    noise = answers.standard_normal(total)
 
-    # one stream a purpose: another level or resample must not shift the rest
-    draws = [np.random.default_rng(s) for s in np.random.SeedSequence(int(seed)).spawn(4)]
-    chosen_people = np.sort(draws[0].permutation(total)[:size])
-    level_of = draws[1].permutation(np.arange(size) % len(names))
-    uniform = draws[2].random((2, size))
-    noise = draws[2].standard_normal(size)
-
-    truth = {
-        level: _expected(frame, given, outcomes, level, chosen) for level in names
-    }  # over all people
-    seen: dict[str, Array] = {outcome: np.zeros(size) for outcome in TRUST_OUTCOMES}
-    for number, level in enumerate(names):
+    truth = {level: _expected(frame, given, outcomes, level, chosen) for level in DISCLOSURES}
+    seen: dict[str, Array] = {outcome: np.zeros(total) for outcome in TRUST_OUTCOMES}
+    for number, level in enumerate(DISCLOSURES):
         mine = level_of == number
-        rows = chosen_people[mine]
         expected = truth[level]
-        seen["visit"][mine] = uniform[0][mine] < expected["visit"][rows]
-        seen["unsubscribe"][mine] = uniform[1][mine] < expected["unsubscribe"][rows]
-        points = 1.0 + (_POINTS - 1) * expected["trust"][rows] + chosen.stated_noise * noise[mine]
+        seen["visit"][mine] = uniform[0][mine] < expected["visit"][mine]
+        seen["unsubscribe"][mine] = uniform[1][mine] < expected["unsubscribe"][mine]
+        points = 1.0 + (_POINTS - 1) * expected["trust"][mine] + chosen.stated_noise * noise[mine]
         seen["stated_trust"][mine] = np.clip(np.floor(points + 0.5), 1.0, _POINTS)
 
-    reference = "none" if "none" in names else names[0]
     everyone = np.ones(total, dtype=bool)
-    table = _report(names, reference, level_of, seen, truth, everyone, chosen_people, confidence)
-    parts = []
-    for number, label in enumerate(labels):
-        part = _report(
-            names, reference, level_of, seen, truth, band == number, chosen_people, confidence
-        )
-        part.insert(0, "band", label)
-        parts.append(part)
-    by_band = pd.concat(parts, ignore_index=True)
-    by_band["band"] = pd.Categorical(by_band["band"], categories=labels, ordered=True)
-    return TrustExperiment(
-        table=table,
-        by_band=by_band,
-        ranking=_ranking(names, level_of, seen, truth, int(n_boot), draws[3]),
-        balance=_balance(names, level_of, frame, chosen_people),
-        reference=reference,
-        arm=arm,
-        by=by,
-        assumptions=chosen,
-        confidence=confidence,
-        n_people=size,
-    )
+    concern = frame[0]
+    band = np.searchsorted(np.quantile(concern, [1 / 3, 2 / 3]), concern, side="right")
+    parts = {
+        label: _report(level_of, seen, truth, band == number)
+        for number, label in enumerate(_THIRDS)
+    }
+    by_band = pd.concat(parts, names=["band"]).reset_index("band").reset_index(drop=True)
+    by_band["band"] = pd.Categorical(by_band["band"], categories=_THIRDS, ordered=True)
+    return TrustExperiment(_report(level_of, seen, truth, everyone), by_band)
 
 
 def what_would_reverse(
@@ -665,39 +426,25 @@ def what_would_reverse(
     first: str,
     second: str,
     *,
-    outcome: str = "visit",
     names: str | Iterable[str] | None = None,
     acceptable: bool | ArrayLike = True,
-    arm: str = "sports_mail",
-    n_people: int | None = 2000,
-    assumptions: TrustAssumptions | None = None,
-    reasons_true: float | ArrayLike = 1.0,
-    false_claims: float | ArrayLike = 0.0,
-    ai_disclosed: bool | ArrayLike = True,
-    choice_given: bool | ArrayLike = True,
 ) -> pd.DataFrame:
-    """Return how far each assumption must move before two levels change their order.
+    """Return how far each assumption must move before two levels change their order in visits.
 
     One assumption moves over its whole range while all others stay. The search looks at 33
     points and halves the nearest interval in which the order turns; a turn and a turn back
-    between two neighbouring points would be missed.
+    between two neighbouring points would be missed. The expectation is taken over 2,000 people at
+    even distances in the world's rows.
 
     Parameters
     ----------
     world : World
     first, second : str
         Two of :data:`DISCLOSURES`.
-    outcome : {"visit", "unsubscribe", "stated_trust"}, default "visit"
-        What they are compared by.
     names : str or iterable of str, optional
         Assumptions to move; all by default.
-    acceptable, reasons_true, false_claims, ai_disclosed, choice_given
-        As in :func:`trust_after`; arrays follow the rows of ``world.truth.people``.
-    arm : {"sports_mail", "fashion_mail"}, default "sports_mail"
-    n_people : int or None, default 2000
-        People at even distances in the world's rows that the expectation is taken over;
-        None takes all.
-    assumptions : TrustAssumptions, optional
+    acceptable : bool or array-like of shape (people,)
+        As in :func:`trust_after`; an array follows the rows of ``world.truth.people``.
 
     Returns
     -------
@@ -727,42 +474,26 @@ def what_would_reverse(
     """
     import pandas as pd
 
-    chosen = _assumptions(assumptions)
+    chosen = TrustAssumptions()
     one, two = _level(first, "first"), _level(second, "second")
     if one == two:
         raise ExplanationError(f'second is "{two}" like first; two different levels are needed.')
-    if outcome not in TRUST_OUTCOMES:
-        raise ExplanationError(
-            f'outcome is "{outcome}"; one of {", ".join(TRUST_OUTCOMES)} is accepted.'
-        )
     known = {f.name: f for f in dataclasses.fields(TrustAssumptions)}
-    if names is not None and not isinstance(names, Iterable):
-        raise ExplanationError(f"names is {names!r}; names of assumptions are accepted.")
     wanted = list(known) if names is None else [names] if isinstance(names, str) else list(names)
     for name in wanted:
         if name not in known:
             raise ExplanationError(f'names holds "{name}"; the assumptions are {", ".join(known)}.')
-    people, frame, given, outcomes = _world(
-        world,
-        arm,
-        acceptable=acceptable,
-        reasons_true=reasons_true,
-        false_claims=false_claims,
-        ai_disclosed=ai_disclosed,
-        choice_given=choice_given,
-    )
-    if n_people is not None:
-        size = min(_whole(n_people, "n_people", 1, 2**31), len(people))
-        rows = np.arange(size) * len(people) // size
-        frame = (frame[0][rows], frame[1][rows])
-        given = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in given.items()}
-        outcomes = {k: v[rows] for k, v in outcomes.items()}
+    frame, given, outcomes = _world(world, acceptable)
+    size = min(2000, len(frame[0]))
+    rows = np.arange(size) * len(frame[0]) // size
+    frame = (frame[0][rows], frame[1][rows])
+    given = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in given.items()}
+    outcomes = {k: v[rows] for k, v in outcomes.items()}
 
     def difference(name: str, value: float) -> float:
         moved = dataclasses.replace(chosen, **{name: value})
         sides = [
-            _expected(frame, given, outcomes, level, moved, only=outcome)[outcome].mean()
-            for level in (one, two)
+            _expected(frame, given, outcomes, level, moved)["visit"].mean() for level in (one, two)
         ]
         gap = float(sides[0] - sides[1])
         return 0.0 if abs(gap) < 1e-12 else gap  # rounding is no order
@@ -838,22 +569,19 @@ def _expected(
     given: dict[str, Any],
     outcomes: dict[str, Array],
     level: str,
-    chosen: TrustAssumptions,
-    only: str | None = None,
+    chosen: _Assumed,
 ) -> dict[str, Array]:
     """Return each person's trust after the message and the expected value of each outcome."""
     concern, before = frame
     after = _trust_after(concern, before, level, given, chosen)
-    expected = {"trust": after}
-    if only in (None, "visit", "unsubscribe"):
-        visit, unsubscribe = response_factor(before, after, chosen)
-        expected["visit"] = np.minimum(
-            message_response(outcomes["without"], outcomes["mailed"], visit), 1.0
-        )
-        expected["unsubscribe"] = np.minimum(outcomes["unsubscribe"] * unsubscribe, 1.0)
-    if only in (None, "stated_trust"):
-        expected["stated_trust"] = _stated(after, chosen.stated_noise)
-    return expected
+    visit, unsubscribe = response_factor(before, after, chosen)
+    visits = message_response(outcomes["without"], outcomes["mailed"], visit)
+    return {
+        "trust": after,
+        "visit": np.minimum(visits, 1.0),
+        "unsubscribe": np.minimum(outcomes["unsubscribe"] * unsubscribe, 1.0),
+        "stated_trust": _stated(after, chosen.stated_noise),
+    }
 
 
 def _stated(trust: Array, noise: float) -> Array:
@@ -866,36 +594,31 @@ def _stated(trust: Array, noise: float) -> Array:
 
 
 def _report(
-    names: list[str],
-    reference: str,
     level_of: NDArray[np.int64],
     seen: dict[str, Array],
     truth: dict[str, dict[str, Array]],
     group: NDArray[np.bool_],
-    rows: NDArray[np.int64],
-    confidence: float,
 ) -> pd.DataFrame:
     import pandas as pd
 
-    inside = group[rows]
-    base = inside & (level_of == names.index(reference))
+    base = group & (level_of == 0)
     records = []
     for outcome in TRUST_OUTCOMES:
         values = seen[outcome]
-        base_truth = truth[reference][outcome][group].mean()
-        for number, level in enumerate(names):
-            mine = values[inside & (level_of == number)]
+        base_truth = truth["none"][outcome][group].mean()
+        for number, level in enumerate(DISCLOSURES):
+            mine = values[group & (level_of == number)]
             control = values[base]
             if outcome == "stated_trust":
-                value = mean_interval(mine, confidence)
-                change = welch_interval(*_moments(mine), *_moments(control), confidence=confidence)
+                value = mean_interval(mine)
+                change = welch_interval(*_moments(mine), *_moments(control))
             else:
-                value = proportion_interval(mine.sum(), mine.size, confidence)
+                value = proportion_interval(mine.sum(), mine.size)
                 change = proportion_difference_interval(
-                    mine.sum(), mine.size, control.sum(), control.size, confidence
+                    mine.sum(), mine.size, control.sum(), control.size
                 )
             expected = truth[level][outcome][group].mean()
-            itself = level == reference
+            itself = level == "none"
             records.append(
                 {
                     "outcome": outcome,
@@ -919,113 +642,21 @@ def _moments(x: Array) -> tuple[float, float, int]:
     return mean, float(x.var(ddof=1)) if x.size > 1 else math.nan, x.size
 
 
-def _ranking(
-    names: list[str],
-    level_of: NDArray[np.int64],
-    seen: dict[str, Array],
-    truth: dict[str, dict[str, Array]],
-    n_boot: int,
-    rng: np.random.Generator,
-) -> pd.DataFrame:
-    import pandas as pd
-
-    records = []
-    for outcome in TRUST_OUTCOMES:
-        sign = -1.0 if outcome == "unsubscribe" else 1.0
-        scores = np.arange(_POINTS + 1, dtype=float)
-        counts = np.zeros((len(names), _POINTS + 1), dtype=np.int64)
-        np.add.at(counts, (level_of, seen[outcome].astype(np.int64)), 1)
-        n = counts.sum(axis=1)
-        means = sign * (counts @ scores) / n
-        # the outcome's few values make the row bootstrap a draw of counts
-        drawn = sign * (bootstrap_counts(counts, n_boot, rng, fixed=0) @ scores) / n
-        best = drawn == drawn.max(axis=1, keepdims=True)
-        share = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
-        expected = np.array([sign * truth[level][outcome].mean() for level in names]).round(12)
-        for number, level in enumerate(names):
-            records.append(
-                {
-                    "outcome": outcome,
-                    "level": level,
-                    "rank": int((means > means[number]).sum()) + 1,
-                    "rank_truth": int((expected > expected[number]).sum()) + 1,
-                    "share_best": round(float(share[number]), 10),
-                }
-            )
-    return pd.DataFrame(records)
-
-
-def _balance(
-    names: list[str],
-    level_of: NDArray[np.int64],
-    frame: tuple[Array, Array],
-    rows: NDArray[np.int64],
-) -> pd.DataFrame:
-    import pandas as pd
-
-    records = []
-    for number, level in enumerate(names):
-        mine = level_of == number
-        record: dict[str, Any] = {"level": level, "n": int(mine.sum())}
-        for name, values in zip(("privacy_concern", "trust"), frame, strict=True):
-            x = values[rows]
-            spread = x.std(ddof=1)
-            gap = x[mine].mean() - x[~mine].mean()
-            record[name] = round(float(gap / spread), 10) if spread > 0 else 0.0
-        records.append(record)
-    return pd.DataFrame(records)
-
-
-def _bands(people: pd.DataFrame, by: str, bands: int) -> tuple[NDArray[np.int64], list[str]]:
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-    numeric = [
-        c
-        for c in people.columns
-        if c != "customer_id" and is_numeric_dtype(people[c]) and not is_bool_dtype(people[c])
-    ]
-    if by not in numeric:
-        raise ExplanationError(
-            f"by is {by!r}; a number in world.truth.people is accepted: {', '.join(numeric)}."
-        )
-    values = people[by].to_numpy(dtype=float)
-    edges = np.quantile(values, np.arange(1, bands) / bands)
-    band = np.searchsorted(edges, values, side="right")
-    if len(np.unique(band)) < bands:
-        raise ExplanationError(
-            f"bands is {bands}, but {by} has too few different values for that; ask for fewer."
-        )
-    if bands == 3:
-        return band, ["low", "middle", "high"]
-    return band, [f"{i + 1} of {bands}" for i in range(bands)]
-
-
 # --------------------------------------------------------------------------------- checks
 
 
 def _world(
-    world: Any, arm: str, **conditions: Any
-) -> tuple[pd.DataFrame, tuple[Array, Array], dict[str, Any], dict[str, Array]]:
-    if arm not in _MAILS:
-        raise ExplanationError(f"arm is {arm!r}; one of {', '.join(_MAILS)} is accepted.")
-    truth = getattr(world, "truth", None)
-    if truth is None:
-        raise ExplanationError(
-            f"world is a {type(world).__name__} without truth; a World is accepted."
-        )
-    people, chances = truth.people, truth.potential_outcomes
-    if not np.array_equal(people["customer_id"].to_numpy(), chances["customer_id"].to_numpy()):
-        raise ExplanationError(
-            "truth.potential_outcomes has other customers than truth.people, row by row; the "
-            "same customer_id in the same order is needed."
-        )
-    frame = _people(people)
+    world: Any, acceptable: bool | ArrayLike
+) -> tuple[tuple[Array, Array], dict[str, Any], dict[str, Array]]:
+    """Return people's concern and trust, the message's conditions, and what it would bring."""
+    people, chances = world.truth.people, world.truth.potential_outcomes
     outcomes = {
         "without": chances["p_visit_no_mail"].to_numpy(dtype=float),
-        "mailed": chances[f"p_visit_{arm}"].to_numpy(dtype=float),
-        "unsubscribe": chances[f"p_unsubscribe_{arm}"].to_numpy(dtype=float),
+        "mailed": chances["p_visit_sports_mail"].to_numpy(dtype=float),
+        "unsubscribe": chances["p_unsubscribe_sports_mail"].to_numpy(dtype=float),
     }
-    return people, frame, _conditions(len(people), **conditions), outcomes
+    plain = {"reasons_true": 1.0, "false_claims": 0.0, "ai_disclosed": True, "choice_given": True}
+    return _people(people), _conditions(len(people), acceptable=acceptable, **plain), outcomes
 
 
 def _people(people: Any) -> tuple[Array, Array]:
@@ -1090,39 +721,13 @@ def _unit_array(values: Any, name: str, n: int | None = None) -> Array:
     return array
 
 
-def _whole(value: Any, name: str, low: int, high: int) -> int:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | np.integer)
-        or not low <= value <= high
-    ):
-        raise ExplanationError(
-            f"{name} is {value!r}; a whole number from {low} to {high} is accepted."
-        )
-    return int(value)
-
-
 def _level(value: Any, name: str = "disclosure") -> str:
     if not isinstance(value, str) or value not in DISCLOSURES:
         raise ExplanationError(f"{name} is {value!r}; one of {', '.join(DISCLOSURES)} is accepted.")
     return value
 
 
-def _levels(levels: Any) -> list[str]:
-    if isinstance(levels, str) or not isinstance(levels, Iterable):
-        raise ExplanationError(
-            f"levels is {levels!r}; a list of two or more of {', '.join(DISCLOSURES)} is accepted."
-        )
-    names = [_level(level, "levels, one entry") for level in levels]
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise ExplanationError(
-            f"levels is {names!r}; two or more different ones of {', '.join(DISCLOSURES)} are "
-            "accepted."
-        )
-    return names
-
-
-def _assumptions(value: Any) -> TrustAssumptions:
+def _assumptions(value: Any) -> _Assumed:
     if value is None:
         return TrustAssumptions()
     if not isinstance(value, TrustAssumptions):
@@ -1130,49 +735,3 @@ def _assumptions(value: Any) -> TrustAssumptions:
             f"assumptions is a {type(value).__name__}; TrustAssumptions are accepted."
         )
     return value
-
-
-def _html_table(table: pd.DataFrame, caption: str, reference: str) -> str:
-    banded = "band" in table.columns
-    heads = [
-        *(["Band"] if banded else []),
-        "Outcome",
-        "Disclosure",
-        "People",
-        "Measured",
-        "Truth",
-        f"Difference to {reference.replace('_', ' ')}",
-        "True difference",
-    ]
-    rows = []
-    for r in table.itertuples(index=False):
-        scale, unit = (1.0, "") if r.outcome == "stated_trust" else (100.0, " %")
-
-        def text(*numbers: float, scale: float = scale, unit: str = unit, sign: str = "") -> str:
-            if math.isnan(numbers[0]):
-                return ""
-            first, *rest = (f"{scale * x:{sign}.2f}" for x in numbers)
-            if any(math.isnan(x) for x in numbers):
-                return f"{first}{unit} [too few people]"
-            return f"{first}{unit}" + (f" [{rest[0]}, {rest[1]}]" if rest else "")
-
-        cells = [
-            f"{r.n}",
-            text(r.value, r.low, r.high),
-            text(r.truth),
-            text(r.difference, r.difference_low, r.difference_high, sign="+"),
-            text(r.difference_truth, sign="+"),
-        ]
-        lead = [str(r.band)] if banded else []
-        lead += [r.outcome.replace("_", " "), r.level.replace("_", " ")]
-        rows.append(
-            "<tr>"
-            + "".join(f'<th scope="row">{html.escape(x)}</th>' for x in lead)
-            + "".join(f"<td>{x}</td>" for x in cells)
-            + "</tr>"
-        )
-    head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in heads)
-    return (
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table>"
-    )

@@ -285,9 +285,7 @@ def test_more_trust_never_lowers_the_response_even_of_those_a_mail_repels(
 def test_intervals_hold_the_planted_truth_at_about_their_nominal_rate(world):
     hits = {(o, k): [] for o in TRUST_OUTCOMES for k in ("value", "difference")}
     for seed in range(60):
-        table = trust_experiment(
-            world, acceptable=False, seed=seed, n_boot=1, n_people=3_000
-        ).table.dropna()
+        table = trust_experiment(world, acceptable=False, seed=seed).table.dropna()
         for outcome, part in table.groupby("outcome"):
             hits[outcome, "value"] += part["truth"].between(part["low"], part["high"]).tolist()
             hits[outcome, "difference"] += (
@@ -302,21 +300,8 @@ def test_intervals_hold_the_planted_truth_at_about_their_nominal_rate(world):
     assert 0.93 <= every.mean() <= 0.985
 
 
-def test_narrower_intervals_miss_the_truth_more_often(world):
-    def rate(confidence):
-        found = []
-        for seed in range(25):
-            t = trust_experiment(
-                world, acceptable=False, seed=seed, n_boot=1, n_people=3_000, confidence=confidence
-            ).table
-            found += t["truth"].between(t["low"], t["high"]).tolist()
-        return np.mean(found)
-
-    assert 0.4 < rate(0.5) < 0.62
-
-
 def test_estimates_scatter_around_the_truth_in_each_band(world):
-    drawn = [trust_experiment(world, acceptable=False, seed=s, n_boot=1).by_band for s in range(20)]
+    drawn = [trust_experiment(world, acceptable=False, seed=s).by_band for s in range(20)]
     for column, truth in (("value", "truth"), ("difference", "difference_truth")):
         values = np.array([d[column] for d in drawn])
         error = values.mean(axis=0) - drawn[0][truth].to_numpy()
@@ -327,7 +312,7 @@ def test_estimates_scatter_around_the_truth_in_each_band(world):
 
 
 def test_truth_is_the_mean_of_the_expected_outcomes(world, people):
-    table = trust_experiment(world, acceptable=False, n_people=100, n_boot=1).table
+    table = trust_experiment(world, acceptable=False).table
     truth = table.set_index(["outcome", "level"])["truth"]
     po = world.truth.potential_outcomes
     after = trust_after(people, disclosure="one_line", acceptable=False)
@@ -343,37 +328,6 @@ def test_truth_is_the_mean_of_the_expected_outcomes(world, people):
     assert truth["stated_trust", "one_line"] == pytest.approx(points.mean(), abs=0.005)
 
 
-def test_levels_are_balanced_by_chance_and_equal_in_size(world):
-    seen = np.array(
-        [
-            trust_experiment(world, seed=s, n_people=4_001, n_boot=1)
-            .balance.set_index("level")
-            .loc[list(DISCLOSURES), ["n", "privacy_concern", "trust"]]
-            .to_numpy()
-            for s in range(30)
-        ]
-    )
-    assert set(np.unique(seen[..., 0])) == {1000, 1001}
-    # a standardised difference of 1000 to 3001 people has a spread of about 0.0365
-    spread = seen[..., 1:].std()
-    assert 0.028 < spread < 0.046
-    assert np.abs(seen[..., 1:]).max() < 5 * 0.0365
-
-
-def test_bands_split_the_world_evenly_and_add_up(world):
-    found = trust_experiment(world, acceptable=False, seed=2, bands=4, by="trust")
-    part = found.by_band.query("outcome == 'visit'")
-    assert part["band"].cat.categories.tolist() == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
-    totals = part.groupby("band", observed=True)["n"].sum()
-    assert (totals - 1500).abs().max() <= 1
-    whole = found.table.query("outcome == 'visit'").set_index("level")
-    for level, rows in part.groupby("level"):
-        assert rows["n"].sum() == whole.loc[level, "n"]
-        assert np.average(rows["value"], weights=rows["n"]) == pytest.approx(
-            whole.loc[level, "value"], abs=1e-9
-        )
-
-
 def test_the_concerned_lose_more_trust_in_the_experiment_too(world):
     found = trust_experiment(world, acceptable=False).by_band
     lost = found.query("outcome == 'stated_trust' and level == 'layered'").set_index("band")
@@ -382,29 +336,18 @@ def test_the_concerned_lose_more_trust_in_the_experiment_too(world):
 
 def test_acceptable_may_differ_by_person(world, people):
     split = people["privacy_concern"].to_numpy() < 0.5
-    mixed = trust_experiment(world, acceptable=split, n_boot=1).table["truth"]
-    good, bad = (
-        trust_experiment(world, acceptable=ok, n_boot=1).table["truth"] for ok in (True, False)
-    )
+    mixed = trust_experiment(world, acceptable=split).table["truth"]
+    good, bad = (trust_experiment(world, acceptable=ok).table["truth"] for ok in (True, False))
     told = [1, 2, 3, 9, 10, 11]
     assert (np.minimum(good, bad)[told] < mixed[told]).all()
     assert (mixed[told] < np.maximum(good, bad)[told]).all()
 
 
-def test_ranking_shares_add_up_and_name_a_clear_winner(world):
-    strong = TrustAssumptions(unacceptable_loss=1.0, told_by_line=1.0)
-    ranking = trust_experiment(world, acceptable=False, assumptions=strong).ranking
-    assert ranking.groupby("outcome")["share_best"].sum().to_numpy() == pytest.approx(1.0)
-    stated = ranking.query("outcome == 'stated_trust'").set_index("level")
-    assert stated.loc["none", ["rank", "rank_truth"]].tolist() == [1, 1]
-    assert stated.loc["none", "share_best"] > 0.95
-
-
 def test_same_seed_same_bytes_and_another_seed_others(world):
     def digest(seed):
-        e = trust_experiment(world, acceptable=False, seed=seed, n_people=2_000)
-        text = "".join(f.to_csv() for f in (e.table, e.by_band, e.ranking, e.balance))
-        return hashlib.sha256((text + e._repr_html_()).encode()).hexdigest()
+        e = trust_experiment(world, acceptable=False, seed=seed)
+        text = e.table.to_csv() + e.by_band.to_csv()
+        return hashlib.sha256(text.encode()).hexdigest()
 
     assert digest(4) == digest(4) != digest(5)
 
@@ -414,38 +357,19 @@ def test_nobody_is_moved_where_no_assumption_has_any_effect(world):
     found = trust_experiment(world, acceptable=False, assumptions=TrustAssumptions(**zero))
     truth = found.table.set_index(["outcome", "level"])["difference_truth"].dropna()
     assert (truth == 0).all()
-    assert found.ranking["rank_truth"].eq(1).all()
     po = world.truth.potential_outcomes
     visit = found.table.query("outcome == 'visit'")["truth"]
     assert visit.to_numpy() == pytest.approx(po["p_visit_sports_mail"].mean(), abs=1e-9)
 
 
-def test_html_names_what_it_shows(world):
-    text = trust_experiment(world, levels=["layered", "full_text"], n_boot=1)._repr_html_()
-    assert "Difference to layered" in text
-    assert 'scope="col"' in text
-    assert "<caption>" in text
-    assert text.count("<table>") == text.count("</table>") == 2
-    assert "nan" not in text
-
-
-def test_bands_of_one_or_nobody_say_that_they_are_too_small(world):
-    few = trust_experiment(world, n_people=8, bands=5, n_boot=2)
-    empty = few.by_band.query("n == 0")
-    assert len(empty)
-    assert empty[["value", "low", "high", "difference"]].isna().all(axis=None)
-    assert empty["truth"].notna().all()
-    text = few._repr_html_()
-    assert "too few people" in text
-    assert "nan" not in text
-
-
 # ------------------------------------------------------------------- what would reverse
 
 
-def test_the_turning_point_really_turns_the_order(world):
-    args = {"acceptable": False, "outcome": "stated_trust", "n_people": None}
-    found = what_would_reverse(world, "none", "one_line", **args)
+def test_the_turning_point_really_turns_the_order():
+    from ethicalai_lab.world import make_world
+
+    world = make_world(2_000, seed=11)  # as many people as the question is asked of
+    found = what_would_reverse(world, "none", "one_line", acceptable=False)
     flips = found.query("result == 'flips'")
     assert {"unacceptable_loss", "discovery"} <= set(flips["name"])
     assert flips["move_of_range"].is_monotonic_increasing
@@ -453,14 +377,10 @@ def test_the_turning_point_really_turns_the_order(world):
         step = math.copysign(0.002 * (row.high - row.low), row.move)
 
         def gap(value, name=row.name):
-            truth = trust_experiment(
-                world,
-                acceptable=False,
-                n_boot=1,
-                levels=["one_line", "none"],
-                assumptions=TrustAssumptions(**{name: value}),
-            ).table.set_index(["outcome", "level"])
-            return -truth.loc[("stated_trust", "one_line"), "difference_truth"]
+            changed = TrustAssumptions(**{name: value})
+            trial = trust_experiment(world, acceptable=False, assumptions=changed)
+            truth = trial.table.set_index(["outcome", "level"])
+            return -truth.loc[("visit", "one_line"), "difference_truth"]
 
         assert gap(row.value) == pytest.approx(row.difference, abs=1e-8)
         assert gap(row.turns_at - step) * row.difference > 0
@@ -473,13 +393,6 @@ def test_what_cannot_matter_holds_and_what_switches_it_off_vanishes(world):
     assert found.loc["unacceptable_loss", "result"] == "holds"
     assert np.isnan(found.loc["unacceptable_loss", "turns_at"])
     assert (found["result"] != "flips").all()
-
-
-def test_levels_that_do_not_differ_are_tied(world):
-    a = TrustAssumptions(visits_by_trust=0.0)
-    found = what_would_reverse(world, "one_line", "none", names=["noticed"], assumptions=a)
-    assert found["result"].tolist() == ["tied"]
-    assert found["difference"].item() == 0
 
 
 # -------------------------------------------------------------------------- bad input
@@ -532,48 +445,12 @@ def test_nobody_is_an_empty_answer():
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"arm": "no_mail"}, "arm is 'no_mail'; one of sports_mail, fashion_mail"),
-        ({"levels": ["none"]}, "levels is"),
-        ({"levels": "none"}, "levels is 'none'"),
-        ({"levels": ["none", "none"]}, "levels is"),
-        ({"levels": ["none", "all"]}, "levels, one entry is 'all'"),
-        ({"n_people": 7}, "n_people is 7; a whole number from 8 to 6000"),
-        ({"n_people": 10**6}, "n_people is 1000000"),
-        ({"by": "customer_id"}, "by is 'customer_id'; a number in world.truth.people"),
-        ({"by": ["trust"]}, "by is"),
-        ({"bands": 0}, "bands is 0"),
-        ({"seed": -1}, "seed is -1"),
-        ({"seed": 0.5}, "seed is 0.5"),
-        ({"n_boot": 0}, "n_boot is 0"),
-        ({"confidence": 95}, "confidence is 95"),
-        ({"acceptable": [True, False]}, "acceptable has 2 values for 6000 people"),
-    ],
-)
-def test_bad_designs_are_named(world, change, message):
-    with pytest.raises(ExplanationError, match=message):
-        trust_experiment(world, **change)
-
-
-def test_a_world_without_truth_is_refused(world):
-    from ethicalai_lab.world import World
-
-    with pytest.raises(InputError, match="people"):
-        trust_experiment(World(dict(world.tables)))
-    with pytest.raises(ExplanationError, match="world is a dict without truth"):
-        trust_experiment({})
-
-
-@pytest.mark.parametrize(
     ("args", "change", "message"),
     [
         (("none", "none"), {}, 'second is "none" like first'),
         (("all", "none"), {}, "first is 'all'"),
         (("none", "layered"), {"names": "luck"}, 'names holds "luck"; the assumptions are noticed'),
-        (("none", "layered"), {"names": 5}, "names is 5"),
-        (("none", "layered"), {"outcome": "spend"}, 'outcome is "spend"; one of visit'),
-        (("none", "layered"), {"n_people": 0}, "n_people is 0"),
+        (("none", "layered"), {"acceptable": [True]}, "acceptable has 1 values for 6000 people"),
     ],
 )
 def test_bad_questions_are_named(world, args, change, message):
