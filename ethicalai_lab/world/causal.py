@@ -201,21 +201,6 @@ class CausalGraph:
         """
         return tuple(cause for cause, effect in self.edges if effect == name)
 
-    def children(self, name: str) -> tuple[str, ...]:
-        """Return the effects of a node.
-
-        Parameters
-        ----------
-        name : str
-            Name of a node.
-
-        Returns
-        -------
-        tuple of str
-            Its children, in causal order.
-        """
-        return tuple(effect for cause, effect in self.edges if cause == name)
-
     def keep(self, names: Iterable[str], reduced: bool = False) -> CausalGraph:
         """Return the graph of some nodes, for a drawing that fits a page.
 
@@ -308,8 +293,7 @@ def causal_graph() -> CausalGraph:
     Returns
     -------
     CausalGraph
-        With ``nodes``, ``edges``, ``parents(name)``, ``children(name)`` and
-        ``to_mermaid()``.
+        With ``nodes``, ``edges``, ``parents(name)`` and ``to_mermaid()``.
 
     References
     ----------
