@@ -23,6 +23,7 @@ from ethicalai_lab.policy.stages import (
     Settings,
     measure,
     stage,
+    steps,
 )
 from ethicalai_lab.world import PURPOSES, SCHEMA
 
@@ -259,28 +260,15 @@ def chosen_columns(features: Any, *, inferred: bool) -> tuple[str, ...]:
     return tuple(name for name in names if inferred or name not in INFERRED)
 
 
-@stage("data.features", "data.inferred_traits", "data.retention_days", "data.zero_party_questions")
-def collection(
-    context: EvaluationContext, settings: Settings, *, permission: Permission
-) -> Collection:
-    """Keep the columns and the behaviour that the policy allows, of those who permit it."""
-    columns = chosen_columns(
-        settings["data.features"], inferred=bool(settings["data.inferred_traits"])
-    )
-    asked = context.questions
-    for question in settings["data.zero_party_questions"]:
-        if question not in asked:
-            raise PolicyError(
-                f'data.zero_party_questions names "{question}", which nobody was asked here; '
-                f"accepted are {', '.join(asked)}.{did_you_mean(question, asked)}"
-            )
-    kept = permission.practice[_ANALYTICS] | permission.practice[_PERSONAL]
-    days = int(settings["data.retention_days"])
-    behaviour = _behaviour(context, days)
-    bought = context.purchases
-    held = bought["days"][(bought["days"] <= days) & kept[bought["person"]]]
+def _features(
+    context: EvaluationContext,
+    columns: tuple[str, ...],
+    asked: list[str],
+    behaviour: pd.DataFrame,
+    kept: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], list[str], list[int], dict[str, pd.Series]]:
+    """Return features, their names, which column each comes from, and the columns as they are."""
     parts, names, source, table = [], [], [], {}
-    roles = _roles()
     for number, column in enumerate(columns):
         if column in _BEHAVIOUR:
             values = behaviour[column]
@@ -296,21 +284,46 @@ def collection(
         names += own
         source += [number] * len(own)
         table[column] = values
-    for question in settings["data.zero_party_questions"]:
+    for question in asked:
         values = _said(context, question)
         block, own = _encoded(values, f"said {question}")
-        columns = (*columns, f"said_{question}")
-        roles[columns[-1]] = "feature"
         parts.append(block)
         names += own
-        source += [len(columns) - 1] * len(own)
-        table[columns[-1]] = values
-    used = {column: roles[column] for column in columns}
+        source += [len(table)] * len(own)
+        table[f"said_{question}"] = values
     matrix = np.empty((context.n, len(names)))
     first = 0
     for block in parts:
         matrix[:, first : first + block.shape[1]] = block
         first += block.shape[1]
+    return matrix, names, source, table
+
+
+@stage("data.features", "data.inferred_traits", "data.retention_days", "data.zero_party_questions")
+def collection(
+    context: EvaluationContext, settings: Settings, *, permission: Permission
+) -> Collection:
+    """Keep the columns and the behaviour that the policy allows, of those who permit it."""
+    columns = chosen_columns(
+        settings["data.features"], inferred=bool(settings["data.inferred_traits"])
+    )
+    known = context.questions
+    for question in settings["data.zero_party_questions"]:
+        if question not in known:
+            raise PolicyError(
+                f'data.zero_party_questions names "{question}", which nobody was asked here; '
+                f"accepted are {', '.join(known)}.{did_you_mean(question, known)}"
+            )
+    kept = permission.practice[_ANALYTICS] | permission.practice[_PERSONAL]
+    days = int(settings["data.retention_days"])
+    behaviour = _behaviour(context, days)
+    bought = context.purchases
+    held = bought["days"][(bought["days"] <= days) & kept[bought["person"]]]
+    asked = settings["data.zero_party_questions"]
+    matrix, names, source, table = _features(context, columns, asked, behaviour, kept)
+    roles = _roles() | {f"said_{question}": "feature" for question in asked}
+    columns = tuple(table)
+    used = {column: roles[column] for column in columns}
     # of people who permit neither analysis nor personalization nothing is kept to be read
     static = sum(column not in _BEHAVIOUR for column in columns)
     watched = any(column in _BEHAVIOUR for column in columns)
@@ -382,30 +395,13 @@ def model(
         score = rfm(collection) if targeting == "rfm" else np.zeros(n)
         label = "no model" if not wanted else "no model: too little to learn from"
         return Model(nothing, score, chosen, None, learn & False, label)
-    slopes = np.zeros((2, len(OFFERS), p))
-    constants = np.zeros((2, len(OFFERS)))
-    response = np.zeros((2, p + 1))
     transformed = settings["personalization.learner"] == "class_transformation"
     # the transformation is of yes or no: amounts are learned by the difference of two models
     name = (
         "t_learner" if transformed and objective == "spend" else settings["personalization.learner"]
     )
-    for side in (0, 1):
-        rows = learn & (fold == bool(side))
-        for number, mail in enumerate(OFFERS):
-            own = np.flatnonzero(rows & ((arm == mail) | (arm == "no_mail")))
-            fitted = learner(name).fit(collection.matrix[own], y[own], arm[own] == mail)
-            predict = fitted.predict_uplift
-            if name == "class_transformation":
-                # on the scale on which it is linear; the order is the same
-                predict = partial(_log_odds, fitted)
-            constants[side, number], slopes[side, number] = _linear(predict, p)
-        if targeting == "response":
-            from sklearn.linear_model import Ridge
-
-            own = np.flatnonzero(rows & (arm != "no_mail"))
-            fitted = Ridge(alpha=SMOOTHING, solver="cholesky").fit(collection.matrix[own], y[own])
-            response[side] = [fitted.intercept_, *fitted.coef_]
+    lines = [_lines(name, collection.matrix, y, arm, learn & (fold == side)) for side in (0, 1)]
+    constants, slopes = (np.stack(part) for part in zip(*lines, strict=True))
     # each person is judged by the model that has not seen them
     judge = np.where(fold, 0, 1)
     uplift = np.empty((n, len(OFFERS)))
@@ -417,7 +413,7 @@ def model(
     else:
         chosen = np.full(n, OFFERS.index(offer))
     if targeting == "response":
-        own = response[judge]
+        own = _answers(collection.matrix, y, learn & (arm != "no_mail"), fold)[judge]
         contributions = collection.matrix * own[:, 1:]
         score = own[:, 0] + contributions.sum(axis=1)
     else:
@@ -427,6 +423,37 @@ def model(
         score, contributions = rfm(collection), None
     label = f"{targeting}, {name}, {objective}, {p} features"
     return Model(uplift, score, chosen, contributions, learn, label)
+
+
+def _lines(
+    name: str, matrix: NDArray[np.float64], y: Any, arm: Any, rows: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return constant and slopes of what each mail changes, learned from some people."""
+    p = matrix.shape[1]
+    constants, slopes = np.zeros(len(OFFERS)), np.zeros((len(OFFERS), p))
+    for number, mail in enumerate(OFFERS):
+        own = np.flatnonzero(rows & ((arm == mail) | (arm == "no_mail")))
+        fitted = learner(name).fit(matrix[own], y[own], arm[own] == mail)
+        predict = fitted.predict_uplift
+        if name == "class_transformation":
+            # on the scale on which it is linear; the order is the same
+            predict = partial(_log_odds, fitted)
+        constants[number], slopes[number] = _linear(predict, p)
+    return constants, slopes
+
+
+def _answers(
+    matrix: NDArray[np.float64], y: Any, rows: NDArray[np.bool_], fold: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return constant and slopes of what those do who get a message, by half."""
+    from sklearn.linear_model import Ridge
+
+    found = []
+    for side in (0, 1):
+        own = np.flatnonzero(rows & (fold == side))
+        fitted = Ridge(alpha=SMOOTHING, solver="cholesky").fit(matrix[own], y[own])
+        found.append([fitted.intercept_, *fitted.coef_])
+    return np.array(found)
 
 
 def _log_odds(fitted: Any, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -534,6 +561,33 @@ def chosen(
 # --------------------------------------------------------------------------- measures
 
 
+@measure("value", "none", "share of customers", "targeting, counted")
+def share_contacted(context: EvaluationContext, *, repair: Targeting) -> Estimate:
+    """Share of customers that the campaign contacts."""
+    return Exact(float(repair.selected.mean()))
+
+
+@measure(
+    "value",
+    "higher",
+    "correlation",
+    "model beside world.truth.uplift",
+    learned=True,
+    only_here=True,
+)
+def ranking_quality(context: EvaluationContext, *, model: Model, targeting: Targeting) -> Estimate:
+    """Spearman's correlation of the ranking with what the offered mail truly changes.
+
+    The mail's true effect on visits is the world's own.
+    """
+    rows = targeting.ranked
+    if rows.sum() < context.fewest(30) or np.ptp(model.score[rows]) == 0:
+        return Needs("needs people ranked as individuals; this policy ranks nobody")
+    both = context.uplift[[f"visit_{mail}" for mail in OFFERS]].to_numpy()
+    true = both[np.arange(context.n), model.offer]
+    return Correlation(np.round(model.score, 12), true, rows)
+
+
 @measure("privacy", "lower", "columns", "collection, the table that models read")
 def columns_in_use(context: EvaluationContext, *, collection: Collection) -> Estimate:
     """Count the columns about a person that models and rules read."""
@@ -564,39 +618,4 @@ def values_kept(context: EvaluationContext, *, collection: Collection) -> Estima
     return Exact(collection.records / context.n)
 
 
-@measure(
-    "value",
-    "higher",
-    "correlation",
-    "model beside world.truth.uplift",
-    learned=True,
-    only_here=True,
-)
-def ranking_quality(context: EvaluationContext, *, model: Model, targeting: Targeting) -> Estimate:
-    """Spearman's correlation of the ranking with what the offered mail truly changes.
-
-    The mail's true effect on visits is the world's own.
-    """
-    rows = targeting.ranked
-    if rows.sum() < context.fewest(30) or np.ptp(model.score[rows]) == 0:
-        return Needs("needs people ranked as individuals; this policy ranks nobody")
-    both = context.uplift[[f"visit_{mail}" for mail in OFFERS]].to_numpy()
-    true = both[np.arange(context.n), model.offer]
-    return Correlation(np.round(model.score, 12), true, rows)
-
-
-@measure("value", "none", "share of customers", "targeting, counted")
-def share_contacted(context: EvaluationContext, *, repair: Targeting) -> Estimate:
-    """Share of customers that the campaign contacts."""
-    return Exact(float(repair.selected.mean()))
-
-
-STAGES = (collection, model, targeting)
-MEASURES = (
-    share_contacted,
-    ranking_quality,
-    columns_in_use,
-    sensitive_columns,
-    oldest_record,
-    values_kept,
-)
+STAGES, MEASURES = steps(globals())

@@ -18,7 +18,7 @@ from ethicalai_lab.consent.simulation import (
 )
 from ethicalai_lab.consent.snapshot import PermissionSnapshot
 from ethicalai_lab.policy.context import EvaluationContext
-from ethicalai_lab.policy.stages import Estimate, Ratio, Settings, measure, stage
+from ethicalai_lab.policy.stages import Estimate, Ratio, Settings, measure, stage, steps
 from ethicalai_lab.world import PURPOSES
 
 __all__ = ["MEASURES", "STAGES", "Asking", "Permission"]
@@ -315,11 +315,4 @@ def questions_asked(context: EvaluationContext, *, asking: Asking) -> Estimate:
     return Ratio(asking.asks)
 
 
-STAGES = (asking, permission)
-MEASURES = (
-    without_permission,
-    against_their_will,
-    reachable,
-    unmeant_consent,
-    questions_asked,
-)
+STAGES, MEASURES = steps(globals())

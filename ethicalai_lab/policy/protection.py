@@ -25,7 +25,16 @@ from numpy.typing import NDArray
 from ethicalai_lab.errors import did_you_mean
 from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.errors import PolicyError
-from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, measure, stage
+from ethicalai_lab.policy.stages import (
+    Estimate,
+    Exact,
+    Needs,
+    Ratio,
+    Settings,
+    measure,
+    stage,
+    steps,
+)
 from ethicalai_lab.world import PURPOSES
 
 __all__ = [
@@ -1064,24 +1073,4 @@ def loss_budget_spent(context: EvaluationContext, *, publication: Publication) -
     return Exact(publication.spent)
 
 
-STAGES = (tokens, store, release, publication)
-MEASURES = (
-    reidentified_by_guessing,
-    reidentified_by_insider,
-    linked_across_partners,
-    linked_across_purposes,
-    linked_over_the_year,
-    readable_if_stolen,
-    readable_after_erasure,
-    erasures_late,
-    reidentified_by_linkage,
-    smallest_class,
-    unique_share,
-    secret_revealed,
-    secret_guessed,
-    people_shared,
-    release_detail_kept,
-    presence_guessed,
-    published_error,
-    loss_budget_spent,
-)
+STAGES, MEASURES = steps(globals())

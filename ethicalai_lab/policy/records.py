@@ -18,7 +18,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ethicalai_lab.policy.context import EvaluationContext
-from ethicalai_lab.policy.stages import Estimate, Exact, Needs, Ratio, Settings, measure, stage
+from ethicalai_lab.policy.stages import (
+    Estimate,
+    Exact,
+    Needs,
+    Ratio,
+    Settings,
+    measure,
+    stage,
+    steps,
+)
 from ethicalai_lab.world import PURPOSES
 
 __all__ = ["MEASURES", "POINTS", "STAGES", "TAMPERING", "Duties", "Recording"]
@@ -426,6 +435,27 @@ def _has_all_parts(assessment: bytes) -> bool:
     return all(summary.get(part) for part in _DPIA_PARTS)
 
 
+def _decision_records(
+    context: EvaluationContext,
+    settings: Settings,
+    selected: NDArray[np.bool_],
+    ranked: NDArray[np.bool_],
+) -> NDArray[Any]:
+    """Write for each customer what was decided, and who can change it."""
+    kinds = {"customer_id": np.int64, "selected": np.bool_, "ranked": np.bool_, "route": np.int8}
+    decisions = np.zeros(context.n, dtype=[*kinds.items(), ("age_rule", "U20")])
+    decisions["customer_id"] = context.ids
+    decisions["selected"], decisions["ranked"] = selected, ranked
+    if settings["duty.human_review"] == "on_request":
+        decisions["route"][selected | ranked] = 1
+    elif settings["duty.human_review"] == "before_sending":
+        # what is sent is looked at; whom the ranking left out, nobody looks at
+        decisions["route"][selected] = 2
+    if settings["duty.children"] != "as_adults":
+        decisions["age_rule"] = settings["duty.children"]
+    return decisions
+
+
 @stage("duty.retention_register", "duty.dpia", "duty.human_review", "duty.children")
 def duties(
     context: EvaluationContext,
@@ -446,30 +476,8 @@ def duties(
         assessment = _assessment(context, yearly, uses, permission, collection, repair, store)
 
     selected, ranked = np.asarray(repair.selected), np.asarray(repair.ranked)
-    objected = np.asarray(permission.objected)
-    decided = selected | ranked
-    route = np.zeros(context.n, dtype=np.int8)
-    if settings["duty.human_review"] == "on_request":
-        route[decided] = 1
-    elif settings["duty.human_review"] == "before_sending":
-        # what is sent is looked at; whom the ranking left out, nobody looks at
-        route[selected] = 2
-    decisions = np.zeros(
-        context.n,
-        dtype=[
-            ("customer_id", np.int64),
-            ("selected", np.bool_),
-            ("ranked", np.bool_),
-            ("route", np.int8),
-            ("age_rule", "U20"),
-        ],
-    )
-    decisions["customer_id"] = context.ids
-    decisions["selected"], decisions["ranked"] = selected, ranked
-    decisions["route"] = route
-    if settings["duty.children"] != "as_adults":
-        decisions["age_rule"] = settings["duty.children"]
-
+    objected, decided = np.asarray(permission.objected), selected | ranked
+    decisions = _decision_records(context, settings, selected, ranked)
     beyond = np.asarray(permission.practice) & ~np.asarray(permission.lawful)
     shown = (
         not unregistered,
@@ -546,12 +554,4 @@ def open_points(context: EvaluationContext, *, duties: Duties) -> Estimate:
     return Exact(float(sum(not shown for shown in duties.points.values())))
 
 
-STAGES = (recording, duties)
-MEASURES = (
-    tampering_noticed,
-    categories_unregistered,
-    objections_ignored,
-    decisions_without_recourse,
-    children_profiled,
-    open_points,
-)
+STAGES, MEASURES = steps(globals())

@@ -15,7 +15,7 @@ from ethicalai_lab.explainability.trust import response_factor, trust_after
 from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.modelling import Targeting
 from ethicalai_lab.policy.permission import Asking
-from ethicalai_lab.policy.stages import Estimate, Ratio, Settings, measure, stage
+from ethicalai_lab.policy.stages import Estimate, Ratio, Settings, measure, stage, steps
 
 __all__ = ["MEASURES", "STAGES", "Response", "Trust"]
 
@@ -160,13 +160,7 @@ def response(
     )
     who = np.flatnonzero(repair.selected)
     truth = _truth(context)
-    push = np.zeros(who.size, dtype=bool)
-    if settings["personalization.channel"] == "push":
-        push[:] = True
-    elif settings["personalization.channel"] == "best_per_customer":
-        # a push reaches those who use the app, an e-mail everyone else
-        push = context.uses_app[who]
-    action = 1 + repair.offer[who] + 2 * push
+    action = _actions(context, settings["personalization.channel"], repair.offer[who], who)
     effect = trust.effect[who] * (1 + URGENCY_LIFT * claims.claim[who])
     leaving = trust.leaving[who]
     names = (*OUTCOMES, "contacts")
@@ -186,16 +180,7 @@ def response(
             mailed = _mailed(truth, action, recent, who, rested, effect, leaving)
         else:
             mailed = rested
-        # who left lives on with the contacts had before
-        after = [
-            {
-                name: truth[name][0, sum(weeks[max(0, week - 2) : week_left + 1])][who]
-                for name in OUTCOMES
-            }
-            if week - week_left <= 2
-            else silent
-            for week_left in range(week)
-        ]
+        after = [_left(truth, weeks, week, since, who) for since in range(week)]
         for name in OUTCOMES:
             mean = stays * mailed[name]
             for share, state in zip(left, after, strict=True):
@@ -207,13 +192,7 @@ def response(
             if rows.any():
                 now = {n: np.where(rows, after[week_left][n], now[n]) for n in OUTCOMES}
         for sign, means in ((1, now), (-1, silent)):
-            visited = u[week] < means["visit"]
-            bought = visited & (v[week] * means["visit"] < means["conversion"])
-            drawn["visit"] += sign * visited
-            drawn["conversion"] += sign * bought
-            with np.errstate(invalid="ignore", divide="ignore"):
-                basket = np.where(bought, means["spend"] / means["conversion"], 0.0)
-            drawn["spend"] += sign * basket * baskets[week]
+            _draw(drawn, sign, means, (u[week], v[week], baskets[week]))
         if weeks[week]:
             leaves = ~gone & (w[week] < mailed["unsubscribed"])
             drawn["contacts"] += ~gone
@@ -232,6 +211,47 @@ def response(
         float(settings["personalization.unsubscribe_cost"]),
     )
     return Response(added, mean, _profit(added, *prices), _profit(mean, *prices), weeks)
+
+
+def _actions(
+    context: EvaluationContext, channel: str, offer: NDArray[np.int64], who: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the world's action that a contact is: an offer, by e-mail or by push."""
+    if channel == "best_per_customer":
+        # a push reaches those who use the app, an e-mail everyone else
+        push = context.uses_app[who]
+    else:
+        push = np.full(who.size, channel == "push")
+    return 1 + offer + 2 * push
+
+
+def _left(
+    truth: dict[str, NDArray[np.float64]],
+    weeks: tuple[bool, ...],
+    week: int,
+    since: int,
+    who: NDArray[np.int64],
+) -> dict[str, NDArray[np.float64]]:
+    """Return the expected outcomes of who left in an earlier week, with the contacts had before."""
+    recent = sum(weeks[max(0, week - 2) : since + 1]) if week - since <= 2 else 0
+    return {name: truth[name][0, recent][who] for name in OUTCOMES}
+
+
+def _draw(
+    drawn: dict[str, NDArray[np.float64]],
+    sign: int,
+    means: dict[str, NDArray[np.float64]],
+    chances: tuple[NDArray[np.float64], ...],
+) -> None:
+    """Add what people do in a week, or take away what they would have done without."""
+    u, v, size = chances
+    visited = u < means["visit"]
+    bought = visited & (v * means["visit"] < means["conversion"])
+    drawn["visit"] += sign * visited
+    drawn["conversion"] += sign * bought
+    with np.errstate(invalid="ignore", divide="ignore"):
+        basket = np.where(bought, means["spend"] / means["conversion"], 0.0)
+    drawn["spend"] += sign * basket * size
 
 
 def _mailed(
@@ -342,12 +362,4 @@ def trust_change(context: EvaluationContext, *, trust: Trust, claims: Any) -> Es
     return Ratio(change, drawn=claims.product, kinds=len(context.world.products))
 
 
-STAGES = (trust, response)
-MEASURES = (
-    profit_added,
-    visits_added,
-    unsubscribed,
-    messages_sent,
-    contacted_in_vain,
-    trust_change,
-)
+STAGES, MEASURES = steps(globals())

@@ -38,6 +38,7 @@ __all__ = [
     "Stage",
     "measure",
     "stage",
+    "steps",
 ]
 
 
@@ -336,6 +337,23 @@ def measure(
         )
 
     return make
+
+
+def steps(module: Mapping[str, Any]) -> tuple[tuple[Stage, ...], tuple[MeasureStep, ...]]:
+    """Return the stages and the measures that a module defines, in its order.
+
+    Examples
+    --------
+    >>> steps({"__name__": "empty"})
+    ((), ())
+    """
+    own = [
+        each
+        for each in module.values()
+        if isinstance(each, Stage | MeasureStep) and each.run.__module__ == module["__name__"]
+    ]
+    stages = tuple(each for each in own if isinstance(each, Stage))
+    return stages, tuple(each for each in own if isinstance(each, MeasureStep))
 
 
 class Memory:
