@@ -35,9 +35,9 @@ def list_options(path: str, lab: PolicyLab) -> tuple[str, ...]:
     if path == "data.zero_party_questions":
         return tuple(map(str, context.world.preferences["question"].cat.categories))
     if path == "anonymization.quasi_identifiers":
-        from ethicalai_lab.policy.protection import _DETAIL
+        from ethicalai_lab.policy.protection import DETAIL
 
-        return tuple(_DETAIL)
+        return tuple(DETAIL)
     return (*context.groups, "region", "education", "jurisdiction", "loyalty_tier")
 
 
@@ -54,9 +54,9 @@ def list_assumed(path: str, lab: PolicyLab) -> tuple[str, ...]:
     if path == "data.features":
         return list_options(path, lab)
     if path == "anonymization.quasi_identifiers":
-        from ethicalai_lab.policy.protection import _quasi_identifiers
+        from ethicalai_lab.policy.protection import quasi_identifiers
 
-        return tuple(_quasi_identifiers(lab.context, None))
+        return tuple(quasi_identifiers(lab.context, None))
     return tuple(sections.assumed(path) or ())
 
 

@@ -401,7 +401,6 @@ def _audited(
 )
 def release(context: TableContext, settings: Settings, *, permission: Permission) -> dict[str, Any]:
     """Make the table that a partner would get, and attack it with what the table itself says."""
-    from ethicalai_lab.privacy.anonymizer import KAnonymizer
     from ethicalai_lab.privacy.errors import PrivacyError
     from ethicalai_lab.privacy.measures import class_sizes
 
@@ -424,32 +423,16 @@ def release(context: TableContext, settings: Settings, *, permission: Permission
     note = ""
     if secrets:
         full[_SECRET], note = _secret(context.table[secrets[0]])
-    before = full.loc[may]
-    k, l, t = (settings[f"anonymization.{name}"] for name in "klt")  # noqa: E741
-    if (l > 1 or t < 1) and not secrets:
+    if (settings["anonymization.l"] > 1 or settings["anonymization.t"] < 1) and not secrets:
         return {"why": "needs a column with the role sensitive, on which l and t are held"}
-    made, kept = before, 1.0
     names = [name for name in known if decided is None or name in decided]
-    if settings["anonymization.generalization"] != "none" and (k > 1 or l > 1 or t < 1) and names:
-        tool = KAnonymizer(
-            max(int(k), 2),  # a class of one can neither be diverse nor close
-            l=int(l) if l > 1 else None,
-            t=float(t) if t < 1 else None,
-            suppression=float(settings["anonymization.suppression"]),
-            method=settings["anonymization.generalization"],
-            quasi_identifiers=names,
-            sensitive=_SECRET if secrets else None,
-        )
-        try:
-            made = tool.fit_transform(before).set_axis(tool.kept_)  # to judge it
-        except PrivacyError as error:
-            return {"why": f"needs a release; none was made: {error}"}
-        if not len(made):
-            return {"why": "needs a release; none was made: no row was left"}
-        # columns that are not generalised lose only the rows that were left out
-        missing = 1.0 - len(made) / len(before)
-        lost = [tool.loss_.by_column.get(name, missing) for name in known]
-        kept = 1.0 - math.fsum(lost) / len(known)
+    secret = _SECRET if secrets else None
+    try:
+        made, kept = protection.anonymized(full.loc[may], settings, names, known, secret)
+    except PrivacyError as error:
+        return {"why": f"needs a release; none was made: {error}"}
+    if not len(made):
+        return {"why": "needs a release; none was made: no row was left"}
     sizes = class_sizes(made, known).to_numpy()
     shared, unique = np.zeros(context.n, dtype=bool), np.zeros(context.n, dtype=bool)
     shared[made.index] = True
@@ -493,20 +476,11 @@ def _attacked(
     context: TableContext, made: pd.DataFrame, full: pd.DataFrame, known: list[str]
 ) -> dict[str, Any]:
     """Let somebody who knows people's quasi-identifiers look them up in the release."""
-    from ethicalai_lab.privacy.attacks import fitting_rows
-
-    levels = full[_SECRET].cat.categories
-    truth = full[_SECRET].cat.codes.to_numpy(np.int64)
-    position = np.sort(context.rng("release.attacked").permutation(context.n)[:_ATTACKED])
+    position = context.sample("release.attacked", _ATTACKED)
+    truth = full[_SECRET].cat.codes.to_numpy(np.int64)[position]
     targets = full.loc[position, known].reset_index(drop=True)
-    told = pd.Categorical(made[_SECRET].astype(object), categories=levels)
-    overall = np.bincount(told.codes, minlength=len(levels))
-    fitting = fitting_rows(made.assign(**{_SECRET: told}), targets, known, _SECRET, own=position)
-    guess = (fitting.counts + overall / (2 * overall.sum() + 1)).argmax(axis=1)
-    one = (fitting.counts > 0).sum(axis=1) == 1
-    revealed = fitting.own_fits & one & (guess == truth[position])
-    base = truth[position] == int(overall.argmax())
-    gain = (guess == truth[position]).astype(float) - base
+    _, revealed, guess, common = protection.attacked(made, made, targets, _SECRET, position)
+    gain = (guess == truth).astype(float) - (truth == common)
     return {"attacked": position, "revealed": revealed, "gain": gain}
 
 

@@ -38,6 +38,7 @@ from ethicalai_lab.policy.stages import (
 from ethicalai_lab.world import PURPOSES
 
 __all__ = [
+    "DETAIL",
     "MEASURES",
     "PARTNERS",
     "STAGES",
@@ -48,8 +49,11 @@ __all__ = [
     "Release",
     "Store",
     "Tokens",
+    "anonymized",
+    "attacked",
     "joined",
     "make_tokens",
+    "quasi_identifiers",
     "share_of",
     "use_of",
 ]
@@ -576,7 +580,7 @@ _ATTACKED = 300
 _SHARING = PURPOSES.index("third_party_sharing")
 #: What a public register tells about a person.
 _KNOWN = ("age", "gender", "postcode")
-_DETAIL = ("age", "gender", "postcode", "recency", "history", "sports", "fashion")
+DETAIL = ("age", "gender", "postcode", "recency", "history", "sports", "fashion")
 _SECRET = "financial_stress"
 _BANDS = ("low", "middle", "high")
 
@@ -659,26 +663,30 @@ def _register(context: EvaluationContext) -> dict[str, Any]:
     return {"known": known, "position": position[chosen][first], "exact": exact}
 
 
-def _quasi_identifiers(context: EvaluationContext, decided: Sequence[str] | None) -> list[str]:
+def quasi_identifiers(context: EvaluationContext, decided: Sequence[str] | None) -> list[str]:
     """Columns to be generalised: those decided, or those that the world's roles name."""
     for name in decided or ():
         if name not in context.customers and name not in context.campaign:
             known = [n for n in (*context.customers, *context.campaign) if n != "customer_id"]
             raise PolicyError(
                 f'anonymization.quasi_identifiers names the column "{name}", which this world '
-                f"does not have; accepted are those of a release: {', '.join(_DETAIL)}."
+                f"does not have; accepted are those of a release: {', '.join(DETAIL)}."
                 f"{did_you_mean(name, known)}"
             )
     if decided is None:
         roles = [context.world.roles.get(name, {}) for name in ("customers", "register")]
         decided = [c for c in _KNOWN if any(r.get(c) == "quasi_identifier" for r in roles)]
-    return [name for name in _DETAIL if name in decided]
+    return [name for name in DETAIL if name in decided]
 
 
-def _anonymized(
-    table: pd.DataFrame, settings: Mapping[str, Any], names: list[str]
+def anonymized(
+    table: pd.DataFrame,
+    settings: Mapping[str, Any],
+    names: Sequence[str],
+    columns: Sequence[str],
+    secret: str | None,
 ) -> tuple[pd.DataFrame, float]:
-    """Generalise the quasi-identifiers of a table as asked; also the share of detail kept.
+    """Generalise the named columns of a table as asked; also the share of detail kept in all.
 
     Raises
     ------
@@ -687,53 +695,72 @@ def _anonymized(
     """
     from ethicalai_lab.privacy.anonymizer import KAnonymizer
 
-    l, t = settings["anonymization.l"], settings["anonymization.t"]  # noqa: E741
-    k = int(settings["anonymization.k"])
-    if l > 1 or t < 1:
-        k = max(k, 2)  # a class of one can neither be diverse nor close
-    if k < 2 or not names:
+    method = settings["anonymization.generalization"]
+    k, l, t = (settings[f"anonymization.{name}"] for name in "klt")  # noqa: E741
+    if method == "none" or not names or not (k > 1 or l > 1 or t < 1):
         return table, 1.0
     tool = KAnonymizer(
-        k,
+        max(int(k), 2),  # a class of one can neither be diverse nor close
         l=int(l) if l > 1 else None,
         t=float(t) if t < 1 else None,
         suppression=float(settings["anonymization.suppression"]),
-        method=settings["anonymization.generalization"],
-        quasi_identifiers=names,
-        sensitive=_SECRET,
+        method=method,
+        quasi_identifiers=list(names),
+        sensitive=secret,
     )
     made = tool.fit_transform(table).set_axis(tool.kept_)  # to judge it
-    made[_SECRET] = made[_SECRET].cat.set_categories(list(_BANDS))
+    if secret is not None:
+        made[secret] = made[secret].cat.set_categories(table[secret].cat.categories)
     # columns that are not generalised lose only the rows that were left out
     missing = 1.0 - len(made) / len(table)
-    lost = [tool.loss_.by_column.get(name, missing) for name in _DETAIL]
-    return made, 1.0 - math.fsum(lost) / len(_DETAIL)
+    lost = [tool.loss_.by_column.get(name, missing) for name in columns]
+    return made, 1.0 - math.fsum(lost) / len(columns)
 
 
-def _link(
-    table: pd.DataFrame, look: pd.DataFrame, known: pd.DataFrame, position: NDArray[np.int64]
-) -> tuple[NDArray[Any], ...]:
-    """Try every known person on the table: rows that fit, and what they say.
+def attacked(
+    table: pd.DataFrame,
+    look: pd.DataFrame,
+    known: pd.DataFrame,
+    secret: str,
+    position: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64], int]:
+    """Look every known person up in a released table: rows that fit, and what they say.
 
-    ``look`` holds those rows of the table that can fit anybody at all.
+    Parameters
+    ----------
+    table : DataFrame
+        As released; its index is the person's position.
+    look : DataFrame
+        Those rows of it that can fit anybody at all.
+    known : DataFrame
+        What is known of each person attacked.
+    secret : str
+        A categorical column.
+    position : ndarray of int
+        Of each person attacked.
+
+    Returns
+    -------
+    named, revealed, guess : ndarray
+        Chance of naming the right row; whether all rows that fit hold the person's own secret;
+        the secret guessed.
+    common : int
+        The secret that is commonest in the table.
     """
     from ethicalai_lab.privacy.attacks import fitting_rows
 
-    m = len(position)
-    overall = np.bincount(table[_SECRET].cat.codes, minlength=len(_BANDS))
+    m, levels = len(position), table[secret].cat.categories
+    overall = np.bincount(table[secret].cat.codes, minlength=len(levels))
     common = int(overall.argmax())
     if not len(look) or not m:
-        nobody = np.zeros(m, dtype=bool)
-        return np.zeros(m), nobody, np.full(m, common), np.full(m, common)
-    fitting = fitting_rows(look, known, list(_KNOWN), _SECRET, own=position)
+        return np.zeros(m), np.zeros(m, dtype=bool), np.full(m, common), common
+    fitting = fitting_rows(look, known, list(known.columns), secret, own=position)
     named = np.where(fitting.own_fits, 1.0 / np.maximum(fitting.rows, 1), 0.0)
-    # of equally common bands the one that is commoner among all; without a row, that of all
+    # of equally common secrets the one that is commoner among all; without a row, that of all
     guess = (fitting.counts + overall / (2 * overall.sum() + 1)).argmax(axis=1)
-    row = look.index.get_indexer(position)
-    secret = look[_SECRET].cat.codes.to_numpy(np.int64)[row]
-    one_band = (fitting.counts > 0).sum(axis=1) == 1
-    revealed = fitting.own_fits & one_band & (guess == secret)
-    return named, revealed, guess, np.full(m, common)
+    own = look[secret].cat.codes.to_numpy(np.int64)[look.index.get_indexer(position)]
+    one = (fitting.counts > 0).sum(axis=1) == 1
+    return named, fitting.own_fits & one & (guess == own), guess, common
 
 
 @stage(
@@ -753,16 +780,14 @@ def release(context: EvaluationContext, settings: Settings, *, permission: Any) 
     attackers = context.once("release register", lambda: _register(context))
     position = attackers["position"]
     may = np.flatnonzero(np.asarray(permission.practice)[_SHARING])
-    names = _quasi_identifiers(context, settings["anonymization.quasi_identifiers"])
+    names = quasi_identifiers(context, settings["anonymization.quasi_identifiers"])
     table, why, kept = None, "", 1.0
     before = full.iloc[may]
     if not len(may):
         why = "nobody's data may be shared"
-    elif settings["anonymization.generalization"] == "none":
-        table = before
     else:
         try:
-            table, kept = _anonymized(before, settings, names)
+            table, kept = anonymized(before, settings, names, DETAIL, _SECRET)
         except PrivacyError as error:
             why = str(error)
     shared = np.zeros(context.n, dtype=bool)
@@ -779,7 +804,7 @@ def release(context: EvaluationContext, settings: Settings, *, permission: Any) 
     unique[table.index] = alike == 1
     # exact values fit nobody but their equals; no need to try the others
     look = table[attackers["exact"][table.index]] if table is before else table
-    named, revealed, guess, common = _link(table, look, attackers["known"], position)
+    named, revealed, guess, common = attacked(table, look, attackers["known"], _SECRET, position)
     return Release(
         table,
         "",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ethicalai_lab.policy import Policy, PolicyError
-from ethicalai_lab.policy.evaluation import evaluate, evaluation_graph
+from ethicalai_lab.policy.evaluation import PolicyLab, evaluate, evaluation_graph
 from ethicalai_lab.policy.own_dates import plausible
 from ethicalai_lab.tables import Roles, load_table
 from ethicalai_lab.tables.loading import TableError, check_table
@@ -699,3 +699,16 @@ def test_the_womens_mail_goes_to_those_it_moves(shared_data):
     assert "between womens and mens" in card["fairness.selection_gap_bought"].evidence
     added, share = card["value.visits_added"].value, card["value.share_contacted"].value
     assert added / share == pytest.approx(0.074, abs=0.01)
+
+
+def test_a_change_is_computed_once_on_a_table_too():
+    lab = PolicyLab(checked(people(), "agreed"), n_boot=10)
+    before = lab.evaluate(uplift())
+    after = lab.evaluate(uplift().decide("log", kind="hash_chain"))
+    assert lab.computed == ("recording",)
+    assert lab.measured == ("duty.tampering_noticed",)
+    whole = evaluate(
+        uplift().decide("log", kind="hash_chain"), checked(people(), "agreed"), n_boot=10
+    )
+    assert after.to_json() == whole.to_json()
+    assert after["duty.tampering_noticed"].value > before["duty.tampering_noticed"].value

@@ -316,6 +316,8 @@ def test_a_team_s_own_table_is_refitted_too():
     assert gap.learned
     assert gap.refits.shape == (10,)
     assert gap.refit_low < gap.refit_high
+    added = card["value.visits_added"]
+    assert added.refit_low < added.value < added.refit_high
     plain = evaluate(ranked(), table, n_boot=50)
     assert (plain["fairness.selection_gap_town"].low, gap.value) == (gap.low, gap.value)
     other = evaluate(replace_share(ranked()), table, n_boot=50)
