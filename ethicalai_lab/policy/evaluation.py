@@ -37,7 +37,16 @@ if TYPE_CHECKING:
 __all__ = ["PolicyLab", "evaluate", "evaluation_graph"]
 
 # in the order in which a policy's sections are applied
-_MODULES = ("permission", "modelling", "repair", "informing", "response", "protection", "records")
+_MODULES = (
+    "permission",
+    "modelling",
+    "repair",
+    "informing",
+    "response",
+    "protection",
+    "publishing",
+    "records",
+)
 _GRAPH: list[Graph] = []
 
 

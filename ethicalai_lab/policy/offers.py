@@ -35,7 +35,7 @@ def list_options(path: str, lab: PolicyLab) -> tuple[str, ...]:
     if path == "data.zero_party_questions":
         return tuple(map(str, context.world.preferences["question"].cat.categories))
     if path == "anonymization.quasi_identifiers":
-        from ethicalai_lab.policy.protection import DETAIL
+        from ethicalai_lab.policy.publishing import DETAIL
 
         return tuple(DETAIL)
     return (*context.groups, "region", "education", "jurisdiction", "loyalty_tier")
@@ -54,7 +54,7 @@ def list_assumed(path: str, lab: PolicyLab) -> tuple[str, ...]:
     if path == "data.features":
         return list_options(path, lab)
     if path == "anonymization.quasi_identifiers":
-        from ethicalai_lab.policy.protection import quasi_identifiers
+        from ethicalai_lab.policy.publishing import quasi_identifiers
 
         return tuple(quasi_identifiers(lab.context, None))
     return tuple(sections.assumed(path) or ())

@@ -151,7 +151,8 @@ class TableContext(EvaluationContext):
     def about(self, values: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
         """Return how the table was read, and what its experiment leaves open."""
         model, silent = results["model"], results["permission"].silent
-        said = _by_lot(self, model.experiment) | _ranked(values, model)
+        lot = self.once("by lot", lambda: _by_lot(self, model.experiment))
+        said = lot | _ranked(values, model)
         read = [*self.how_read, *(self.dates.said if self.dates is not None else ())]
         read += _too_old(self, values["data.retention_days"])
         read += _silence(self, values["consent.default"], silent)

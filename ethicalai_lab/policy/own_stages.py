@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ethicalai_lab.errors import did_you_mean
-from ethicalai_lab.policy import protection, repair
+from ethicalai_lab.policy import protection, publishing, repair
 from ethicalai_lab.policy.errors import PolicyError
 from ethicalai_lab.policy.modelling import (
     INFERRED,
@@ -428,7 +428,7 @@ def release(context: TableContext, settings: Settings, *, permission: Permission
     names = [name for name in known if decided is None or name in decided]
     secret = _SECRET if secrets else None
     try:
-        made, kept = protection.anonymized(full.loc[may], settings, names, known, secret)
+        made, kept = publishing.anonymized(full.loc[may], settings, names, known, secret)
     except PrivacyError as error:
         return {"why": f"needs a release; none was made: {error}"}
     if not len(made):
@@ -479,7 +479,7 @@ def _attacked(
     position = context.sample("release.attacked", _ATTACKED)
     truth = full[_SECRET].cat.codes.to_numpy(np.int64)[position]
     targets = full.loc[position, known].reset_index(drop=True)
-    _, revealed, guess, common = protection.attacked(made, made, targets, _SECRET, position)
+    _, revealed, guess, common = publishing.attacked(made, made, targets, _SECRET, position)
     gain = (guess == truth).astype(float) - (truth == common)
     return {"attacked": position, "revealed": revealed, "gain": gain}
 
@@ -504,24 +504,21 @@ def tokens(context: TableContext, settings: Settings) -> dict[str, Any]:
     year = names[: protection.YEAR_PEOPLE]
     purposes, partners = protection.TOKEN_PURPOSES, protection.PARTNERS
 
-    def made(texts: list[str], purpose: str, partner: str, day: int = 0) -> list[str]:
+    def made(purpose: str, partner: str) -> list[str]:
         use = protection.use_of(settings, purpose, partner)
-        return protection.make_tokens(context, settings, texts, use=use, day=day)
+        return protection.make_tokens(context, settings, names, use=use, day=0)
 
-    first = made(names, purposes[0], partners[0])
-    months = [
-        np.asarray(made(year, purposes[0], partners[0], day=15 + month * 365 // 12))
-        for month in range(12)
-    ]
-    pairs = list(itertools.combinations(months, 2))
-    linked = sum((one == other).astype(int) for one, other in pairs)
+    first = made(purposes[0], partners[0])
+    linked = protection.months_joined(
+        context, settings, year, protection.use_of(settings, purposes[0], partners[0])
+    )
     return {
         "column": columns[0],
         "people": people,
-        "partners": protection.joined(first, made(names, purposes[0], partners[1])),
-        "purposes": protection.joined(first, made(names, purposes[1], partners[0])),
+        "partners": protection.joined(first, made(purposes[0], partners[1])),
+        "purposes": protection.joined(first, made(purposes[1], partners[0])),
         "year": people[: len(year)],
-        "months": np.asarray(linked) / len(pairs),
+        "months": linked / 66,
     }
 
 

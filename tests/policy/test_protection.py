@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ethicalai_lab.policy import Policy
 from ethicalai_lab.policy import protection as P
+from ethicalai_lab.policy import publishing as R
 from ethicalai_lab.policy.context import EvaluationContext
 from ethicalai_lab.policy.stages import Graph, Memory, read, resampling_weights, stage, values_of
 from ethicalai_lab.world import make_world
@@ -43,7 +44,7 @@ def run(context, given_permission=None, **changes):
     def permission(context, settings):
         return found
 
-    graph = Graph([permission, *P.STAGES], P.MEASURES)
+    graph = Graph([permission, *P.STAGES, *R.STAGES], [*P.MEASURES, *R.MEASURES])
     values = values_of(Policy())
     for path, value in changes.items():
         key = path.replace("__", ".")
@@ -265,7 +266,7 @@ def test_a_release_has_the_k_and_l_asked_or_there_is_none(context, k, l, method,
     if release.table is None:
         assert release.why_none
         return
-    found = anonymity(release.table, P._KNOWN, P._SECRET)
+    found = anonymity(release.table, R._KNOWN, R._SECRET)
     assert found.k == release.smallest_class >= k
     assert found.l >= l
     assert not release.shared[~practice[3]].any()
@@ -290,19 +291,19 @@ def test_linking_agrees_with_the_rooms_attack(context, generalization):
     release = results["release"]
     known = context.once("release register", None)["known"]
     truth = pd.Series(release.attacked, index=known.index)
-    got = linkage(release.table, known, P._KNOWN, truth)
+    got = linkage(release.table, known, R._KNOWN, truth)
     assert release.named.sum() == pytest.approx(got.expected, rel=1e-5)
     assert got.in_release == release.shared[release.attacked].sum()
-    secret = context.once("release table", None)[P._SECRET].astype(str)
-    targets = known.assign(**{P._SECRET: secret.to_numpy()[release.attacked]})
-    table = release.table.astype({P._SECRET: str})
-    risk = inference(table, targets, P._KNOWN, P._SECRET, n_attacks=len(known))
+    secret = context.once("release table", None)[R._SECRET].astype(str)
+    targets = known.assign(**{R._SECRET: secret.to_numpy()[release.attacked]})
+    table = release.table.astype({R._SECRET: str})
+    risk = inference(table, targets, R._KNOWN, R._SECRET, n_attacks=len(known))
     assert release.secret_right.mean() == pytest.approx(risk.attack.value, abs=0.02)
     assert release.secret_base.mean() == pytest.approx(risk.baseline.value, abs=1e-9)
 
 
 def test_a_generalizer_that_does_nothing_is_seen(context, monkeypatch):
-    monkeypatch.setattr(P, "anonymized", lambda table, *rest: (table, 1.0))
+    monkeypatch.setattr(R, "anonymized", lambda table, *rest: (table, 1.0))
     got = measure(context, anonymization__generalization="mondrian", anonymization__k=20)
     assert got["smallest_class"] == 1
     assert got["unique_share"] > 0.5
@@ -354,9 +355,9 @@ def test_the_attack_reaches_the_best_and_never_beats_the_bound(context, epsilon,
 def test_one_figure_is_guessed_exactly_as_often_as_the_bound():
     from ethicalai_lab.privacy.noise import membership_bound
 
-    assert P._best_guess(np.array([1]), 0.8)[0] == pytest.approx(membership_bound(0.8))
-    assert P._best_guess(np.array([0]), 0.8)[0] == 0.5
-    assert P._best_guess(np.array([0, 3]), None).tolist() == [0.5, 1.0]
+    assert R._best_guess(np.array([1]), 0.8)[0] == pytest.approx(membership_bound(0.8))
+    assert R._best_guess(np.array([0]), 0.8)[0] == 0.5
+    assert R._best_guess(np.array([0, 3]), None).tolist() == [0.5, 1.0]
 
 
 def test_a_budget_renewed_often_is_a_large_budget(context):
