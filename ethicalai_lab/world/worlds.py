@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ethicalai_lab.core.checks import check_value
+from ethicalai_lab.core.checks import checked
 from ethicalai_lab.core.report import render
 from ethicalai_lab.world import store
 from ethicalai_lab.world.config import WorldConfig
 from ethicalai_lab.world.errors import WorldError
-from ethicalai_lab.world.schema import ACTIONS, OUTCOMES, SCHEMA, TRUTH_SCHEMA, data_dictionary
+from ethicalai_lab.world.schema import ACTIONS, SCHEMA, TRUTH_SCHEMA, data_dictionary
 
 __all__ = ["Truth", "World"]
 
@@ -58,7 +58,10 @@ class Truth:
     def __repr__(self) -> str:
         return f"Truth({', '.join(self._tables)})"
 
-    def journey(self, outcome: str) -> np.ndarray:
+    @checked(WorldError)
+    def journey(
+        self, outcome: Literal["visit", "conversion", "spend", "unsubscribed"]
+    ) -> np.ndarray:
         """Return the expected weekly outcome of each action after 0, 1 or 2 recent contacts.
 
         Parameters
@@ -83,7 +86,6 @@ class Truth:
         >>> make_world(50).truth.journey("visit").shape
         (50, 5, 3)
         """
-        check_value(outcome, Literal[OUTCOMES], "outcome", WorldError)
         columns = [f"{outcome}_{action}_{k}" for action in ACTIONS for k in range(3)]
         values = self.journeys[columns].to_numpy(dtype=float)
         return values.reshape(len(values), len(ACTIONS), 3)
