@@ -203,24 +203,7 @@ def write(drawn, first, full_name, email, phone, product_names):
         pc.if_else(pa.array(place == 0), product, blank),
         take(TEMPLATES["a2"], typed),
     )
-    pick = (drawn["value"] * len(pools.cards())).astype(np.int64)
-    friends = [name for names in pools.first_names()[:2] for name in names]
-    families = [name for group in pools.surnames() for name in group]
-    friend = join(
-        take(friends, (drawn["value"] * len(friends)).astype(np.int64)),
-        take(families, (drawn["friend"] * len(families)).astype(np.int64)),
-        separator=" ",
-    )
-    value = blank
-    options = (
-        email.take(who),
-        phone.take(who),
-        take(pools.cards(), pick),
-        take(pools.ibans(), pick),
-        friend,
-    )
-    for number, option in enumerate(options):
-        value = pc.if_else(pa.array(kind == number), option, value)
+    value = _personal(drawn, kind, email.take(who), phone.take(who), blank)
     after = join(
         take(TEMPLATES["b1"], typed),
         pc.if_else(pa.array(place == 1), product, blank),
@@ -245,6 +228,28 @@ def write(drawn, first, full_name, email, phone, product_names):
         pc.if_else(signs, two, blank),
     )
     return text, join("[", inner, "]")
+
+
+def _personal(
+    drawn: dict[str, np.ndarray],
+    kind: np.ndarray,
+    email: pa.Array,
+    phone: pa.Array,
+    value: pa.Array,
+) -> pa.Array:
+    """Return the personal value of the template's kind, where it has one."""
+    pick = (drawn["value"] * len(pools.cards())).astype(np.int64)
+    friends = [name for names in pools.first_names()[:2] for name in names]
+    families = [name for group in pools.surnames() for name in group]
+    friend = join(
+        take(friends, (drawn["value"] * len(friends)).astype(np.int64)),
+        take(families, (drawn["friend"] * len(families)).astype(np.int64)),
+        separator=" ",
+    )
+    options = (email, phone, take(pools.cards(), pick), take(pools.ibans(), pick), friend)
+    for number, option in enumerate(options):
+        value = pc.if_else(pa.array(kind == number), option, value)
+    return value
 
 
 def _lengths(part: pa.Array) -> np.ndarray:
