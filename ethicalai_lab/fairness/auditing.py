@@ -30,14 +30,9 @@ import pandas as pd
 
 from ethicalai_lab.fairness._coding import FairnessInputError
 from ethicalai_lab.fairness._counted import RATES, Counted
+from ethicalai_lab.fairness.presentation import audit_body, audit_dict
 
-__all__ = ["FOUR_FIFTHS_NOTE", "Audit", "audit"]
-
-FOUR_FIFTHS_NOTE = (
-    "Four-fifths rule: a US rule of thumb for employment selection (29 CFR 1607.4(D), 1978). "
-    "It is not a legal threshold for marketing, ignores sample size and error rates, and "
-    "compares with the highest rate, so many groups raise more false alarms."
-)
+__all__ = ["Audit", "audit"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class Audit:
     four_fifths : DataFrame
         Each group's selection rate over the highest one among groups that are not small,
         with bounds, and ``below``.
-        Named as what it is in :data:`FOUR_FIFTHS_NOTE`.
+        Named as what it is in :data:`ethicalai_lab.fairness.FOUR_FIFTHS_NOTE`.
     calibration : DataFrame or None
         With ``score``: mean score and observed rate by group and score bin.
     undefined : tuple of (group, metric)
@@ -111,11 +106,6 @@ class Audit:
     def four_fifths_flag(self) -> bool:
         """Whether any group is below four fifths of the highest selection rate."""
         return bool(self.four_fifths["below"].any())
-
-    @property
-    def four_fifths_note(self) -> str:
-        """What the four-fifths flag is, and is not."""
-        return FOUR_FIFTHS_NOTE
 
     @property
     def small_groups(self) -> list[Any]:
@@ -195,14 +185,10 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready mapping; undefined numbers become ``None``."""
-        from ethicalai_lab.fairness.reporting import audit_dict
-
         return audit_dict(self)
 
     def _repr_html_(self) -> str:
-        from ethicalai_lab.fairness.reporting import audit_fragment
-
-        return audit_fragment(self)
+        return f"<div>{audit_body(self, level=4)}</div>"
 
 
 def audit(

@@ -12,7 +12,6 @@ Kish, L. (1965). Survey Sampling. Wiley.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ import pandas as pd
 from ethicalai_lab.fairness._coding import FairnessInputError, column, factor
 from ethicalai_lab.stats import wilson_bounds
 
-__all__ = ["Weighting", "effective_sample_size", "population_weights", "representation"]
+__all__ = ["representation"]
 
 
 def representation(
@@ -82,151 +81,6 @@ def representation(
         },
         index=pd.Index(names, name=getattr(group, "name", None) or "group"),
     )
-
-
-@dataclass(frozen=True)
-class Weighting:
-    """Weights that bring a table's margins to the population's.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (n_rows,)
-        Mean 1.
-    effective_n : float
-        Kish's effective number of rows: what the weights cost in precision.
-    design_effect : float
-        Rows over effective rows, at least 1.
-    largest_miss : float
-        The largest remaining distance between a weighted and a population share.
-    rounds : int
-        Passes over the margins.
-    """
-
-    weights: np.ndarray
-    effective_n: float
-    design_effect: float
-    largest_miss: float
-    rounds: int
-
-
-def population_weights(
-    table: Any,
-    population: Mapping[str, Mapping[Any, float]],
-    *,
-    tolerance: float = 1e-8,
-    max_rounds: int = 500,
-    max_weight: float | None = None,
-) -> Weighting:
-    """Weight rows so that each column's shares meet the population's (raking).
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row a person.
-    population : mapping of column to (mapping of level to share)
-        One margin a column. With one margin this is post-stratification.
-    tolerance : float, default 1e-8
-        The largest share difference to accept.
-    max_rounds : int, default 500
-        The most passes over the margins.
-    max_weight : float, optional
-        Cap on a weight, in means; margins are then met less closely, see ``largest_miss``.
-
-    Returns
-    -------
-    Weighting
-
-    Raises
-    ------
-    FairnessInputError
-        If a column is missing, or holds a level without a population share, or the
-        population has a group that the table has nobody of: no weight speaks for people
-        who are not there.
-
-    References
-    ----------
-    Deming and Stephan (1940) and Kish (1965), see the module.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ethicalai_lab.fairness import population_weights
-    >>> table = pd.DataFrame({"sex": ["f"] * 30 + ["m"] * 70})
-    >>> result = population_weights(table, {"sex": {"f": 0.5, "m": 0.5}})
-    >>> result.weights[[0, -1]].round(3).tolist(), round(result.effective_n, 1)
-    ([1.667, 0.714], 84.0)
-    """
-    if not isinstance(table, pd.DataFrame):
-        raise FairnessInputError("table must be a DataFrame, one row a person.")
-    if not population:
-        raise FairnessInputError("population has no margin; give at least one column's shares.")
-    margins = []
-    for name, given in population.items():
-        if name not in table:
-            raise FairnessInputError(
-                f"population names column {name!r}, which the table lacks; it has "
-                f"{', '.join(map(str, table.columns))}."
-            )
-        shares = _shares(given, f"population[{name!r}]")
-        codes, levels = factor(table[name], str(name))
-        for level in levels:
-            if shares.get(level, 0.0) == 0.0:
-                raise FairnessInputError(
-                    f"{name} holds {level!r}, which has no population share; drop or recode it."
-                )
-        for level, share in shares.items():
-            if share > 0 and level not in set(levels):
-                raise FairnessInputError(
-                    f"the population has {name} = {level!r}, the table has nobody of it; no "
-                    "weight can speak for people who are not there."
-                )
-        margins.append((codes, np.array([shares[level] for level in levels])))
-    n = len(table)
-    w = np.ones(n)
-    rounds = 0
-    miss = np.inf
-    while miss > tolerance and rounds < max_rounds:
-        rounds += 1
-        for codes, target in margins:
-            w *= (target * n / np.bincount(codes, w, target.size))[codes]
-        if max_weight is not None:
-            w = np.minimum(w, max_weight)
-            w *= n / w.sum()
-        miss = max(
-            float(np.abs(np.bincount(codes, w, target.size) / w.sum() - target).max())
-            for codes, target in margins
-        )
-    effective = effective_sample_size(w)
-    return Weighting(w, effective, n / effective, miss, rounds)
-
-
-def effective_sample_size(sample_weight: Any) -> float:
-    """Return Kish's effective number of rows, ``sum(w)**2 / sum(w**2)``.
-
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_rows,)
-        At least 0 and not all 0.
-
-    Returns
-    -------
-    float
-        At most the number of rows.
-
-    References
-    ----------
-    Kish (1965), see the module.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.fairness import effective_sample_size
-    >>> effective_sample_size([1, 1, 1, 1]), round(effective_sample_size([5, 1, 1, 1]), 2)
-    (4.0, 2.29)
-    """
-    from ethicalai_lab.fairness._coding import weights
-
-    w = weights(sample_weight, len(sample_weight))
-    return float(w.sum() ** 2 / (w * w).sum())
 
 
 def _shares(given: Mapping[Any, float], name: str) -> dict[Any, float]:

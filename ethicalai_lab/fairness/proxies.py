@@ -27,7 +27,7 @@ import pandas as pd
 from ethicalai_lab.fairness._coding import FairnessInputError, binary, factor
 from ethicalai_lab.stats import Interval, wilson_bounds
 
-__all__ = ["ProxyReport", "dropping_effect", "feldman_threshold", "proxy_strength", "roc_auc"]
+__all__ = ["ProxyReport", "dropping_effect", "proxy_strength", "roc_auc"]
 
 _BINS = 16
 
@@ -199,46 +199,6 @@ def proxy_strength(
         index=pd.Index(levels, name=protected),
     )
     return ProxyReport(protected, whole, 1 / k, auc, frame, y.size)
-
-
-def feldman_threshold(selection_rate: float, ratio: float = 0.8) -> float:
-    """Return the balanced error rate below which disparate impact is possible.
-
-    Parameters
-    ----------
-    selection_rate : float
-        The less selected group's selection rate, in (0, ``ratio``].
-    ratio : float, default 0.8
-        The ratio of selection rates that counts as disparate impact: the four-fifths rule,
-        a US rule of thumb for employment selection.
-
-    Returns
-    -------
-    float
-        At most 0.5. If the protected attribute cannot be predicted from the other columns
-        with a balanced error rate this low, no decision made from them alone can fall under
-        ``ratio`` with this selection rate. ``1/2 - selection_rate / 8`` for four fifths.
-
-    Raises
-    ------
-    FairnessInputError
-        If an argument is out of range.
-
-    References
-    ----------
-    Feldman et al. (2015), section 4, see the module.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.fairness import feldman_threshold
-    >>> feldman_threshold(0.4)
-    0.45
-    """
-    if not 0 < ratio < 1:
-        raise FairnessInputError(f"ratio is {ratio}; it must lie between 0 and 1.")
-    if not 0 < selection_rate <= ratio:
-        raise FairnessInputError(f"selection_rate is {selection_rate}; it must be in (0, {ratio}].")
-    return 0.5 - selection_rate * (1 / ratio - 1) / 2
 
 
 def roc_auc(y_true: Any, score: Any, confidence: float = 0.95) -> Interval:

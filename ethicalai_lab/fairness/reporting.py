@@ -6,7 +6,6 @@ cells, so that a screen reader can say where it is. All text from the data is es
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from html import escape
@@ -19,20 +18,20 @@ import pandas as pd
 from ethicalai_lab.core.files import write_atomic
 from ethicalai_lab.core.reading import reading_html, reading_text
 from ethicalai_lab.fairness._coding import FairnessInputError, binary
-from ethicalai_lab.fairness.auditing import FOUR_FIFTHS_NOTE, Audit, audit
+from ethicalai_lab.fairness.auditing import Audit, audit
+from ethicalai_lab.fairness.presentation import (
+    FOUR_FIFTHS_NOTE,
+    audit_body,
+    audit_dict,
+    gap_lines,
+    rate_lines,
+    size_of,
+)
 from ethicalai_lab.tables.column_types import measured
 from ethicalai_lab.tables.loading import place_of
 
 __all__ = ["cli_audit", "report"]
 
-_MEANING = {
-    "demographic_parity": "who is selected",
-    "equalized_odds": "true and false positive rates, the larger gap",
-    "equal_opportunity": "who is selected among those with the outcome",
-    "predictive_parity": "how often a selection is right",
-    "mean_score": "the mean score",
-    "calibration": "mean score minus observed rate",
-}
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:70rem;
 margin:0 auto;padding:1rem}
@@ -43,33 +42,6 @@ th[scope=row]{text-align:left}thead th{background:#f0f0f0}
 .scroll{overflow-x:auto}.scroll:focus{outline:3px solid #1a4f8b}
 .note{border-left:4px solid #595959;padding-left:.8rem}
 """
-
-
-def audit_dict(result: Audit) -> dict[str, Any]:
-    """Return an audit as a JSON-ready mapping; undefined numbers become ``None``."""
-    return {
-        "n_rows": result.n_rows,
-        "n_clusters": result.n_clusters,
-        "sensitive_features": list(result.sensitive_names),
-        "control_features": list(result.control_names),
-        "weighted": result.weighted,
-        "confidence": result.confidence,
-        "seed": result.seed,
-        "overall": _records(result.overall),
-        "by_group": _records(result.by_group),
-        "by_group_low": _records(result.by_group_low),
-        "by_group_high": _records(result.by_group_high),
-        "disparities": _records(result.disparities),
-        "chance": _records(result.chance),
-        "four_fifths": {
-            "note": FOUR_FIFTHS_NOTE,
-            "flag": result.four_fifths_flag,
-            "by_group": _records(result.four_fifths),
-        },
-        "undefined": [
-            {"group": _name(group), "metric": metric} for group, metric in result.undefined
-        ],
-    }
 
 
 def report(
@@ -124,7 +96,7 @@ def report(
     )
     for i, (heading, result) in enumerate(audits.items()):
         parts.append(f'<section aria-labelledby="a{i}"><h2 id="a{i}">By {escape(heading)}</h2>')
-        parts.append(_body(result, level=3))
+        parts.append(audit_body(result, level=3))
         parts.append("</section>")
     page = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -135,11 +107,6 @@ def report(
     if path is not None:
         write_atomic(path, page, error=FairnessInputError)
     return page
-
-
-def audit_fragment(result: Audit) -> str:
-    """Return the fragment a notebook shows for an audit."""
-    return f"<div>{_body(result, level=4)}</div>"
 
 
 def cli_audit(
@@ -238,9 +205,9 @@ def cli_audit(
     lines = [reading_text(reading), ""] if reading else []
     lines += notes
     for heading, result in audits.items():
-        lines += ["", f"By {heading}: {_size(result)}, {len(result.by_group):,} groups"]
-        lines += _rates(result)
-        lines += _sentences(result)
+        lines += ["", f"By {heading}: {size_of(result)}, {len(result.by_group):,} groups"]
+        lines += rate_lines(result)
+        lines += gap_lines(result)
     return "\n".join([*lines, "", FOUR_FIFTHS_NOTE]).lstrip("\n")
 
 
@@ -446,27 +413,6 @@ def _bands(values: pd.Series) -> pd.Series:
 # ---------------------------------------------------------------------------- words
 
 
-def _name(group: Any) -> str:
-    return ", ".join(map(str, group)) if isinstance(group, tuple) else str(group)
-
-
-def _number(value: Any, digits: int = 3) -> str:
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
-        return "undefined"
-    if isinstance(value, (int, np.integer)):
-        return f"{value:,}"
-    return f"{value:.{digits}f}"
-
-
-def _some(groups: Any, at_most: int = 8) -> str:
-    """Return the groups' names, the rest of a long list as a count (JSON has them all)."""
-    names = [_name(group) for group in groups]
-    more = f"; and {len(names) - at_most} more" if len(names) > at_most else ""
-    return "; ".join(names[:at_most]) + more
-
-
 def _withheld(result: Audit, clusters: pd.Series | None) -> list[str]:
     """Say which intervals are not given, for want of people who could differ."""
     if result.n_clusters is None or clusters is None:
@@ -479,193 +425,3 @@ def _withheld(result: Audit, clusters: pd.Series | None) -> list[str]:
     if (result.by_group_low["selection_rate"].isna() & result.by_group["count"].notna()).any():
         return [f"A group of one {clusters.name} has no interval: nothing can vary within it."]
     return []
-
-
-def _units(result: Audit) -> str:
-    return "rows" if result.n_clusters is None else "clusters"
-
-
-def _size(result: Audit) -> str:
-    rows = f"{result.n_rows:,} rows"
-    if result.n_clusters is None:
-        return rows
-    return f"{rows} of {result.n_clusters:,} cluster{'s' if result.n_clusters > 1 else ''}"
-
-
-_SHOWN = 40  # groups in the text; JSON and the page have them all
-
-
-def _rates(result: Audit) -> list[str]:
-    """Return the rates of each group with their bounds, as the rows of a text table."""
-    wanted = ("selection_rate", "true_positive_rate", "false_positive_rate", "precision_score")
-    metrics = [m for m in (*wanted, "mean_score") if m in result.by_group]
-    rows = [("group", "rows", *metrics)]
-    for position, group in enumerate(result.by_group.index[:_SHOWN]):
-        row = result.by_group.iloc[position]
-        count = "0" if pd.isna(row["count"]) else f"{int(row['count']):,}"
-        mark = " (small)" if row["small_group"] else ""
-        cells = (_rate(result, m, position) for m in metrics)
-        rows.append((_name(group) + mark, count, *cells))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    more = len(result.by_group) - _SHOWN
-    return [*lines, f"  and {more:,} groups more"] if more > 0 else lines
-
-
-def _rate(result: Audit, metric: str, position: int) -> str:
-    """Return one rate of one group with its bounds."""
-    text = _number(float(result.by_group[metric].iloc[position]))
-    low = float(result.by_group_low[metric].iloc[position])
-    high = float(result.by_group_high[metric].iloc[position])
-    return text if math.isnan(low) else f"{text} ({_number(low)} to {_number(high)})"
-
-
-def _sentences(result: Audit) -> list[str]:
-    lines = []
-    chance = result.chance
-    for at, row in chance.iterrows():
-        found = result.disparities.loc[at]
-        text = f"{_name(at)}: {_number(row['value'])}"
-        if result.n_clusters != 1:
-            text += f" [{_number(found['low'])}, {_number(found['high'])}]"
-        if not math.isnan(row["by_chance"]):
-            side = "down to" if "_ratio" in _name(at) else "up to"
-            text += f", by chance alone {side} {_number(row['by_chance'])}"
-        lines.append(text)
-    below = result.four_fifths.index[result.four_fifths["below"]]
-    if (result.by_group["selection_rate"].fillna(0.0) == 0).all():
-        lines.append("Nobody is selected, so no rate can be held to four fifths of the highest.")
-    elif result.four_fifths["ratio_to_highest"].isna().all():
-        lines.append(
-            f"No group has {result.small} {_units(result)}, so none is held to four fifths."
-        )
-    elif len(below):
-        lines.append(f"Below four fifths of the highest selection rate: {_some(below)}.")
-    else:
-        lines.append("No group is below four fifths of the highest selection rate.")
-    if result.small_groups:
-        lines.append(
-            f"Groups of fewer than {result.small} {_units(result)}, whose rates are unsteady: "
-            f"{_some(result.small_groups)}; four fifths is never reckoned from theirs."
-        )
-    if result.undefined:
-        lines.append(
-            f"{len(result.undefined)} rates have nothing in the denominator; they stay undefined "
-            "and take no part in the gaps."
-        )
-    return lines
-
-
-def _body(result: Audit, level: int) -> str:
-    h = f"h{level}"
-    percent = f"{result.confidence * 100:g} %"
-    parts = [
-        f"<p>{_size(result)}, {len(result.by_group):,} groups"
-        f"{', weighted' if result.weighted else ''}. Intervals: {percent}, Wilson's for rates; "
-        "those of gaps allow for every pair of groups.</p>",
-        f"<{h}>Gaps</{h}>",
-    ]
-    rows = []
-    for at, row in result.chance.iterrows():
-        family = (at[-1] if isinstance(at, tuple) else at).rsplit("_", 1)[0]
-        bounds = result.disparities.loc[at]
-        rows.append(
-            (
-                _name(at),
-                _MEANING.get(family, ""),
-                _number(row["value"]),
-                f"{_number(bounds['low'])} to {_number(bounds['high'])}",
-                _number(row["by_chance"]),
-                _number(row["p_value"]),
-            )
-        )
-    heads = (
-        "disparity",
-        "of",
-        "value",
-        f"{percent} interval",
-        "by chance alone",
-        "p-value",
-    )
-    parts.append(_table("Largest gaps and smallest ratios between groups", heads, rows))
-    parts.append(
-        '<p class="note">"By chance alone" is the gap (for ratios, the ratio) that '
-        f"{percent} of samples stay within when all groups share one rate.</p>"
-    )
-    parts.append(f"<{h}>Each group</{h}>")
-    metrics = [c for c in result.by_group if c not in ("count", "small_group")]
-    rows = []
-    for position, group in enumerate(result.by_group.index):
-        row = result.by_group.iloc[position]
-        count = row["count"]
-        size = "0" if pd.isna(count) else f"{int(count):,}"
-        cells = [_rate(result, m, position) for m in metrics]
-        mark = "small" if row["small_group"] else ""
-        rows.append((_name(group), size, mark, *cells))
-    parts.append(_table("Rates by group", ("group", "count", "mark", *metrics), rows))
-    parts.append(f"<{h}>Four-fifths rule</{h}>")
-    parts.append(f'<p class="note">{escape(FOUR_FIFTHS_NOTE)}</p>')
-    rows = [
-        (
-            _name(group),
-            _number(float(row["selection_rate"])),
-            _number(float(row["ratio_to_highest"])),
-            f"{_number(float(row['low']))} to {_number(float(row['high']))}",
-            ("below" if row["below"] else "not below") + (", small" if row["small_group"] else ""),
-        )
-        for group, row in result.four_fifths.iterrows()
-    ]
-    heads = ("group", "selection_rate", "ratio to highest", f"{percent} interval", "four fifths")
-    parts.append(
-        _table("Selection rate over the highest one of a group that is not small", heads, rows)
-    )
-    tail = _sentences(result)
-    parts += [
-        f"<p>{escape(line)}</p>"
-        for line in tail
-        if line.startswith("Groups of") or "denominator" in line
-    ]
-    return "\n".join(parts)
-
-
-def _table(caption: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>\n"
-        for row in rows
-    )
-    # A wide table scrolls; tabindex lets a keyboard reach the scrolling part.
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f"<table><caption>{escape(caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return round(float(value), 12) if math.isfinite(value) else None
-    return str(value)
-
-
-def _records(frame: Any) -> Any:
-    if isinstance(frame, pd.Series):
-        return {str(k): _plain(v) for k, v in frame.items()}
-    names = [str(n) for n in frame.index.names]
-    rows = []
-    for at, row in zip(frame.index, frame.to_dict("records"), strict=True):
-        keys = at if isinstance(at, tuple) else (at,)
-        rows.append(
-            {n: _plain(k) for n, k in zip(names, keys, strict=True)}
-            | {str(k): _plain(v) for k, v in row.items()}
-        )
-    return rows

@@ -27,12 +27,11 @@ from ethicalai_lab.fairness.power import compare_groups
 from ethicalai_lab.stats import wilson_bounds
 
 if TYPE_CHECKING:
-    from ethicalai_lab.world import World, WorldConfig
+    from ethicalai_lab.world import World
 
 __all__ = [
     "alarm_rates",
     "audit_beside_truth",
-    "detection_rates",
     "interval_coverage",
     "old_rule",
     "select_at_strength",
@@ -295,116 +294,6 @@ def interval_coverage(
             "mean_value": pd.DataFrame(values).mean(),
         }
     )
-
-
-def detection_rates(
-    strengths: Sequence[float] = (0.0, 0.1, 0.2, 0.4, 0.8),
-    *,
-    n_worlds: int = 40,
-    n_customers: int = 1_000,
-    sensitive: str = "ethnic_group",
-    metric: str = "selection_rate",
-    share: float = 0.3,
-    alpha: float = 0.05,
-    config: WorldConfig | None = None,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Measure how often an audit finds bias of each strength, and how often none is there.
-
-    For each strength, worlds are drawn afresh and the old rule is audited. Each world is
-    audited a second time with the group labels shuffled among its customers: then no group
-    is treated worse, and whatever is found is a false alarm.
-
-    Parameters
-    ----------
-    strengths : sequence of float, default (0, 0.1, 0.2, 0.4, 0.8)
-        Values of the world's ``label_bias``, from 0 to 1.
-    n_worlds : int, default 40
-        Worlds a strength.
-    n_customers : int, default 1,000
-        Customers a world: what the audit sees.
-    sensitive : str, default "ethnic_group"
-        A column of ``world.customers``.
-    metric : str, default "selection_rate"
-        The rate that is compared: with "selection_rate" demographic parity, with
-        "true_positive_rate" equal opportunity, with "precision_score" predictive parity.
-    share : float, default 0.3
-        Share the old rule selects.
-    alpha : float, default 0.05
-        The false-alarm rate each rule aims at; the four-fifths rule aims at none.
-    config : WorldConfig, optional
-        The other knobs. With the default ones, affluent quarters are favoured and quarters
-        go with groups, so that a gap is there even at strength 0.
-    seed : int, default 0
-        Source of worlds and shuffles.
-
-    Returns
-    -------
-    DataFrame
-        One row a strength and rule. ``label_bias``, ``rule`` ("p_value": the gap is larger
-        than chance makes; "adjusted": some group differs, Benjamini-Hochberg;
-        "interval": the gap's interval excludes 0; "four_fifths"), ``found`` with
-        ``found_low`` and ``found_high``, ``false_alarm`` with ``false_low`` and
-        ``false_high`` (Wilson), ``true_gap`` (by all the strength's customers together).
-
-    Raises
-    ------
-    FairnessInputError
-        If an argument is out of range.
-
-    Examples
-    --------
-    >>> from ethicalai_lab.fairness import detection_rates
-    >>> table = detection_rates([0.0, 0.8], n_worlds=4, n_customers=800)
-    >>> table.query("rule == 'p_value'")["found"].tolist()[-1]
-    1.0
-    """
-    from dataclasses import replace
-
-    from ethicalai_lab.world import WorldConfig, make_world
-
-    families = {
-        "selection_rate": "demographic_parity",
-        "true_positive_rate": "equal_opportunity",
-        "precision_score": "predictive_parity",
-    }
-    if metric not in families:
-        raise FairnessInputError(f"metric {metric!r} is unknown; known: {', '.join(families)}.")
-    if n_worlds < 1:
-        raise FairnessInputError(f"n_worlds is {n_worlds}; at least 1 is needed.")
-    if not 0 < alpha < 1:
-        raise FairnessInputError(f"alpha is {alpha}; it must lie between 0 and 1.")
-    base = WorldConfig() if config is None else config
-    gap = f"{families[metric]}_difference"
-    rows = []
-    for s, strength in enumerate(strengths):
-        knobs = replace(base, label_bias=float(strength))
-        found = dict.fromkeys(_RULES, 0)
-        false = dict.fromkeys(_RULES, 0)
-        everyone = []
-        for i in range(n_worlds):
-            # Neighbouring seeds must not share worlds between strengths.
-            number = int(np.random.SeedSequence([seed, s, i]).generate_state(1)[0] >> 1)
-            world = make_world(n_customers, seed=number, config=knobs)
-            table, group = _with_group(world, sensitive, share)
-            labels = group.astype(str).to_numpy()
-            y, p = table["visited"].to_numpy(), table["selected"].to_numpy()
-            everyone.append(pd.DataFrame({"y": y, "p": p, "g": labels}))
-            shuffled = np.random.default_rng([seed, s, i]).permutation(labels)
-            for counts, g in ((found, labels), (false, shuffled)):
-                for rule, alarm in _alarms(y, p, g, metric, gap, alpha, i).items():
-                    counts[rule] += alarm
-        pooled = pd.concat(everyone)
-        true_gap = audit(pooled["y"], pooled["p"], sensitive_features=pooled["g"])
-        rows += _rates_by_rule(
-            "label_bias",
-            strength,
-            found,
-            false,
-            n_worlds,
-            float(true_gap.disparities.loc[gap, "value"]),
-        )
-    return pd.DataFrame(rows)
 
 
 def alarm_rates(

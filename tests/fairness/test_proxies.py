@@ -6,9 +6,7 @@ import pytest
 
 from ethicalai_lab.errors import InputError
 from ethicalai_lab.fairness import (
-    audit,
     dropping_effect,
-    feldman_threshold,
     proxy_strength,
     roc_auc,
 )
@@ -98,19 +96,6 @@ def test_the_worlds_postcode_reveals_the_group_as_its_knob_says():
     assert found[1].balanced_accuracy.low > found[0].balanced_accuracy.high
 
 
-def test_feldmans_threshold_is_the_error_of_the_decision_itself():
-    """A decision at exactly four fifths predicts the group at exactly the threshold."""
-    rate = 0.4
-    error = (rate + (1 - rate / 0.8)) / 2  # of guessing the group from the decision
-    assert feldman_threshold(rate) == pytest.approx(error)
-    # and below it: a worse ratio has a lower error
-    group = np.repeat(["a", "b"], 1_000)
-    decision = np.concatenate([np.arange(1_000) < 600, np.arange(1_000) < 400])
-    result = audit(None, decision, sensitive_features=group)
-    assert result.four_fifths_flag
-    assert feldman_threshold(0.4) > (0.4 + 0.4) / 2
-
-
 def test_deleting_the_column_leaves_the_gap_where_a_proxy_stays():
     rng = np.random.default_rng(0)
     n = 4_000
@@ -149,7 +134,6 @@ def test_same_seed_same_numbers():
         (lambda t: proxy_strength(t, "group", folds=50), "rarest"),
         (lambda t: dropping_effect(t, "group", "bought"), "'bought'"),
         (lambda t: dropping_effect(t.assign(y=1), "group", "y", also_drop=["z"]), "'z'"),
-        (lambda t: feldman_threshold(0.9), "selection_rate"),
     ],
 )
 def test_bad_input_gets_one_clear_sentence(call, words):
