@@ -13,7 +13,6 @@ from .measures import class_sizes as class_sizes
 from .minimization import Minimization as Minimization
 from .minimization import Prediction as Prediction
 from .minimization import Targeting as Targeting
-from .minimization import column_values as column_values
 from .minimization import compare_sets as compare_sets
 from .minimization import find_leaks as find_leaks
 from .minimization import minimize as minimize

@@ -30,7 +30,6 @@ __all__ = ["QUASI_IDENTIFIERS", "Prices", "campaign_table", "frontier", "rule_va
 #: What somebody near a customer may know of him or her.
 QUASI_IDENTIFIERS = ("age", "gender", "postcode", "recency", "history", "sports", "fashion")
 _FEATURES = ("age", "gender", "recency", "history", "sports", "fashion")
-_CELLS = ("sports", "fashion", "recent")
 _CONTROL = "no_mail"
 
 

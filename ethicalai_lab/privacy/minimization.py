@@ -38,13 +38,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ethicalai_lab.privacy.errors import PrivacyError, check_columns, check_table
-from ethicalai_lab.stats import Interval, benjamini_hochberg, mean_interval
+from ethicalai_lab.stats import Interval, mean_interval
 
 __all__ = [
     "Minimization",
     "Prediction",
     "Targeting",
-    "column_values",
     "compare_sets",
     "find_leaks",
     "minimize",
@@ -259,91 +258,6 @@ def compare_sets(
         for columns in named.values()
     ]
     return pd.DataFrame(found, index=list(named), columns=["columns", "value", "low", "high"])
-
-
-def column_values(
-    table: pd.DataFrame,
-    purpose: Prediction | Targeting,
-    columns: Iterable[str] | None = None,
-    *,
-    n_folds: int = 5,
-    seed: int = 0,
-    n_permutations: int = 200,
-    confidence: float = 0.95,
-) -> pd.DataFrame:
-    """Return the value of each column alone, beside all others, and on average.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row a person.
-    purpose : Prediction or Targeting
-    columns : iterable of str, optional
-        Default: all but the purpose's own.
-    n_folds : int, default 5
-    seed : int, default 0
-        Of the folds and of the orders in which columns are added.
-    n_permutations : int, default 200
-        Orders drawn for the average where the columns are more than eight; with eight
-        or fewer all sets are computed.
-    confidence : float, default 0.95
-
-    Returns
-    -------
-    DataFrame
-        One row a column, most valuable first: ``alone`` (this column against none) and
-        ``last`` (all columns against all but this one), each with _low and _high, paired
-        over rows; ``shapley``, its average gain over the orders of adding columns, which
-        shares the whole value out and sums to it; and ``adjusted_p``, the chance of
-        so large a ``last`` from a column without value, adjusted (Benjamini-Hochberg).
-
-    Raises
-    ------
-    PrivacyError
-        If a column, the outcome or the treatment cannot be used, naming it.
-
-    Notes
-    -----
-    Two columns that say the same have a ``last`` of nearly 0 each: either can go, not both.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> from ethicalai_lab.privacy.minimization import Prediction, column_values
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.integers(0, 2, 400)
-    >>> table = pd.DataFrame({"x": x, "copy": x, "noise": rng.integers(0, 2, 400),
-    ...                       "y": (rng.random(400) < 0.2 + 0.6 * x).astype(int)})
-    >>> values = column_values(table, Prediction("y")).set_index("column")
-    >>> bool(values.loc["x", "alone"] > 0.2), bool(abs(values.loc["x", "last"]) < 0.02)
-    (True, True)
-    """
-    problem = _Problem(table, purpose, columns, n_folds, seed)
-    names = problem.columns
-    if not names:
-        raise PrivacyError("columns is empty; name at least one column to value.")
-    nothing, everything = problem.rows([]), problem.rows(names)
-    shapley = _shapley(problem, n_permutations, seed)
-    rows, p_values = [], []
-    for name in names:
-        alone = mean_interval(problem.rows([name]) - nothing, confidence)
-        gap = everything - problem.rows([c for c in names if c != name])
-        last = mean_interval(gap, confidence)
-        error = gap.std(ddof=1) / math.sqrt(gap.size) if gap.size > 1 else math.nan
-        z = last.value / error if error > 0 else (math.inf if last.value > 0 else 0.0)
-        p_values.append(0.5 * math.erfc(z / math.sqrt(2)))
-        rows.append((name, *alone, *last, shapley[name]))
-    frame = pd.DataFrame(
-        rows,
-        columns=[
-            "column",
-            *("alone", "alone_low", "alone_high"),
-            *("last", "last_low", "last_high"),
-            "shapley",
-        ],
-    )
-    frame["adjusted_p"] = benjamini_hochberg(p_values)
-    return frame.sort_values("shapley", ascending=False, kind="stable").reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -829,42 +743,6 @@ def _search(problem: _Problem, names: Sequence[str], beam: int) -> dict[tuple[st
         tried = {look({*s, c}) for s in kept for c in names if c not in s}
         kept = sorted(tried, key=lambda s: (-values[s], s))[:beam]
     return values
-
-
-def _shapley(problem: _Problem, n_permutations: int, seed: int) -> dict[str, float]:
-    names = problem.columns
-    cache: dict[frozenset[str], float] = {}
-
-    def value(columns: frozenset[str]) -> float:
-        if columns not in cache:
-            cache[columns] = problem.value(tuple(columns))
-        return cache[columns]
-
-    total = dict.fromkeys(names, 0.0)
-    p = len(names)
-    if p <= 8:
-        for name in names:
-            others = [c for c in names if c != name]
-            for size in range(p):
-                weight = 1.0 / (p * math.comb(p - 1, size))
-                for chosen in itertools.combinations(others, size):
-                    inside = frozenset(chosen)
-                    total[name] += weight * (value(inside | {name}) - value(inside))
-        return total
-    if n_permutations < 1:
-        raise PrivacyError(f"n_permutations is {n_permutations}; at least 1 is accepted.")
-    rng = np.random.default_rng(seed)
-    orders = [rng.permutation(p) for _ in range((n_permutations + 1) // 2)]
-    orders += [order[::-1] for order in orders]  # a reversed order cancels much of the chance
-    for order in orders:
-        inside: frozenset[str] = frozenset()
-        before = value(inside)
-        for i in order:
-            inside = inside | {names[i]}
-            after = value(inside)
-            total[names[i]] += (after - before) / len(orders)
-            before = after
-    return total
 
 
 # ------------------------------------------------------------------ helpers

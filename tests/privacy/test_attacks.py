@@ -270,58 +270,7 @@ def test_l_answers_homogeneity_and_t_answers_skewness():
     assert few < attacks.skewness(k_only, qi, "illness", "hiv", factor=4)
 
 
-def test_similarity_by_hand():
-    table = pd.DataFrame(
-        {
-            "q": [1, 1, 2, 2, 3, 3],
-            "pay": [10, 12, 10, 90, 50, None],
-            "ill": ["ulcer", "gastritis", "ulcer", "flu", "flu", "cold"],
-        }
-    )
-    assert attacks.similarity(table, ["q"], "pay", width=5) == pytest.approx(2 / 6)
-    groups = {"ulcer": "stomach", "gastritis": "stomach", "flu": "chest", "cold": "chest"}
-    assert attacks.homogeneity(table, ["q"], "ill") == 0
-    assert attacks.similarity(table, ["q"], "ill", groups=groups) == pytest.approx(4 / 6)
-
-
 # ---- membership -------------------------------------------------------------------------------------
-
-
-def test_membership_sees_overfitting_and_not_much_else():
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.tree import DecisionTreeClassifier
-
-    rng = np.random.default_rng(7)
-    X = rng.normal(size=(4000, 6))
-    y = (X[:, 0] + rng.normal(size=4000) > 0).astype(int)
-    inside, outside = (X[:2000], y[:2000]), (X[2000:], y[2000:])
-    tree = DecisionTreeClassifier(random_state=0).fit(*inside)
-    line = LogisticRegression().fit(*inside)
-    deep = attacks.membership_inference(tree, inside, outside)
-    flat = attacks.membership_inference(line, inside, outside)
-    # a full tree is sure of members always, of others when it guesses rightly
-    right = (tree.predict(outside[0]) == outside[1]).mean()
-    assert (1 + 1 - right) / 2 in deep.accuracy
-    assert deep.auc > 0.6
-    assert 0.5 in flat.accuracy
-    assert abs(flat.auc - 0.5) < 0.05
-    assert flat.tpr_at_low_fpr.value < 0.05
-
-
-def test_membership_accuracy_interval_covers_a_coin_toss():
-    class Coin:
-        classes_ = np.array([0, 1])
-
-        def predict_proba(self, X):
-            return np.column_stack([1 - X[:, 0], X[:, 0]])
-
-    rng = np.random.default_rng(8)
-    hits = 0
-    for s in range(60):
-        X, y = rng.random((400, 1)), rng.integers(0, 2, 400)
-        got = attacks.membership_inference(Coin(), (X[:200], y[:200]), (X[200:], y[200:]), seed=s)
-        hits += 0.5 in got.accuracy
-    assert hits >= 52
 
 
 # ---- the rest -----------------------------------------------------------------------------------------
@@ -368,11 +317,7 @@ def test_same_seed_same_attack(raw, release):
         (lambda t: attacks.singling_out(t, ["zz"]), "'zz'"),
         (lambda t: attacks.skewness(t, ["q"], "s", "zz"), "'zz'"),
         (lambda t: attacks.skewness(t, ["q"], "s", "a", factor=1), "factor"),
-        (lambda t: attacks.similarity(t, ["q"], "s"), "either"),
-        (lambda t: attacks.similarity(t, ["q"], "s", width=1), "not numeric"),
-        (lambda t: attacks.similarity(t, ["q"], "s", groups={"a": 1}), "'b'"),
         (lambda t: attacks.intersection([t], t, [], "s"), "one list"),
-        (lambda t: attacks.membership_inference(None, (1, 1), (1, 1), fpr=2), "fpr"),
     ],
 )
 def test_refusals(call, word):

@@ -1,5 +1,4 @@
 from ._classes import homogeneity as homogeneity
-from ._classes import similarity as similarity
 from ._classes import skewness as skewness
 from ._compare import compare as compare
 from ._fitting import Fitting as Fitting
@@ -7,8 +6,6 @@ from ._fitting import fitting_rows as fitting_rows
 from ._linkage import Linkage as Linkage
 from ._linkage import age_at as age_at
 from ._linkage import linkage as linkage
-from ._membership import Membership as Membership
-from ._membership import membership_inference as membership_inference
 from ._releases import Differencing as Differencing
 from ._releases import differencing as differencing
 from ._releases import intersection as intersection

@@ -1,8 +1,8 @@
-"""What equal classes still say: homogeneity, skewness, similarity."""
+"""What equal classes still say: homogeneity and skewness."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from ethicalai_lab.privacy.codes import column_codes, table_codes
 from ethicalai_lab.privacy.errors import PrivacyError, check_columns, check_table
 
-__all__ = ["homogeneity", "similarity", "skewness"]
+__all__ = ["homogeneity", "skewness"]
 
 
 def _classes(release: pd.DataFrame, quasi_identifiers: Sequence, sensitive: Any):
@@ -112,71 +112,3 @@ def skewness(
         raise PrivacyError(f"value: {value!r} does not occur in column {sensitive!r}.")
     share = np.bincount(owner, weights=hit, minlength=len(sizes)) / sizes
     return float(sizes[share >= factor * hit.mean()].sum() / len(release))
-
-
-def similarity(
-    release: pd.DataFrame,
-    quasi_identifiers: Sequence,
-    sensitive: Any,
-    *,
-    width: float | None = None,
-    groups: Mapping[Any, Any] | None = None,
-) -> float:
-    """Share of rows whose class has different sensitive values that all mean the same.
-
-    "Gastritis, ulcer, cancer": three values, one message. So are three incomes within a
-    thousand of each other. l-diversity counts them as diverse; t-closeness does not, if
-    its distance knows what is alike.
-
-    Parameters
-    ----------
-    release : pandas.DataFrame
-    quasi_identifiers : sequence of column names
-    sensitive : column name
-    width : float, optional
-        For numbers: values that span at most this much are alike.
-    groups : mapping, optional
-        For categories: value to its group; equal groups are alike.
-
-    Returns
-    -------
-    float
-        0 to 1.
-
-    Raises
-    ------
-    PrivacyError
-        If a column is not there, or not exactly one of width and groups is given.
-
-    References
-    ----------
-    Li, Li, Venkatasubramanian, "t-closeness", ICDE 2007 (similarity attack).
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ethicalai_lab.privacy.attacks import similarity
-    >>> table = pd.DataFrame({"q": [1, 1, 2, 2], "pay": [10, 11, 10, 90]})
-    >>> similarity(table, ["q"], "pay", width=5)
-    0.5
-    """
-    if (width is None) == (groups is None):
-        raise PrivacyError("give either width (for numbers) or groups (for categories).")
-    owner, sizes = _classes(release, quasi_identifiers, sensitive)
-    if groups is not None:
-        unknown = [v for v in release[sensitive].dropna().unique() if v not in groups]
-        if unknown:
-            raise PrivacyError(f"groups lacks the value {unknown[0]!r} of column {sensitive!r}.")
-        mapped = release[sensitive].astype(object).map(dict(groups))
-        return homogeneity(
-            release.assign(**{str(sensitive): mapped}), quasi_identifiers, str(sensitive)
-        )
-    if not pd.api.types.is_numeric_dtype(release[sensitive].dtype):
-        raise PrivacyError(f"width: column {sensitive!r} is not numeric; use groups.")
-    numbers = release[sensitive].to_numpy(dtype=float, na_value=np.nan)
-    low, high = np.full(len(sizes), np.inf), np.full(len(sizes), -np.inf)
-    np.fmin.at(low, owner, numbers)
-    np.fmax.at(high, owner, numbers)
-    gap = np.bincount(owner, weights=np.isnan(numbers), minlength=len(sizes)) > 0
-    alike = (high - low <= width) & ~gap
-    return float(sizes[alike].sum() / len(release))

@@ -16,7 +16,6 @@ from ethicalai_lab.privacy.minimization import (
     Prediction,
     Targeting,
     _Problem,
-    column_values,
     compare_sets,
     find_leaks,
     minimize,
@@ -76,33 +75,6 @@ def test_value_of_a_set_agrees_with_scikit_learn_on_the_same_folds():
 def test_the_fast_value_is_the_mean_of_the_rows(seed, columns):
     problem = _Problem(table(150, seed), Prediction("y"), None, 3, seed)
     assert problem.value(tuple(columns)) == pytest.approx(problem.rows(columns).mean(), abs=1e-9)
-
-
-def test_columns_with_and_without_value_are_told_apart():
-    values = column_values(table(), Prediction("y")).set_index("column")
-    assert values.loc["b", "last_low"] > 0
-    assert values.loc["b", "adjusted_p"] < 0.001
-    for noise in ("noise0", "noise1", "noise2"):
-        assert values.loc[noise, "alone"] < 0.005
-        assert values.loc[noise, "adjusted_p"] > 0.05
-    # two columns that say the same: each alone has value, neither is missed
-    assert values.loc["a", "alone_low"] > 0.05
-    assert abs(values.loc["a", "last"]) < 0.002
-    assert values.loc["a", "shapley"] == pytest.approx(values.loc["copy", "shapley"], abs=1e-3)
-
-
-def test_shapley_shares_sum_to_the_whole():
-    frame = table()
-    purpose = Prediction("y")
-    exact = column_values(frame, purpose)
-    whole = set_value(frame, purpose, exact["column"]).value
-    assert exact["shapley"].sum() == pytest.approx(whole, abs=1e-9)
-    wide = table(noise=7)
-    drawn = column_values(wide, purpose, n_permutations=60)
-    assert drawn["shapley"].sum() == pytest.approx(
-        set_value(wide, purpose, drawn["column"]).value, abs=1e-9
-    )
-    assert set(drawn["column"].head(3)) == {"a", "copy", "b"}
 
 
 def test_the_minimal_set_is_found_and_confirmed():
@@ -188,16 +160,6 @@ def test_targeting_interval_covers_the_truth():
     for seed in range(80):
         held += 0.075 in set_value(experiment(3_000, seed), MAIL, ["responsive"], seed=seed)
     assert held >= 70
-
-
-def test_hillstrom_mens_purchases_matter_for_the_womens_mail(shared_data):
-    frame = pd.read_csv(shared_data / "hillstrom.csv.gz")
-    purpose = Targeting("visit", "segment", "Womens E-Mail", "No E-Mail", share=0.3)
-    columns = ["recency", "mens", "womens", "zip_code", "newbie", "channel"]
-    values = column_values(frame, purpose, columns).set_index("column")
-    assert values.index[0] in ("mens", "womens")
-    assert values.loc["mens", "alone_low"] > 0
-    assert values.loc["zip_code", "adjusted_p"] > 0.05
 
 
 def test_bank_marketing_names_duration_and_only_it(shared_data):
@@ -287,7 +249,6 @@ def test_every_set_tried_is_no_better_than_the_best():
         (lambda t: set_value(t, Targeting("y", "b", "x", "y", share=1.0), ["a"]), "share"),
         (lambda t: set_value(t.head(9), Prediction("y"), ["a"]), "too few"),
         (lambda t: set_value(t, Prediction("y"), ["a"], n_folds=1), "n_folds"),
-        (lambda t: column_values(t[["y"]], Prediction("y")), "empty"),
         (lambda t: minimize(t, Prediction("y"), tolerance=1), "tolerance"),
         (lambda t: minimize(t, Prediction("y"), held_out=0), "held_out"),
         (lambda t: minimize(t, Prediction("y"), costs={"gone": 1}), "gone"),
