@@ -44,7 +44,7 @@ MAX_ARMS = 20
 MIN_ARM_ROWS = 100
 MIN_EVENTS = 10
 _BALANCE_ROWS = 100_000
-_BALANCE_P = 0.001
+BALANCE_P = 0.001
 _AUC_FOLDS = 3
 _ID_LIKE_SHARE = 0.5
 
@@ -263,7 +263,7 @@ def analyse_experiment(table: pd.DataFrame, roles: Any, seed: int = 0) -> Uplift
     lifts = [lift(found, arm_of, control).assign(outcome=name) for name, found in values.items()]
     columns = ["outcome", *(name for name in lifts[0] if name != "outcome")]
     names = [name for name in assigned.get("feature", []) if name not in (treatment, *outcomes)]
-    features, dropped = _features(table, names)
+    features, dropped = covariates(table, names)
     warnings: list[str] = []
     ranked = _rank(features, values[main], arm_of, control, arms, main, seed, warnings)
     return UpliftReport(
@@ -419,7 +419,8 @@ def _notes(roles: Any, names: list[str], main: str, outcomes: list[str]) -> list
     return notes
 
 
-def _features(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
+def covariates(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns known before the offer, encoded, and what was left out and why."""
     notes = []
     kept = []
     for name in names:
@@ -462,14 +463,14 @@ def _rank(
         empty = pd.DataFrame(columns=["arm", "auc", "p_value", "feature", "smd"])
         return _Ranked({}, pd.DataFrame(index=range(y.size)), empty)
     with threadpool_limits(limits=1):
-        balance = _balance(features, arm_of, control, arms, seed)
+        balance = covariate_balance(features, arm_of, control, arms, seed)
         ready = _rankable(y, arm_of, control, arms, name, warnings)
         scores, noise = _scores(features, y, arm_of, control, ready, seed)
     for row in balance.itertuples():
-        if row.p_value < _BALANCE_P:
+        if row.p_value < BALANCE_P:
             warnings.append(
                 f"Who got {row.arm!r} can be told from the features (AUC {row.auc:.3f}, "
-                f"p {_p_text(row.p_value)}; largest difference: {row.feature!r}): was it "
+                f"p {p_text(row.p_value)}; largest difference: {row.feature!r}): was it "
                 "randomised? If not, lifts and curves mix the message with the selection."
             )
     rankings = {}
@@ -545,7 +546,7 @@ def _scores(
     return found, noise
 
 
-def _balance(
+def covariate_balance(
     features: pd.DataFrame, arm_of: NDArray[Any], control: Any, arms: list[Any], seed: int
 ) -> pd.DataFrame:
     """Classifier two-sample test of each arm against control, on features alone."""
@@ -624,7 +625,8 @@ def _largest_difference(X: pd.DataFrame, treated: NDArray[np.bool_]) -> tuple[st
     return best, largest
 
 
-def _p_text(p: float) -> str:
+def p_text(p: float) -> str:
+    """Return a p-value as a report says it."""
     return "below 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 

@@ -245,28 +245,33 @@ def _by_lot(context: TableContext, found: Any) -> dict[str, str]:
     """Say so where the features tell who got which arm: the values then mix two things."""
     from threadpoolctl import threadpool_limits
 
-    from ethicalai_lab.personalization.experiment import _BALANCE_P, _balance, _features, _p_text
+    from ethicalai_lab.personalization.experiment import (
+        BALANCE_P,
+        covariate_balance,
+        covariates,
+        p_text,
+    )
 
     if isinstance(found, str):
         return {}
     roles = context.roles
     given = {roles.treatment, *roles.of("outcome")}
     names = [name for name in roles.of("feature") if name not in given]
-    features, _ = _features(context.table, names)
+    features, _ = covariates(context.table, names)
     if not features.shape[1]:
         return {}
     arm_of = np.asarray([str(found.arms[i]) for i in found.arm], dtype=object)
     control, *arms = [str(level) for level in found.arms]
     with threadpool_limits(limits=1):
-        rows = _balance(features, arm_of, control, arms, context.seed)
-    rows = rows[rows["p_value"] < _BALANCE_P]
+        rows = covariate_balance(features, arm_of, control, arms, context.seed)
+    rows = rows[rows["p_value"] < BALANCE_P]
     if rows.empty:
         return {}
     first = rows.sort_values("auc", ascending=False).iloc[0]
     return {
         "experiment": (
             f"who got {first['arm']!r} can be told from the features (AUC {first['auc']:.3f}, p "
-            f"{_p_text(first['p_value'])}; largest difference: {first['feature']!r}). If it was "
+            f"{p_text(first['p_value'])}; largest difference: {first['feature']!r}). If it was "
             "not given by lot, what is added mixes the campaign with the choice of people"
         )
     }

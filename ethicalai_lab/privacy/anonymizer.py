@@ -23,7 +23,7 @@ from ethicalai_lab.privacy.hierarchies import Hierarchy
 from ethicalai_lab.privacy.labels import moments, parse_label
 from ethicalai_lab.privacy.lattice import cheapest_node
 from ethicalai_lab.privacy.loss import information_loss, summarize
-from ethicalai_lab.privacy.measures import _dense, _distance_of, _ordered_distances, anonymity
+from ethicalai_lab.privacy.measures import anonymity, distance_of, ordered_distances, renumbered
 from ethicalai_lab.privacy.mondrian import mondrian
 
 __all__ = ["KAnonymizer"]
@@ -333,11 +333,11 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
         if self.sensitive is None:
             return None, 1, "equal"
         column = table[self.sensitive]
-        used = _distance_of(column, "auto")
+        used = distance_of(column, "auto")
         if used == "ordered":
             value, m = column_codes(column, ordered=True)
         else:
-            value, m = _dense(column_codes(column))
+            value, m = renumbered(column_codes(column))
         return value, m, used
 
     def _violations(self, m: int, used: str, total: np.ndarray | None):
@@ -375,7 +375,7 @@ class KAnonymizer(TransformerMixin, BaseEstimator):
                         far = np.add.reduceat(gain, start)
                     else:
                         rank = np.cumsum(present) - 1
-                        far = _ordered_distances(
+                        far = ordered_distances(
                             q, rank[val], start, distinct, np.cumsum(whole[present]) / whole.sum()
                         )
                     bad |= far > self.t + 1e-12

@@ -194,7 +194,7 @@ class Anonymity:
         if self.distance == "equal":
             gain = np.maximum(self._q - self._total[self._value] / self.n, 0.0)
             return np.add.reduceat(gain, self._first)
-        return _ordered_distances(
+        return ordered_distances(
             self._q, self._value, self._first, self._distinct, np.cumsum(self._total) / self.n
         )
 
@@ -287,7 +287,7 @@ def _show(value: float) -> str:
     return f"{int(value):,}" if float(value).is_integer() and abs(value) >= 1 else f"{value:.4f}"
 
 
-def _ordered_distances(
+def ordered_distances(
     q: np.ndarray,
     value: np.ndarray,
     first: np.ndarray,
@@ -318,7 +318,8 @@ def _ordered_distances(
     return (np.add.reduceat(part, first) + head) / (m - 1)
 
 
-def _distance_of(column: pd.Series, distance: str) -> str:
+def distance_of(column: pd.Series, distance: str) -> str:
+    """Return ``"ordered"`` or ``"equal"``: what ``"auto"`` means for a column."""
     if distance not in ("auto", "ordered", "equal"):
         raise PrivacyError(f"distance is {distance!r}; 'auto', 'ordered' or 'equal' are accepted.")
     dtype = column.dtype
@@ -419,11 +420,11 @@ def anonymity(
             f"sensitive: column {sensitive!r} is also a quasi-identifier; what the attacker "
             "knows already cannot be what he wants to learn."
         )
-    used = _distance_of(table[sensitive], distance)
+    used = distance_of(table[sensitive], distance)
     value, m = (
         column_codes(table[sensitive], ordered=True)
         if used == "ordered"
-        else _dense(column_codes(table[sensitive]))
+        else renumbered(column_codes(table[sensitive]))
     )
     if population is not None:
         columns = [_population_codes(table, population, names)]
@@ -448,7 +449,7 @@ def anonymity(
     )
 
 
-def _dense(coded: tuple[np.ndarray, int]) -> tuple[np.ndarray, int]:
+def renumbered(coded: tuple[np.ndarray, int]) -> tuple[np.ndarray, int]:
     """Renumber codes so that no number is skipped (an unused category is no value)."""
     codes, levels = coded
     present = np.bincount(codes, minlength=levels) > 0

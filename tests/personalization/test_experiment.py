@@ -200,14 +200,16 @@ def test_several_roles_and_protected_features_are_said():
 
 
 def test_a_published_random_experiment_raises_no_alarm_at_any_seed(hillstrom):
-    from ethicalai_lab.personalization.experiment import _balance
+    from ethicalai_lab.personalization.experiment import covariate_balance
 
     features = room.encode_features(
         hillstrom[[name for name, role in HILLSTROM.items() if role == "feature"]]
     )
     arms = ["Mens E-Mail", "Womens E-Mail"]
     arm_of = hillstrom["segment"].to_numpy()
-    found = pd.concat([_balance(features, arm_of, "No E-Mail", arms, seed) for seed in (0, 1, 5)])
+    found = pd.concat(
+        [covariate_balance(features, arm_of, "No E-Mail", arms, seed) for seed in (0, 1, 5)]
+    )
     assert (found["p_value"] > 0.001).all()
     assert (found["p_value"] <= 1).all()
 
@@ -226,7 +228,7 @@ def test_selection_that_was_not_random_is_noticed():
 
 
 def test_randomised_tables_rarely_raise_the_alarm():
-    from ethicalai_lab.personalization.experiment import _balance
+    from ethicalai_lab.personalization.experiment import covariate_balance
 
     # Data and analysis share their seed on purpose: the two streams must differ.
     values = []
@@ -234,7 +236,9 @@ def test_randomised_tables_rarely_raise_the_alarm():
         table = small(300, seed=seed)
         features = room.encode_features(table[["x", "channel"]])
         values.append(
-            _balance(features, table["arm"].to_numpy(), "none", ["mail"], seed)["p_value"].iloc[0]
+            covariate_balance(features, table["arm"].to_numpy(), "none", ["mail"], seed)[
+                "p_value"
+            ].iloc[0]
         )
     assert np.mean(np.array(values) < 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
     assert min(values) > 0.001
