@@ -32,8 +32,8 @@ _NEEDED = (
 class EvaluationContext(ABC):
     """What an evaluation runs on, whoever made it: people in one order, values as arrays.
 
-    `of_world` makes one of a world with its truth, `of_table` one of a team's own table. Stages
-    and measures ask it; what it does not hold a measure answers with `Needs`.
+    `of_world` makes one of a world with its truth; `own_data.TableContext` is one of a team's own
+    table. Stages and measures ask it; what it does not hold a measure answers with `Needs`.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class EvaluationContext(ABC):
         self._kept: dict[Any, Any] = {}
 
     @staticmethod
-    def of_world(world: World, *, seed: int = 0, part: float = 1.0) -> WorldContext:
+    def of_world(world: World, *, seed: int = 0) -> WorldContext:
         """Return the context of a world.
 
         Parameters
@@ -83,15 +83,13 @@ class EvaluationContext(ABC):
             With its truth.
         seed : int, default 0
             Of every draw that an evaluation makes; another world is dealt other chances.
-        part : float, default 1.0
-            Share of the world's people whom it holds, where it is one of several refits.
 
         Raises
         ------
         PolicyError
             If the world lacks a table or its truth.
         """
-        return WorldContext(world, seed=seed, part=part)
+        return WorldContext(world, seed=seed)
 
     def about(self, values: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a reader must know of the data besides its measures."""
