@@ -63,7 +63,7 @@ def render(template: str, /, **values: Any) -> str:
 
 def _written(context: Any, value: Any) -> Any:
     """Return what is put into a template: texts printable and, in HTML, escaped as html does."""
-    import markupsafe
+    from jinja2.utils import markupsafe
 
     if type(value) is not str:
         return value
