@@ -87,7 +87,7 @@ class ConsentAssistant:
         house = 30 * self.rest_months
         # a later event that is void, or a mere refusal, does not shorten an opt-out's rest
         for actions, rest in ((LASTING, max(OPT_OUT_REST_DAYS, house)), (("refuse",), house)):
-            last = self._reader.last_event(people, purpose, at, actions=actions)
+            last = self._reader.last_event(people, purpose, at, actions)
             said = last["action"].notna().to_numpy()
             time = last["time"].to_numpy().astype("M8[us]").astype(np.int64)
             ask &= ~said | (now - np.where(said, time, now) >= rest * DAY)

@@ -10,32 +10,32 @@ import contextlib
 import errno
 import hmac
 import os
-import re
 import secrets
 import shutil
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from operator import ne
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ethicalai_lab.consent import chain
 from ethicalai_lab.consent.errors import LedgerError
-from ethicalai_lab.consent.events import ACTIONS, SOURCES, Batch
+from ethicalai_lab.consent.events import ACTIONS, SOURCES
 from ethicalai_lab.consent.head import Head, HeadFile, os_trouble
+from ethicalai_lab.consent.index import NEVER
 from ethicalai_lab.consent.purposes import REGIMES
+from ethicalai_lab.consent.reasons import Told
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Store", "Verification"]
 
-FORMAT = 2
+FORMAT = "2"
 _CHUNK = 500_000
 _META = "SELECT value FROM meta WHERE name = ?"
 _SCHEMA = """
@@ -53,8 +53,7 @@ CREATE TABLE notices (version VARCHAR NOT NULL, language VARCHAR NOT NULL, text 
 """
 
 
-@dataclass(frozen=True)
-class Verification:
+class Verification(NamedTuple):
     """Whether a ledger is what it was when it last acknowledged something.
 
     Attributes
@@ -151,13 +150,7 @@ class Store:
         except OSError as problem:
             raise LedgerError(os_trouble(file, problem)) from None
         self._connect()
-        if self._format == 1 and (kept is None or kept.revision <= 1):
-            self._upgrade(guard)
-        elif self._format != FORMAT:
-            raise LedgerError(
-                f"{self._name} has ledger format {self._format}; this version reads {FORMAT}."
-            )
-        elif kept is None:
+        if kept is None:
             warnings.warn(
                 f"{guard.path} is missing or unreadable, so a lost end of {self._name} cannot be "
                 "noticed this time; it is made anew.",
@@ -220,7 +213,7 @@ class Store:
         base.executemany(
             "INSERT INTO meta VALUES (?, ?)",
             [
-                ("format", str(FORMAT)),
+                ("format", FORMAT),
                 ("suppression_key", secrets.token_hex(32)),
                 ("genesis", genesis.digest),
                 ("head", str(genesis)),
@@ -240,10 +233,10 @@ class Store:
 
     def _read_meta(self) -> None:
         meta = dict(self.rows("SELECT name, value FROM meta"))
-        word = meta.get("format", "?")
-        self._format = int(word) if word.isdecimal() else word
-        if self._format != FORMAT:
-            return
+        if meta.get("format") != FORMAT:
+            raise LedgerError(
+                f"{self._name} has ledger format {meta.get('format')}; this version reads {FORMAT}."
+            )
         self._secret = bytes.fromhex(meta["suppression_key"])
         self._genesis = meta["genesis"]
         self._head, self._previous = Head.read(meta["head"]), Head.read(meta["previous"])
@@ -256,27 +249,6 @@ class Store:
             )
         last = self.one("SELECT epoch_us(recorded_at) FROM events WHERE seq = ?", [there])
         self._last_time = None if last is None else last[0]
-
-    def _upgrade(self, guard: HeadFile) -> None:
-        """Give a ledger of the first format its chain."""
-        genesis = secrets.token_hex(32)
-        count = self.one("SELECT count(*) FROM events")[0]
-        digest = genesis
-        for rows in self._all_events(count):
-            digest = chain.extend(digest, rows)
-        head = Head(1, count, digest)
-        guard.keep(head)
-        with self._told():
-            self._base.execute("BEGIN")
-            # files of the first days knew one place a person
-            self._base.execute("ALTER TABLE registered ADD COLUMN IF NOT EXISTS since TIMESTAMP")
-            self._base.execute("UPDATE meta SET value = ? WHERE name = 'format'", [str(FORMAT)])
-            self._base.executemany(
-                "INSERT INTO meta VALUES (?, ?)",
-                [("genesis", genesis), ("head", str(head)), ("previous", str(head))],
-            )
-            self._base.execute("COMMIT")
-        self._read_meta()
 
     def close(self) -> None:
         """Close the file; what was acknowledged is in it."""
@@ -351,21 +323,65 @@ class Store:
         with self._told():
             return self._run(query, values).df()
 
-    def arrow(self, query: str, **tables: Any) -> Any:
-        """Return all rows of a query as an Arrow table; it may use Arrow tables by name."""
-        with self._told(), self._lent(tables):
+    def arrow(self, query: str) -> Any:
+        """Return all rows of a query as an Arrow table."""
+        self.check_place()
+        with self._told():
             return self._base.sql(query).to_arrow_table()
 
     @contextlib.contextmanager
-    def _lent(self, tables: dict[str, Any]) -> Iterator[None]:
+    def _lent(self, name: str, table: Any) -> Iterator[None]:
+        """Let queries use a table by a name."""
         self.check_place()
-        for name, table in tables.items():
-            self._base.register(name, table)
+        self._base.register(name, table)
         try:
             yield
         finally:
-            for name in tables:
-                self._base.unregister(name)
+            self._base.unregister(name)
+
+    def load(self, purposes: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+        """Return the events of everyone who is still known, as :mod:`events` codes them."""
+        for (name,) in self.rows("SELECT DISTINCT purpose FROM events"):
+            if name not in purposes:
+                raise LedgerError(
+                    f'The ledger holds events on the purpose "{name}", which purposes.yaml does '
+                    "not name; open it with the purposes it was written with."
+                )
+        words = {"purpose": purposes, "action": ACTIONS, "source": SOURCES, "regime": REGIMES}
+        coded = ", ".join(f"{_place(name, names)} AS {name}" for name, names in words.items())
+        with self._told():
+            found = self._run(
+                f"SELECT p.person, e.seq, epoch_us(e.time) AS time, {coded}"
+                " FROM events e JOIN people p USING (subject) ORDER BY e.seq"
+            ).fetchnumpy()
+        return {
+            name: column.astype(np.int8 if name in words else np.int64)
+            for name, column in found.items()
+        }
+
+    def places(self, people: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:
+        """Return where people live, of some or of all, as :func:`index.register` takes it."""
+        import pyarrow as pa
+
+        with self._lent("wanted", pa.table({"person": people if people is not None else [0]})):
+            found = self.frame(
+                f"SELECT person, {_place('regime', REGIMES)} AS regime, birth_date AS born,"
+                " coalesce(epoch_us(since), ?) AS since FROM registered"
+                " WHERE ? OR person IN (SELECT person FROM wanted)",
+                [int(NEVER), people is None],
+            )
+        return {name: found[name].to_numpy() for name in found.columns}
+
+    def events(self, seqs: list[int]) -> dict[int, Told]:
+        """Return some events by their numbers."""
+        import pandas as pd
+
+        found = self.rows(
+            "SELECT seq, action, time, notice_version, purpose, source FROM events"
+            " WHERE seq IN (SELECT unnest(?))",
+            [seqs],
+        )
+        return {seq: Told(action, pd.Timestamp(time), *rest) for seq, action, time, *rest in found}
 
     def count(self) -> int:
         """Return how many events there are, those of the forgotten included."""
@@ -438,31 +454,24 @@ class Store:
             f"at {found[0][1]}: the order of recording, not the clock, tells what came first."
         ]
 
-    def verified(self, person: int) -> bool:
-        """Return whether the person's pseudonym follows from number and key."""
-        row = self.one("SELECT subject, key FROM people WHERE person = ?", [person])
-        return row is not None and _pseudonym(bytes(row[1]), person) == row[0]
-
-    def notice(self, version: str, language: str | None = None) -> str | None:
+    def notice(self, version: str) -> str | None:
         """Return a notice's text; None where it was not kept."""
-        row = self.one(
-            "SELECT text FROM notices WHERE version = ? AND coalesce(language = ?, true)"
-            " ORDER BY language",
-            [version, language],
-        )
+        row = self.one("SELECT text FROM notices WHERE version = ?", [version])
         return None if row is None else row[0]
 
     # ------------------------------------------------------------------ writing
 
-    def add(self, batch: Batch, purposes: tuple[str, ...], now: int) -> tuple[int, bool]:
+    def add(
+        self, batch: dict[str, NDArray[Any]], purposes: tuple[str, ...], now: int
+    ) -> tuple[int, bool]:
         """Add events, all or none; return the first number and whether the clock ran back."""
         first = self._head.count + 1
 
         def insert() -> tuple[int, str]:
             rows = self._events_of(batch, purposes, first, now)
-            with self._lent({"incoming": rows}):
+            with self._lent("incoming", rows):
                 self._base.execute("INSERT INTO events SELECT * FROM incoming")
-            return len(batch), chain.extend(self._head.digest, rows)
+            return rows.num_rows, chain.extend(self._head.digest, rows)
 
         self._change(insert)
         ran_back = self._last_time is not None and now < self._last_time
@@ -470,14 +479,14 @@ class Store:
         return first, ran_back
 
     def register(self, people: Any, now: int) -> None:
-        """Keep where people live, from an Arrow table of the columns of `registered`.
+        """Keep where people live, from a table of the columns of `registered`.
 
         Who is known already moves: at `since`, or now where it is missing. Places of after
         that are replaced, the past stays. A birth date holds until another is given.
         """
 
         def move() -> None:
-            with self._lent({"incoming": people}):
+            with self._lent("incoming", people):
                 self._base.execute(
                     "CREATE TEMP TABLE moved AS SELECT i.person, i.regime,"
                     " coalesce(i.birth_date, max(r.birth_date)) AS birth_date,"
@@ -505,11 +514,11 @@ class Store:
 
         self._change(move)
 
-    def add_notice(self, version: str, language: str, text: str) -> None:
+    def add_notice(self, version: str, text: str) -> None:
         """Keep a notice's wording."""
 
         def insert() -> None:
-            self._run("INSERT INTO notices VALUES (?, ?, ?)", [version, language, text])
+            self._run("INSERT INTO notices VALUES (?, 'en', ?)", [version, text])
 
         self._change(insert)
 
@@ -570,65 +579,44 @@ class Store:
             found.setdefault(purpose, set()).add(bytes(token))
         return found
 
-    def _events_of(self, batch: Batch, purposes: tuple[str, ...], first: int, now: int) -> Any:
+    def _events_of(
+        self, batch: dict[str, NDArray[Any]], purposes: tuple[str, ...], first: int, now: int
+    ) -> Any:
         import pyarrow as pa
 
-        people, inverse = np.unique(batch.person, return_inverse=True)
-        subject = self._subjects(people)[inverse]
-        n = len(batch)
-        text = pa.string()
-
-        def words(codes: NDArray[np.int8], names: tuple[str, ...]) -> Any:
-            return pa.DictionaryArray.from_arrays(
-                pa.array(codes.astype(np.int32)), pa.array(list(names), text)
-            ).cast(text)
-
-        stamp = pa.timestamp("us")
-        return pa.table(
-            {
-                "seq": pa.array(np.arange(first, first + n)),
-                "subject": pa.array(subject),
-                "purpose": words(batch.purpose, purposes),
-                "action": words(batch.action, ACTIONS),
-                "time": pa.array(batch.time).cast(stamp),
-                "notice_version": pa.array(list(batch.notice), text),
-                "source": words(batch.source, SOURCES),
-                "regime": words(batch.regime, REGIMES),
-                "recorded_at": pa.array(np.full(n, now)).cast(stamp),
-            }
-        )
+        people, inverse = np.unique(batch["person"], return_inverse=True)
+        n = inverse.size
+        words = {"purpose": purposes, "action": ACTIONS, "source": SOURCES, "regime": REGIMES}
+        columns = {
+            "seq": np.arange(first, first + n),
+            "subject": self._subjects(people)[inverse],
+            "time": batch["time"].view("M8[us]"),
+            "notice_version": pa.array(batch["notice_version"], pa.string()),
+            "recorded_at": np.full(n, now).view("M8[us]"),
+        }
+        for name, names in words.items():
+            codes = pa.array(batch[name].astype(np.int32))
+            coded = pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))
+            columns[name] = coded.cast(pa.string())
+        return pa.table({name: columns[name] for name in chain.COLUMNS})
 
     def _subjects(self, people: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return pseudonyms, making a key for who is new."""
         import pyarrow as pa
 
-        with self._lent({"wanted": pa.table({"person": pa.array(people)})}):
+        with self._lent("wanted", pa.table({"person": people})):
             known = self._base.execute(
                 "SELECT person, subject FROM people WHERE person IN (SELECT person FROM wanted)"
             ).fetchnumpy()
-        subject = np.zeros(people.size, dtype=np.int64)
-        have = np.zeros(people.size, dtype=bool)
-        place = np.searchsorted(people, known["person"])
-        subject[place] = known["subject"]
-        have[place] = True
-        new = np.flatnonzero(~have)
-        if new.size:
-            keys = secrets.token_bytes(16 * new.size)
-            made = []
-            for i, row in enumerate(new):
-                key = keys[16 * i : 16 * i + 16]
-                made.append(key)
-                subject[row] = _pseudonym(key, int(people[row]))
-            table = pa.table(
-                {
-                    "person": pa.array(people[new]),
-                    "subject": pa.array(subject[new]),
-                    "key": pa.array(made, pa.binary()),
-                }
-            )
-            with self._lent({"fresh": table}):
-                self._base.execute("INSERT INTO people SELECT * FROM fresh")
-        return subject
+        new = np.setdiff1d(people, known["person"], assume_unique=True)
+        if not new.size:
+            return known["subject"][np.argsort(known["person"])]
+        keys = [secrets.token_bytes(16) for _ in range(new.size)]
+        subjects = np.array(list(map(_pseudonym, keys, new.tolist())), dtype=np.int64)
+        with self._lent("fresh", pa.table({"person": new, "subject": subjects, "key": keys})):
+            self._base.execute("INSERT INTO people SELECT * FROM fresh")
+        person = np.concatenate([known["person"], new])
+        return np.concatenate([known["subject"], subjects])[np.argsort(person)]
 
     def _change(self, work: Callable[[], tuple[int, str] | None]) -> None:
         """Do one change, whole or not at all; work returns events added and their hash."""
@@ -692,11 +680,6 @@ class Store:
     def _clear_copy(self) -> None:
         if self._copy.is_dir() and not self._copy.is_symlink():
             shutil.rmtree(self._copy)
-        # what was killed in an earlier version left its copy under such a name
-        name = re.compile(re.escape(self._file.name) + r"\.[0-9a-f]{8}\.part(\.wal)?")
-        for entry in os.scandir(self._file.parent):
-            if name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                os.unlink(entry.path)
 
     def _like_ledger(self, path: Path) -> None:
         """Give a file the ledger's modes and, where we may, its owner and group."""
@@ -761,6 +744,11 @@ class Store:
             self._base.execute(f"DETACH {alias}")
         self._like_ledger(fresh)
         _to_disk(fresh)
+
+
+def _place(column: str, names: tuple[str, ...]) -> str:
+    """Return SQL for a word's place among its names."""
+    return f"enum_code({column}::ENUM({', '.join(map(repr, names))}))"
 
 
 def _pseudonym(key: bytes, person: int) -> int:

@@ -370,18 +370,7 @@ def test_threads_share_a_ledger_in_turns(tmp_path, event):
         assert ledger.verify().whole
 
 
-def test_a_ledger_of_the_first_format_gets_its_chain(kept):
-    change(
-        kept,
-        "UPDATE meta SET value = '1' WHERE name = 'format';"
-        " DELETE FROM meta WHERE name IN ('genesis', 'head', 'previous')",
-    )
-    kept.with_name("ledger.duckdb.head").unlink()
-    with ConsentLedger(kept, now=NOW) as ledger:
-        assert len(ledger) == 300
-        assert ledger.verify().whole
-    with ConsentLedger(kept, now=NOW) as ledger:
-        assert ledger.permitted([299], "analytics", NOW).all()
+def test_a_ledger_of_another_format_is_refused(kept):
     change(kept, "UPDATE meta SET value = '9' WHERE name = 'format'")
     with pytest.raises(LedgerError, match="has ledger format 9"):
         ConsentLedger(kept, now=NOW)

@@ -268,16 +268,3 @@ def test_any_file_name_will_do(tmp_path, monkeypatch, event, name):
     with ConsentLedger(name, now=NOW) as ledger:
         assert ledger.permitted([1, 2], "analytics", NOW).tolist() == [False, True]
     assert sorted(os.listdir(tmp_path)) == sorted([name, name + ".head"])
-
-
-def test_copies_that_an_earlier_version_left_are_removed(tmp_path, event):
-    path = tmp_path / "ledger.duckdb"
-    with ConsentLedger(path, now=NOW) as ledger:
-        ledger.record(event(1))
-    left = [tmp_path / f"ledger.duckdb.0a1b2c3d.part{end}" for end in ("", ".wal")]
-    others = [tmp_path / name for name in ("x.0a1b2c3d.part", "ledger.duckdb.backup.part")]
-    for part in left + others:
-        part.write_bytes(b"keys")
-    ConsentLedger(path, now=NOW).close()
-    assert not any(part.exists() for part in left)
-    assert all(part.exists() for part in others)

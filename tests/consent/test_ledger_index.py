@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethicalai_lab.consent import ConsentLedger, Purposes, _layers
+from ethicalai_lab.consent import ConsentLedger, Purposes, layers
+from ethicalai_lab.consent.events import ACTIONS
 from ethicalai_lab.consent.purposes import REGIMES
 
 NOW = pd.Timestamp("2026-01-12")
@@ -19,7 +20,7 @@ def answers(ledger, seed, override):
     at = pd.Timestamp("2025-05-25") + pd.to_timedelta(rng.integers(0, 110, 300), unit="D")
     names = rng.choice(ASKED, 300)
     permitted = ledger.permitted(people, names, at, regime=override)
-    last = ledger.last_event(people, "direct_marketing", at)
+    last = ledger.last_event(people, "direct_marketing", at, ACTIONS)
     choices = pd.concat([ledger.choices(p, at[0], regime=override) for p in people[:4]])
     return permitted, last, choices.reset_index(drop=True)
 
@@ -41,8 +42,8 @@ def change(ledger, kind, rng, many_events):
 def few_are_enough():
     """Let layers be made, merged and built anew among forty people already."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_layers, "_SMALL", 25)
-        patch.setattr(_layers, "_RATIO", 2)
+        patch.setattr(layers, "_SMALL", 25)
+        patch.setattr(layers, "_RATIO", 2)
         yield
 
 
@@ -72,17 +73,17 @@ def test_one_event_more_sorts_nobody_else_anew(ledger, event, monkeypatch):
     ledger.record([event(person) for person in range(5_000)])
     assert ledger.permitted([7], "analytics", NOW).all()
     sorted_anew = []
-    build = _layers.Layers._settle
+    build = layers.Layers._settle
 
-    def spy(layers):
-        inner = layers._build
-        layers._build = lambda people: sorted_anew.append(people) or inner(people)
+    def spy(kept):
+        inner = kept._build
+        kept._build = lambda people: sorted_anew.append(people) or inner(people)
         try:
-            return build(layers)
+            return build(kept)
         finally:
-            layers._build = inner
+            kept._build = inner
 
-    monkeypatch.setattr(_layers.Layers, "_settle", spy)
+    monkeypatch.setattr(layers.Layers, "_settle", spy)
     ledger.record(event(7, action="withdraw", time="2025-06-01"))
     assert ledger.permitted([7, 8], "analytics", NOW).tolist() == [False, True]
     (people,) = sorted_anew

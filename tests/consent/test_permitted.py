@@ -251,6 +251,6 @@ def test_choices_give_a_reason_for_everything(ledger, event):
 
 def test_last_event_is_found_per_person(ledger, event):
     ledger.record([event(1), event(2, action="refuse", time="2025-04-01")])
-    last = ledger.last_event([2, 1, 9], "analytics", NOW)
+    last = ledger.last_event([2, 1, 9], "analytics", NOW, ("grant", "refuse"))
     assert last["action"].iloc[:2].tolist() == ["refuse", "grant"]
     assert last["time"].isna().tolist() == [False, False, True]

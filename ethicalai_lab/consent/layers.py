@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethicalai_lab.consent._index import Index
+from ethicalai_lab.consent.index import Index
 
 __all__ = ["Events", "Layers"]
 
@@ -58,8 +58,8 @@ class Events:
         """Add events at the end; room is made for many more at once."""
         end = self._size + new["person"].size
         self._make_room(end)
-        for name, column in new.items():
-            self._columns[name][self._size : end] = column
+        for name, column in self._columns.items():
+            column[self._size : end] = new[name]
         self._size = end
 
     def drop(self, people: NDArray[np.int64]) -> None:
@@ -86,9 +86,9 @@ class Events:
 
     def take(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Return the columns of some events."""
-        if rows.size == self._size:
-            return {name: column[: self._size] for name, column in self._columns.items()}
-        return {name: column[rows] for name, column in self._columns.items()}
+        whole = rows.size == self._size
+        chosen = slice(self._size) if whole else rows
+        return {name: column[chosen] for name, column in self._columns.items()}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._columns[name]
@@ -143,7 +143,7 @@ class Layers:
         if rest.size:
             yield base, rest
 
-    def of(self, person: int) -> Index:
-        """Return the index that answers for a person."""
-        ((index, _),) = self.split(np.array([person]))
+    def of(self, one: NDArray[np.int64]) -> Index:
+        """Return the index that answers for one person."""
+        ((index, _),) = self.split(one)
         return index
