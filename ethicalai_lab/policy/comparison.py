@@ -161,6 +161,7 @@ def compare_scorecards(
 
     Examples
     --------
+    >>> from ethicalai_lab.policy import Policy
     >>> def card(value, draws):
     ...     return Scorecard([Measure(
     ...         "value", "profit", "Profit a customer.", "EUR", "higher", "the campaign",

@@ -98,7 +98,7 @@ def test_columns_that_cause_nothing_get_a_fifth_of_the_credit(world, real):
     assert EX.p1.facts.expected == "b"
     assert 0.15 < EX.known["credit"] < 0.25
     values = EX.known["shares"].values
-    found = fidelity(values, real.loc[values.index], n_boot=50)
+    found = fidelity(values, real.loc[values.index])
     assert found.loc["credit_on_non_causes", "value"] == pytest.approx(EX.known["credit"])
     assert 0.4 < found.loc["rank_agreement", "value"] < 0.85
 
@@ -115,7 +115,7 @@ def test_shuffling_the_tier_hardly_matters(world, shop):
     came = world.truth.potential_outcomes.set_index("customer_id")["visit_no_mail"]
     judge = shop["rest"].index[:2000]
     found = permutation_importance(
-        shop["model"], shop["X"].loc[judge], came[judge], metric="roc_auc", n_boot=20
+        shop["model"], shop["X"].loc[judge], came[judge], n_boot=20
     ).set_index("feature")["importance"]
     assert found["tier"] < 0.3 * found["spend"]
 
@@ -123,7 +123,7 @@ def test_shuffling_the_tier_hardly_matters(world, shop):
 def test_a_training_on_another_draw_changes_reasons(world):
     assert EX.p2.facts.expected == "a"
     assert 0.35 < EX.q4.facts["expected"] < 0.65
-    found = stability(EX.known["retrained"], k=3, n_boot=20)
+    found = stability(EX.known["retrained"], k=3)
     assert 0.4 < found.loc["top_k_overlap", "value"] < 0.65
     assert found.loc["sign_agreement", "low"] > found.loc["rank_correlation", "high"] + 0.1
 
@@ -160,9 +160,9 @@ def test_the_explainer_is_fooled_and_the_audit_is_not(world, shop):
     for kind, asked in {"open": hiding.biased_, "hiding": hiding}.items():
         score = asked.predict_proba(new)[:, 1]
         offer = score >= np.quantile(score, 0.8)
-        table = permutation_importance(
-            asked, new, offer, metric="roc_auc", n_repeats=2, n_boot=1
-        ).set_index("feature")["importance"]
+        table = permutation_importance(asked, new, offer, n_repeats=2, n_boot=1).set_index(
+            "feature"
+        )["importance"]
         ranks[kind] = (table["woman"], table.index.get_loc("woman"))
         group = np.where(new["woman"] > 0, "women", "others")
         found = audit(None, offer, sensitive_features=group)
